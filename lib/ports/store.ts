@@ -1,0 +1,45 @@
+/** One entry of a scope: null deletes. */
+export type StoreEntry = readonly [key: string, value: Uint8Array | null]
+
+/** What a commit changes in one scope. `reset` forgets all that the scope held before. */
+export interface StoreChanges {
+  readonly scope: string
+  readonly entries: readonly StoreEntry[]
+  readonly reset?: boolean
+}
+
+/**
+ * Where checkpoints are kept: entries (string key, bytes) in named scopes. A scope is one task's state, or one
+ * embedded topic; nothing in it has a meaning to the adapter.
+ *
+ * The contract, which `storeConformance` in `tidemark/testing` runs:
+ * - `commit` is atomic over all its scopes: after a crash at any point, `load` gives all of it or nothing of it.
+ * - Once its promise resolves, the commit survives the end of the process (durable adapters). Commits are applied in
+ *   the order of the calls, even if a caller doesn't wait. A later entry for a key in one commit wins.
+ * - `load` sees every commit that had resolved before the call. The order of entries is free.
+ * - A failed commit rejects with `STORE_FAILED`, leaves the last whole state, and later commits work.
+ */
+export interface StoreAdapter {
+  /** For messages: `memory`, `level ./state`. */
+  readonly name: string
+  /** Whether what it holds outlives the process: then stateful operators must be named. */
+  readonly durable: boolean
+  /**
+   * Takes the store for one app in this process, before anything else; a second `open` for the same app is
+   * an error.
+   *
+   * @throws TidemarkError `STORE_LOCKED` if another process or tab has it
+   */
+  open(app: string): Promise<void>
+  /** All entries of a scope; empty if it was never written. */
+  load(scope: string): Promise<Iterable<readonly [key: string, value: Uint8Array]>>
+  commit(changes: readonly StoreChanges[]): Promise<void>
+  /** Forgets a scope. */
+  clear(scope: string): Promise<void>
+  /** The names of all scopes that hold something. */
+  scopes(): Promise<readonly string[]>
+  /** Reads one entry synchronously, for state larger than memory; adapters that can't do it leave it out. */
+  getSync?(scope: string, key: string): Uint8Array | undefined
+  /** Waits for running commits, then lets go; `open` may follow. */
+  close(): Promise<void>
+}
