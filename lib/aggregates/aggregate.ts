@@ -1,0 +1,144 @@
+import type { Observable, OperatorFunction } from 'rxjs'
+import type { Key } from '../record/key.js'
+import { NO_HEADERS, type StreamRecord, type WindowedRecord } from '../record/record.js'
+import type { Change } from '../tables/change.js'
+import { keepsRows } from '../tables/toTable.js'
+import type { Handlers, OperatorContext } from '../task/definition.js'
+import { define } from '../task/operate.js'
+import type { Cell } from '../task/state.js'
+import type { Windowing } from '../task/windowing.js'
+import { aggregateWindows } from '../windows/aggregateWindows.js'
+import type { InWindow } from '../windows/inWindow.js'
+import type { Aggregator, Aggregators, ResultOf } from './aggregator.js'
+import { oneAggregator } from './combine.js'
+
+export interface AggregateOptions {
+  /** Names the state. A must where the app's store is durable. */
+  readonly name?: string
+  /** `update`: a result for each record. `close`: one for each window, when it closes. Default `update`. */
+  readonly emit?: 'update' | 'close'
+}
+
+/** What an aggregate makes of records of type R: windowed results if a window was declared. */
+export type Aggregated<R extends StreamRecord<any, any>, Out> =
+  R extends InWindow<unknown>
+    ? WindowedRecord<NonNullable<R['key']> & Key, Out>
+    : StreamRecord<NonNullable<R['key']> & Key, Out>
+
+/**
+ * Keeps one value per key (per key and window, after a window) and emits it.
+ *
+ * ```
+ * in                                   a:1---b:5---a:2---|
+ * aggregate(sum(r => r.value))         a:1---b:5---a:3---|
+ * aggregate({ n: count(), s: sum(…) }) a:{1,1}-b:{1,5}-a:{2,3}-|
+ * ```
+ *
+ * A result's timestamp is the highest of the records behind it. Without a window, null keys and null values are dropped; with one,
+ * only null keys (count counts null values). A window's state is freed when it closes, at `end + grace <= time`; without a window it
+ * stays until the aggregator gives null. With `emit: 'close'`, windows come out in the order of start, then key, with `final: true`; on
+ * completion all that are open close. Late records are dropped and counted, and go to the window's side output.
+ * The result is also the table of its results: `toTable(name, stream)` adds no second state. Semantics of Kafka Streams'
+ * `aggregate`, `count`, `reduce`.
+ *
+ * @throws TidemarkError `OPERATOR_FAILED` with the record's place if the aggregator throws; at planning `UNNAMED_STATE`
+ */
+export function aggregate<R extends StreamRecord<any, any>, A extends Aggregators<R>, Out>(
+  given: Aggregator<R, Out, any> | A,
+  options: AggregateOptions = {},
+): OperatorFunction<R, Aggregated<R, ResultOf<A, Out>>> {
+  const aggregator = oneAggregator(given)
+  return (source) => {
+    const stream: Observable<StreamRecord> = define<R, StreamRecord>(
+      'aggregate',
+      [source],
+      (context) => {
+        const { windowing } = context
+        return windowing === undefined
+          ? aggregateKeys(context, aggregator, changes)
+          : (aggregateWindows(
+              context as OperatorContext<WindowedRecord>,
+              aggregator,
+              windowing as Windowing,
+              options.emit ?? 'update',
+            ) as Handlers<R>)
+      },
+      {
+        ...(options.name !== undefined && { name: options.name }),
+        windowing: 'resolves',
+        usesTime: true,
+        sideOutputs: [],
+      },
+    )
+    // Follows the aggregate in the graph, and gets its records from the aggregate's own hand.
+    const changes = define<StreamRecord, Change<never, unknown>>('changes', [stream], () => ({ record() {} }), {
+      role: { is: 'side' },
+    })
+    keepsRows(stream, changes)
+    return stream as unknown as Observable<Aggregated<R, ResultOf<A, Out>>>
+  }
+}
+
+function aggregateKeys<R extends StreamRecord<unknown, unknown>>(
+  context: OperatorContext<StreamRecord>,
+  aggregator: Aggregator<R, unknown, unknown>,
+  changes: object,
+): Handlers<R> {
+  const state = context.cells<Key, unknown>()
+  const resultOf = (cell: Cell<unknown>) =>
+    aggregator.result === undefined ? cell.value : aggregator.result(cell.value)
+  const hasChanges = () => context.hasOutput(changes)
+  context.publish({
+    get size() {
+      return state.size
+    },
+    get(key: Key) {
+      const cell = state.cell(key)
+      return cell === undefined ? undefined : resultOf(cell)
+    },
+    *entries() {
+      for (const cell of state.all()) yield [cell.key, resultOf(cell)]
+    },
+  })
+  return {
+    record(record) {
+      const key = record.key as Key | null
+      if (key === null || record.value === null) {
+        context.drop(record, key === null ? 'null key' : 'null value')
+        return
+      }
+      context.accept(record.timestamp)
+      let cell = state.cell(key)
+      const previous = cell !== undefined && hasChanges() ? resultOf(cell) : null
+      const { init } = aggregator
+      const acc =
+        cell !== undefined
+          ? aggregator.add(cell.value, record)
+          : init === undefined
+            ? record.value
+            : aggregator.add(init(), record)
+      let value: unknown = null
+      let { timestamp } = record
+      if (acc === null) {
+        if (cell !== undefined) state.remove(cell)
+      } else {
+        if (cell === undefined) cell = state.insert(key, acc, timestamp)
+        cell.value = acc
+        if (cell.timestamp < timestamp) cell.timestamp = timestamp
+        else timestamp = cell.timestamp
+        state.touch(cell)
+        value = resultOf(cell)
+      }
+      context.emit({
+        key,
+        value,
+        timestamp,
+        topic: record.topic,
+        partition: record.partition,
+        offset: record.offset,
+        headers: NO_HEADERS,
+      })
+      if (hasChanges()) context.emitTo(changes, { key, value, previous, timestamp })
+    },
+  }
+}

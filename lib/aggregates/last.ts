@@ -1,0 +1,17 @@
+import type { Aggregator } from './aggregator.js'
+
+/**
+ * The value that came last, in the order of arrival; with `of`, what it makes of that record.
+ *
+ * ```
+ * in      a:x--a:y--a:z
+ * last()  x----y----z
+ * ```
+ */
+export function last<R extends { readonly value: unknown }>(): Aggregator<R, R['value'], unknown>
+export function last<R, V>(of: (record: R) => V): Aggregator<R, V, unknown>
+export function last<R extends { readonly value: unknown }>(
+  of: (record: R) => unknown = (record) => record.value,
+): Aggregator<R, unknown, unknown> {
+  return { init: () => [], add: (_, record) => [of(record)], result: (held) => (held as unknown[])[0] }
+}

@@ -1,0 +1,15 @@
+import type { Aggregator } from './aggregator.js'
+
+/**
+ * Folds values of one type into one; the first value is the start and the first result.
+ *
+ * ```
+ * in                    a:2--a:3--a:1
+ * reduce((a, b) => a*b) 2----6----6
+ * ```
+ *
+ * Null from `reducer` deletes the key. Kafka Streams' `reduce`.
+ */
+export function reduce<V>(reducer: (aggregate: V, value: V) => V): Aggregator<{ readonly value: V }, V, V> {
+  return { add: (aggregate, record) => reducer(aggregate, record.value) }
+}

@@ -1,0 +1,29 @@
+import type { OperatorFunction } from 'rxjs'
+import type { StreamRecord } from '../record/record.js'
+import { operate } from '../task/operate.js'
+
+/** A record type with another value type: key, window and the rest stay. */
+export type WithValue<R extends StreamRecord<unknown, unknown>, V> = {
+  readonly [Field in keyof R]: Field extends 'value' ? V : R[Field]
+}
+
+/**
+ * Gives each record another value; key, timestamp and window stay, so nothing is repartitioned.
+ *
+ * ```
+ * in                 a:1---b:2---|
+ * mapValues(v => v * 10)
+ * out                a:10--b:20--|
+ * ```
+ *
+ * Keeps no state. What `map` throws fails the task with `OPERATOR_FAILED`; completion and errors pass on. Kafka Streams' `mapValues`.
+ */
+export function mapValues<R extends StreamRecord<unknown, unknown>, V>(
+  map: (value: R['value'], record: R) => V,
+): OperatorFunction<R, WithValue<R, V>> {
+  return operate<R, WithValue<R, V>>('mapValues', ({ emit }) => ({
+    record(record) {
+      emit({ ...record, value: map(record.value, record) } as WithValue<R, V>)
+    },
+  }))
+}

@@ -1,0 +1,18 @@
+import { NEVER, type Observable } from 'rxjs'
+import { define } from '../task/operate.js'
+
+/**
+ * Makes an output besides an operator's main one: a cold stream that a pipeline can read, once per task.
+ *
+ * ```ts
+ * const late = sideOutput<StreamRecord<string, Order>>('late')
+ * const perMinute = orders.pipe(tumblingWindow('1m', { late }), aggregate(count(), { name: 'per-minute' }))
+ * app.run('per-minute', perMinute.pipe(toTopic('per-minute', { value: json() })))
+ * app.run('late', late.pipe(toTopic('late-orders', { value: json() })))
+ * ```
+ *
+ * Its time is that of the operators that write to it. Keeps no state; completes with them.
+ */
+export function sideOutput<R>(name: string): Observable<R> {
+  return define<never, R>('sideOutput', [NEVER], () => ({ record() {} }), { name, role: { is: 'side' } })
+}

@@ -1,0 +1,40 @@
+import type { OperatorFunction } from 'rxjs'
+import { TidemarkError } from '../record/errors.js'
+import type { StreamRecord } from '../record/record.js'
+import { declare } from '../task/operate.js'
+import { sameWatermark, type WatermarkOptions, watermarkOf } from '../task/watermark.js'
+
+/**
+ * Declares how far out of order a stream's records may be; time then follows the watermark instead of the newest record.
+ *
+ * ```
+ * withWatermark({ maxOutOfOrderness: '5ms' })
+ * timestamp  1   9   4   16
+ * in         a---b---c---d
+ * watermark  -4  4   4   11      a window that ends at 10 closes with d
+ * ```
+ *
+ * The sources beneath measure it, per partition and before any filter: `watermark = highest timestamp - maxOutOfOrderness`, and
+ * the stream's is the minimum over its active partitions. Records with a timestamp at or above it are on time. With `idleTimeout`, a
+ * partition with nothing to read for that long (lag is never idle) doesn't count; when all are quiet, time goes on
+ * with the wall clock, so that windows close when traffic stops. On completion time goes to +Infinity. It costs nothing per record.
+ *
+ * The idea is Flink's bounded out-of-orderness watermark; the minimum over partitions as in the Dataflow model.
+ *
+ * @throws TidemarkError `BAD_DURATION`; at planning `TWO_WATERMARKS` if two differ over one source, or after an operator that uses time
+ */
+export function withWatermark<R extends StreamRecord<unknown, unknown>>(
+  options: WatermarkOptions,
+): OperatorFunction<R, R> {
+  const watermark = watermarkOf(options, 'withWatermark')
+  return declare<R>('withWatermark', (path) => {
+    if (path.watermark !== undefined && !sameWatermark(path.watermark, watermark)) {
+      throw new TidemarkError(
+        'TWO_WATERMARKS',
+        'two different watermarks are declared over one stream; declare it once',
+        { operator: 'withWatermark' },
+      )
+    }
+    path.watermark = watermark
+  })
+}

@@ -1,0 +1,192 @@
+import type { Observable } from 'rxjs'
+import type { TopicPartition } from '../ports/broker.js'
+import type { Clock } from '../ports/clock.js'
+import type { Key } from '../record/key.js'
+import type { Headers, StreamRecord } from '../record/record.js'
+import type { Serde } from '../record/serde.js'
+import type { CellState, KeyedState, WindowState } from './state.js'
+import type { Watermark } from './watermark.js'
+import type { Windowing } from './windowing.js'
+
+/** Why a record was left out; counted by operator and reason, never silent. */
+export type DropReason = 'late' | 'null key' | 'null value' | 'bad record' | (string & {})
+
+/** Any record, whatever its key and value. */
+export type AnyRecord = StreamRecord<unknown, unknown>
+
+/** What an operator does with its records. All of it runs inside the task's dispatch, one record at a time. */
+export interface Handlers<In> {
+  record(record: In, input: number): void
+  /** A timer set through {@link OperatorContext.timers} is due. */
+  timer?(timestamp: number, key: Key): void
+  /** All inputs have completed, and whatever was due has fired. Returns true to complete later, by `finish`. */
+  complete?(): boolean
+  /** The smallest timestamp that it may still emit when its own time is `time`. Without it: `time`. */
+  holds?(time: number): number
+  /** The task ends, for whatever reason. */
+  close?(): void
+}
+
+/** Something that fires as time goes on: `due` is the earliest time at which it has something to fire. */
+export interface Firing {
+  due(): number
+  /** Fires the earliest. */
+  fireNext(): void
+}
+
+/** Event-time timers, one for each key and timestamp; they are part of the state. */
+export interface Timers {
+  /** Calls `timer(timestamp, key)` once time has reached `timestamp` (ms); if it has already, in the same visit. */
+  at(timestamp: number, key: Key): void
+  /** Takes a timer back. */
+  cancel(timestamp: number, key: Key): void
+}
+
+/** A record on its way to a topic. */
+export interface TopicWrite extends TopicPartition {
+  readonly key: Uint8Array | null
+  readonly value: Uint8Array | null
+  readonly timestamp: number
+  readonly headers: Headers
+}
+
+/** Where a sink or an exchange writes, as planned. */
+export interface TopicTarget {
+  readonly topic: string
+  readonly partitions: number
+  readonly keySerde: Serde<unknown>
+}
+
+/** What an operator can ask of the task it runs in. */
+export interface OperatorContext<Out> {
+  /** The operator's name if it has one, else its kind. */
+  readonly operator: string
+  readonly task: TaskInfo
+  readonly clock: Clock
+  /** The declared window of the records that come in. */
+  readonly windowing: Windowing | undefined
+  emit(record: Out): void
+  /** Whether anybody in this task reads that output. */
+  hasOutput(output: object): boolean
+  /** Emits to an output besides the main one: an Observable whose definition has the role `side`. */
+  emitTo(output: object, record: unknown): void
+  /** Counts a record that goes no further here. */
+  drop(record: AnyRecord, reason: DropReason): void
+  /** Takes a timestamp into stream time, where no watermark rules, and returns the operator's time. */
+  accept(timestamp: number): number
+  /** The operator's event time in ms; -Infinity before the first record. */
+  time(): number
+  /** Fires what is due now: for operators that do so before their record's logic. */
+  fireDue(): void
+  /** State by key under the operator's name; `part` tells several of one operator apart. */
+  keyed<K extends Key, V>(part?: string): KeyedState<K, V>
+  cells<K extends Key, V>(part?: string): CellState<K, V>
+  windows<V>(part?: string): WindowState<V>
+  timers(handler: (timestamp: number, key: Key) => void): Timers
+  /** Takes part in time with a structure of the operator's own. */
+  fires(firing: Firing): void
+  /** To be called when such a structure holds something that is due earlier than before. */
+  dueChanged(): void
+  /** Shows something to other operators of the task (a table its rows). */
+  publish(value: unknown): void
+  /** What the node of that definition has published in this task. */
+  published<T>(definition: Definition): T
+  /** Runs something as a dispatch of its own, once the task is free. For asynchronous results. */
+  later(run: () => void): void
+  /** While blocked, the task takes no more records. */
+  block(blocked: boolean): void
+  /** Completes the operator after `complete` returned true. */
+  finish(): void
+  /** Fails the task with an error that comes from no handler. */
+  fail(error: unknown, record?: AnyRecord): void
+  /** Where this definition writes; only in an app. */
+  target(): TopicTarget
+  write(write: TopicWrite): void
+  /** Highest timestamp accepted and watermark, as an exchange passes them on. */
+  readonly streamTime: number
+  readonly hasWatermark: boolean
+}
+
+export interface TaskInfo {
+  /** `0_3`: sub-topology 0, partition 3. A local task is called `local`. */
+  readonly id: string
+  readonly partition: number
+}
+
+/** What a source does with a record that it can't read: fail the app, or count it as dropped and go on. */
+export type BadRecordPolicy = 'fail' | 'skip'
+
+/** Reads a topic of an app. */
+export interface SourceRole {
+  readonly is: 'source'
+  readonly app: object
+  readonly topic: string
+  readonly key: Serde<unknown>
+  readonly value: Serde<unknown>
+  readonly timestamp: ((record: AnyRecord) => number) | undefined
+  readonly watermark: Watermark | undefined
+  readonly badRecords: BadRecordPolicy
+}
+
+/** Cuts the topology: what stands before it writes to an internal topic, what follows reads that topic. */
+export interface ExchangeRole {
+  readonly is: 'exchange'
+  readonly keyOf: (record: AnyRecord) => unknown
+  readonly key: Serde<unknown> | undefined
+  readonly value: Serde<unknown>
+  readonly partitions: number | undefined
+  /** The half that belongs to the task before the cut. */
+  readonly writer: Definition
+}
+
+/** The writing half of an exchange. */
+export interface WriterRole {
+  readonly is: 'writer'
+  readonly exchange: () => Definition
+}
+
+/** Writes to a topic that users know. */
+export interface SinkRole {
+  readonly is: 'sink'
+  readonly topic: string
+  readonly key: Serde<unknown>
+}
+
+/** What `app.run` subscribes. */
+export interface RootRole {
+  readonly is: 'root'
+}
+
+/** An output of other operators: a `sideOutput`. */
+export interface SideRole {
+  readonly is: 'side'
+}
+
+/** Keeps a table's rows, which it publishes. */
+export interface TableRole {
+  readonly is: 'table'
+}
+
+export type Role = SourceRole | ExchangeRole | WriterRole | SinkRole | RootRole | SideRole | TableRole
+
+/**
+ * One use of an operator, made when the pipeline is written; the identity under which each task holds one
+ * node for it.
+ */
+export interface Definition {
+  readonly kind: string
+  readonly name: string | undefined
+  readonly inputs: readonly Observable<unknown>[]
+  readonly role: Role | undefined
+  /** Does a declared window pass through (`carries`), is it used up here (`resolves`), or is it an error (`refuses`)? */
+  readonly windowing: 'carries' | 'resolves' | 'refuses'
+  /** Whether time decides about its results: no watermark can be declared after it. */
+  readonly usesTime: boolean
+  /** Inputs whose time doesn't count: a table's. */
+  readonly untimed: readonly number[]
+  /** Inputs (all) that must agree in partitions and key serde. */
+  readonly coPartitioned: boolean
+  /** Side outputs that it may write. */
+  readonly sideOutputs: readonly object[]
+  setup(context: OperatorContext<unknown>): Handlers<never>
+}

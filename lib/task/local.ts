@@ -1,0 +1,279 @@
+import { Observable, type Subscriber, type Subscription } from 'rxjs'
+import type { Clock } from '../ports/clock.js'
+import { TidemarkError } from '../record/errors.js'
+import type { AnyRecord, Definition, DropReason, TaskInfo, TopicTarget } from './definition.js'
+import type { Input, Node } from './node.js'
+import { active, currentScope, Scope } from './scope.js'
+import type { Checkpointed } from './state.js'
+import { systemClock } from './systemClock.js'
+import { idleWatermarks, type SourceTime } from './watermark.js'
+
+/** The task of a chain that belongs to no app: memory state, one partition, plain Observables as sources. */
+export class LocalScope extends Scope {
+  readonly info: TaskInfo = { id: 'local', partition: 0 }
+  readonly tracked = false
+  private readonly waiting: (() => void)[] = []
+  private hasFailed = false
+  private isClosed = false
+  private cancelIdle: (() => void) | undefined
+
+  private constructor(
+    readonly clock: Clock,
+    private isHolding: boolean,
+  ) {
+    super()
+  }
+
+  static subscribe<T>(
+    pipeline: Observable<T>,
+    subscriber: Subscriber<T>,
+    holds: boolean,
+    clock: Clock = systemClock,
+  ): void {
+    const scope = new LocalScope(clock, holds)
+    subscriber.add(() => scope.close())
+    scope.within(() => {
+      subscriber.add(pipeline.subscribe(subscriber) as Subscription)
+    })
+    scope.complete(subscriber)
+  }
+
+  /** The graph is complete: what waited comes in. */
+  private complete(subscriber: Subscriber<unknown>): void {
+    this.isHolding = false
+    if (this.isClosed) return
+    try {
+      this.seal()
+    } catch (error) {
+      subscriber.error(error)
+      return
+    }
+    this.openToReaders()
+    for (const enter of this.waiting.splice(0)) enter()
+  }
+
+  private close(): void {
+    this.isClosed = true
+    this.cancelIdle?.()
+    this.closeNodes()
+  }
+
+  private enter(run: () => void): void {
+    if (this.isHolding) this.waiting.push(() => this.enter(run))
+    else if (!this.hasFailed && !this.isClosed) {
+      this.dispatch(() => {
+        run()
+        if (!this.hasFailed) this.continueAdvance(never)
+      })
+    }
+  }
+
+  outside(input: Input, record: unknown): void {
+    if (this.hasFailed || this.isClosed) return
+    if (input.edges.length > 0) {
+      this.caught(input.node, gap(input, record as AnyRecord, this), record as AnyRecord)
+      return
+    }
+    this.enter(() => {
+      if (!this.sealed && !this.trySeal(input.node)) return
+      const { timestamp } = record as AnyRecord
+      if (!(timestamp >= 0 && timestamp < Number.POSITIVE_INFINITY)) {
+        this.caught(input.node, badTimestamp(timestamp), record as AnyRecord)
+        return
+      }
+      const { entry } = input
+      const lane = entry.lane(0, 0)
+      if (entry.declared !== undefined && entry.declared.idleMs < Number.POSITIVE_INFINITY) {
+        lane.activeAt = this.clock.now()
+        this.watchIdle()
+      }
+      this.measure(entry, lane, timestamp)
+      input.next(record)
+    })
+  }
+
+  private trySeal(node: Node): boolean {
+    try {
+      this.seal()
+      return true
+    } catch (error) {
+      this.caught(node, error, undefined)
+      return false
+    }
+  }
+
+  private watchIdle(): void {
+    if (this.cancelIdle !== undefined) return
+    const entries: SourceTime[] = []
+    for (const node of this.nodes.values())
+      for (const input of node.inputs) if (input.edges.length === 0) entries.push(input.entry)
+    const shortest = Math.min(...entries.map((entry) => entry.declared?.idleMs ?? Number.POSITIVE_INFINITY))
+    this.cancelIdle = this.clock.after(shortest, () => {
+      this.cancelIdle = undefined
+      this.enter(() => {
+        for (const [entry, watermark] of idleWatermarks(entries, this.clock.now(), () => true))
+          this.raise(entry, watermark)
+      })
+      if (!this.isClosed && !this.hasFailed) this.watchIdle()
+    })
+  }
+
+  caught(node: Node, error: unknown, record: AnyRecord | undefined): void {
+    if (this.hasFailed) return
+    this.hasFailed = true
+    this.abandon()
+    const wrapped = this.wrap(node, error, record)
+    for (const edge of node.edges) edge.subscriber.error(wrapped)
+  }
+
+  inputError(input: Input, error: unknown): void {
+    if (this.isHolding) this.waiting.push(() => this.inputError(input, error))
+    else for (const edge of input.node.edges) edge.subscriber.error(error)
+  }
+
+  inputComplete(input: Input): void {
+    if (this.isHolding) {
+      this.waiting.push(() => this.inputComplete(input))
+      return
+    }
+    this.enter(() => {
+      const { node } = input
+      if (!this.sealed && !this.trySeal(node)) return
+      try {
+        input.isComplete = true
+        this.version++
+        if (node.inputs.every((other) => other.isComplete)) node.end()
+        this.beginAdvance()
+      } catch (error) {
+        this.caught(node, error, undefined)
+      }
+    })
+  }
+
+  later(node: Node, run: () => void): void {
+    this.enter(() => {
+      try {
+        run()
+        this.beginAdvance()
+      } catch (error) {
+        this.caught(node, error, undefined)
+      }
+    })
+  }
+
+  protected released(node: Node): void {
+    if (node.edges.length > 0) return
+    this.nodes.delete(node.definition)
+    for (const input of node.inputs) input.subscriber.unsubscribe()
+  }
+
+  protected admit(definition: Definition, known: Node | undefined): void {
+    const { role } = definition
+    const operator = definition.name ?? definition.kind
+    if (role?.is === 'source') {
+      throw new TidemarkError(
+        'NOT_PLANNED',
+        'a stream of an app was subscribed outside of it; pass the pipeline to app.run',
+        { operator, topic: role.topic },
+      )
+    }
+    if (known?.hasEmitted && !this.isHolding) {
+      throw new TidemarkError(
+        'LATE_BRANCH',
+        'a second branch was subscribed after records had passed; wrap the pipeline in local(...), so that records wait until all of it is there',
+        {
+          operator,
+        },
+      )
+    }
+  }
+
+  protected isCut(): boolean {
+    return false
+  }
+
+  restored(): Iterable<readonly [key: string, value: Uint8Array]> {
+    return []
+  }
+
+  restoredTime(): undefined {
+    return undefined
+  }
+
+  stateName(node: Node): string {
+    return node.operator
+  }
+
+  register<S extends Checkpointed>(_node: Node, state: S): S {
+    return state
+  }
+
+  dropped(_node: Node, _record: AnyRecord, _reason: DropReason): void {}
+
+  block(_node: Node, _blocked: boolean): void {}
+
+  target(node: Node): TopicTarget {
+    throw new TidemarkError(
+      'NOT_PLANNED',
+      `${node.operator} writes to a topic, which only an app can do; pass the pipeline to app.run`,
+      { operator: node.operator },
+    )
+  }
+
+  write(node: Node): void {
+    this.target(node)
+  }
+}
+
+const never = () => false
+
+export function gap(input: Input, record: AnyRecord, scope: Scope): TidemarkError {
+  const place = {
+    operator: input.node.operator,
+    topic: record?.topic,
+    partition: record?.partition,
+    offset: record?.offset,
+  }
+  if (active !== undefined && active !== scope) {
+    return new TidemarkError(
+      'FOREIGN_TASK',
+      'a record came from another task, through share, shareReplay, connect or a Subject between two of our operators; use shared() instead',
+      place,
+    )
+  }
+  return new TidemarkError(
+    'ASYNC_GAP',
+    'a record came outside of its dispatch: an asynchronous operator (delay, debounceTime, observeOn, mergeMap to a promise) stands between two of ours; use mapAsync for asynchronous work',
+    place,
+  )
+}
+
+export function badTimestamp(timestamp: unknown): TidemarkError {
+  return new TidemarkError(
+    'BAD_TIMESTAMP',
+    `a timestamp must be a number of ms since the epoch, not negative; got ${String(timestamp)}`,
+  )
+}
+
+/**
+ * Makes the task of a pipeline that belongs to no app, so that it can have branches: records that plain Observables emit
+ * while it is being subscribed wait until all of it is there.
+ *
+ * ```
+ * records   --a--b--|
+ * local(merge(records.pipe(f), records.pipe(g)))
+ *           --fa-ga--fb-gb--|
+ * ```
+ *
+ * State is kept in memory and gone on unsubscribe. On completion windows close and their results come out first; an
+ * error of the source comes out unchanged.
+ *
+ * @param options.clock wall clock for idle time-outs; a test brings its own
+ */
+export function local<T>(pipeline: Observable<T>, options: { readonly clock?: Clock } = {}): Observable<T> {
+  return new Observable<T>((subscriber) => {
+    if (currentScope() !== undefined) return pipeline.subscribe(subscriber)
+    LocalScope.subscribe(pipeline, subscriber, true, options.clock)
+    return undefined
+  })
+}

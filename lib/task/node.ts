@@ -1,0 +1,449 @@
+import { Subscriber, type Subscription } from 'rxjs'
+import type { Clock } from '../ports/clock.js'
+import { TidemarkError } from '../record/errors.js'
+import type { Key } from '../record/key.js'
+import type {
+  AnyRecord,
+  Definition,
+  DropReason,
+  Firing,
+  Handlers,
+  OperatorContext,
+  TaskInfo,
+  TopicTarget,
+  TopicWrite,
+} from './definition.js'
+import { active, type Scope } from './scope.js'
+import { CellState, type KeyedState, WindowState } from './state.js'
+import { TimerQueue } from './timers.js'
+import { SourceTime, type Watermark } from './watermark.js'
+import { describeWindowing, sameWindowing, type Windowing } from './windowing.js'
+
+/** What stands on the way from one node to the next, found while the pipeline was subscribed. */
+export interface Path {
+  /** Where the records go; undefined: to whoever subscribed from outside. */
+  readonly to: Input | undefined
+  windowing: Windowing | undefined
+  watermark: Watermark | undefined
+}
+
+/** One consumer of a node's output. */
+export class Edge {
+  /** Who gets the records: the next node itself if nothing stands in between. */
+  readonly target: { next(record: unknown): void }
+
+  constructor(
+    readonly from: Node,
+    readonly subscriber: Subscriber<unknown>,
+    readonly to: Input | undefined,
+    readonly windowing: Windowing | undefined,
+    readonly watermark: Watermark | undefined,
+  ) {
+    this.target = to !== undefined && to.subscriber === subscriber ? to : subscriber
+  }
+}
+
+/** One input of a node: the observer of what the pipeline has there. */
+export class Input {
+  /** Edges that end here. None: a plain Observable feeds it. */
+  readonly edges: Edge[] = []
+  /** What a plain Observable's records tell about time. */
+  readonly entry = new SourceTime()
+  readonly subscriber: Subscriber<unknown>
+  windowing: Windowing | undefined
+  isComplete = false
+
+  constructor(
+    readonly node: Node,
+    readonly index: number,
+  ) {
+    // An instance rather than an observer: it can be closed before `subscribe` returns, when a synchronous source never ends.
+    this.subscriber = new Subscriber<unknown>(this)
+  }
+
+  next(record: unknown): void {
+    const { node } = this
+    if (active !== node.scope) {
+      node.scope.outside(this, record)
+      return
+    }
+    try {
+      node.handlers.record(record as never, this.index)
+      if (node.due <= node.streamDue) node.fireDue()
+    } catch (error) {
+      node.scope.caught(node, error, record as AnyRecord)
+    }
+  }
+
+  error(error: unknown): void {
+    this.node.scope.inputError(this, error)
+  }
+
+  complete(): void {
+    this.node.scope.inputComplete(this)
+  }
+
+  /** The watermark of what comes in. */
+  watermark(): number {
+    if (this.isComplete) return Number.POSITIVE_INFINITY
+    if (this.edges.length === 0) return this.entry.watermark
+    let least = Number.POSITIVE_INFINITY
+    for (const edge of this.edges) least = Math.min(least, edge.from.outputTime())
+    return least
+  }
+
+  cap(): number {
+    let least = Number.POSITIVE_INFINITY
+    for (const edge of this.edges) least = Math.min(least, edge.from.cap())
+    return least
+  }
+}
+
+/** An operator in a task: its consumers, its time and what its definition has set up. */
+export class Node implements OperatorContext<unknown> {
+  readonly inputs: Input[]
+  readonly subscriptions: Subscription[] = []
+  /** Who gets its records. */
+  edges: readonly Edge[] = []
+  handlers: Handlers<never> = NOT_READY
+  isReady = false
+  /** Place in the topological order. */
+  order = 0
+  hasEmitted = false
+  /** Its inputs have completed: its own time is +Infinity, while what it promises waits until all has come out. */
+  private isEnding = false
+  isComplete = false
+  /** Set for sources: the time of what they read. */
+  source: SourceTime | undefined
+  windowing: Windowing | undefined
+  readonly drops = new Map<DropReason, number>()
+  /** What it shows to readers. */
+  shown: unknown
+
+  /** Whether a watermark rules its time; otherwise stream time does. */
+  hasWatermark = false
+  private isCapped = false
+  /** Highest timestamp accepted. */
+  streamTime = Number.NEGATIVE_INFINITY
+  private cached = Number.NEGATIVE_INFINITY
+  private version = -1
+  /** What its time was when the running advance began. */
+  heldTime = Number.NEGATIVE_INFINITY
+  private readonly firings: Firing[] = []
+  /** Earliest time at which something fires. */
+  due = Number.POSITIVE_INFINITY
+  /** Up to here it fires right after a record; -Infinity where advances do it. */
+  streamDue = Number.NEGATIVE_INFINITY
+
+  constructor(
+    readonly scope: Scope,
+    readonly definition: Definition,
+  ) {
+    this.inputs = definition.inputs.map((_, index) => new Input(this, index))
+  }
+
+  get operator(): string {
+    return this.definition.name ?? this.definition.kind
+  }
+
+  get task(): TaskInfo {
+    return this.scope.info
+  }
+
+  get clock(): Clock {
+    return this.scope.clock
+  }
+
+  // ---- graph
+
+  addConsumer(edge: Edge): void {
+    this.edges = [...this.edges, edge]
+    edge.to?.edges.push(edge)
+  }
+
+  removeConsumer(edge: Edge): void {
+    this.edges = this.edges.filter((other) => other !== edge)
+  }
+
+  /** Consumers get a record in the plan's order: a stream joined with its own count meets the count first. */
+  sortConsumers(): void {
+    const place = (edge: Edge) => edge.to?.node.order ?? Number.MAX_SAFE_INTEGER
+    this.edges = [...this.edges].sort((a, b) => place(a) - place(b))
+  }
+
+  /** Finds out what stands before it (windows, watermarks), then lets the definition set up its handlers. */
+  ready(): void {
+    this.checkWindowing()
+    const timed = this.inputs.filter((input) => !this.definition.untimed.includes(input.index))
+    const marked = timed.filter((input) =>
+      input.edges.length === 0
+        ? input.entry.declared !== undefined
+        : input.edges.some((edge) => edge.from.hasWatermark),
+    )
+    this.hasWatermark = this.source === undefined ? marked.length > 0 : this.source.declared !== undefined
+    if (this.hasWatermark && this.source === undefined) this.checkAllMarked(timed)
+    this.isCapped =
+      !this.hasWatermark &&
+      (this.source?.carried === true || this.inputs.some((input) => input.edges.some((edge) => edge.from.isCapped)))
+    const restored = this.scope.restoredTime(this)
+    if (restored !== undefined) this.streamTime = restored
+    this.version = -1
+    this.isReady = true
+    this.handlers = this.definition.setup(this) as Handlers<never>
+    this.dueChanged()
+  }
+
+  /** A branch that came later must agree with what was set up before. */
+  checkWindowing(): void {
+    for (const input of this.inputs) input.windowing = this.windowingOf(input)
+    const windowing = this.mergeWindowing()
+    if (this.isReady && !sameWindowing(this.windowing, windowing)) throw this.lostWindow(this.windowing, windowing)
+    this.windowing = windowing
+  }
+
+  private lostWindow(a: Windowing | undefined, b: Windowing | undefined): TidemarkError {
+    return new TidemarkError(
+      'LOST_WINDOW',
+      `streams with different windows meet here (${a ? describeWindowing(a) : 'none'}, ${b ? describeWindowing(b) : 'none'}); declare the window once, after they have been merged`,
+      { operator: this.operator },
+    )
+  }
+
+  private checkAllMarked(timed: readonly Input[]): void {
+    const bare = timed.flatMap((input) =>
+      input.edges.length === 0
+        ? input.entry.declared === undefined
+          ? ['a plain Observable']
+          : []
+        : input.edges.filter((e) => !e.from.hasWatermark).map((e) => e.from.operator),
+    )
+    if (bare.length > 0 && (timed.length > 1 || (timed[0]?.edges.length ?? 0) > 1)) {
+      throw new TidemarkError(
+        'WATERMARK_MISSING',
+        `one input has a watermark and another (from ${bare.join(', ')}) has none; declare one on every source that is read here`,
+        { operator: this.operator },
+      )
+    }
+  }
+
+  private windowingOf(input: Input): Windowing | undefined {
+    const found = input.edges.map((edge) => {
+      const inherited = edge.from.definition.windowing === 'carries' ? edge.from.windowing : undefined
+      if (edge.windowing !== undefined && inherited !== undefined) throw this.twoWindows(edge.windowing, inherited)
+      return edge.windowing ?? inherited
+    })
+    if (found.length === 0) return input.windowing
+    const [first] = found
+    for (const other of found) {
+      if (!sameWindowing(first, other)) throw this.lostWindow(first, other)
+    }
+    return first
+  }
+
+  private twoWindows(a: Windowing, b: Windowing): TidemarkError {
+    return new TidemarkError(
+      'TWO_WINDOWS',
+      `a window on a windowed stream: ${describeWindowing(a)} over ${describeWindowing(b)}; aggregate between them`,
+      {
+        operator: this.operator,
+      },
+    )
+  }
+
+  private mergeWindowing(): Windowing | undefined {
+    const windowing = this.inputs[0]?.windowing
+    if (windowing !== undefined && this.definition.windowing === 'refuses') {
+      throw new TidemarkError(
+        'LOST_WINDOW',
+        `${this.definition.kind} would lose the declared window (${describeWindowing(windowing)}); declare it after this operator, right before the aggregate`,
+        { operator: this.operator },
+      )
+    }
+    return windowing
+  }
+
+  // ---- records
+
+  readonly emit = (record: unknown): void => {
+    this.hasEmitted = true
+    const { edges } = this
+    if (edges.length === 1) (edges[0] as Edge).target.next(record)
+    else for (const edge of edges) edge.target.next(record)
+  }
+
+  hasOutput(output: object): boolean {
+    return (this.scope.outputNode(output)?.edges.length ?? 0) > 0
+  }
+
+  emitTo(output: object, record: unknown): void {
+    this.scope.outputNode(output)?.emit(record)
+  }
+
+  drop(record: AnyRecord, reason: DropReason): void {
+    this.drops.set(reason, (this.drops.get(reason) ?? 0) + 1)
+    this.scope.dropped(this, record, reason)
+  }
+
+  // ---- time
+
+  accept(timestamp: number): number {
+    if (timestamp > this.streamTime) {
+      this.streamTime = timestamp
+      if (this.hasWatermark) return this.time()
+      this.version = -1
+      if (!this.isCapped) this.streamDue = timestamp
+    }
+    return this.time()
+  }
+
+  time(): number {
+    if (this.isEnding) return Number.POSITIVE_INFINITY
+    if (this.version !== this.scope.version) {
+      this.version = this.scope.version
+      this.cached = Math.max(this.cached, this.pull())
+    }
+    return this.cached
+  }
+
+  /** Its time as its inputs give it now. */
+  pull(): number {
+    if (this.source !== undefined) return this.hasWatermark ? this.source.watermark : this.streamTime
+    if (!this.hasWatermark) return this.isCapped ? Math.min(this.streamTime, this.cap()) : this.streamTime
+    let least = Number.POSITIVE_INFINITY
+    for (const input of this.inputs)
+      if (!this.definition.untimed.includes(input.index)) least = Math.min(least, input.watermark())
+    return least
+  }
+
+  cap(): number {
+    if (this.source !== undefined) return this.source.cap
+    let least = Number.POSITIVE_INFINITY
+    for (const input of this.inputs) least = Math.min(least, input.cap())
+    return least
+  }
+
+  /** Whether advances fire it, rather than its own records. */
+  get isPulled(): boolean {
+    return this.hasWatermark || this.isCapped
+  }
+
+  /** The time that it promises to what follows: nothing with a smaller timestamp comes any more. */
+  outputTime(): number {
+    const isHeld = (this.isEnding && !this.isComplete) || (this.firings.length > 0 && this.scope.isHeld(this))
+    const time = isHeld ? this.heldTime : this.time()
+    return this.handlers.holds === undefined ? time : this.handlers.holds(time)
+  }
+
+  fires(firing: Firing): void {
+    this.firings.push(firing)
+  }
+
+  readonly dueChanged = (): void => {
+    let due = Number.POSITIVE_INFINITY
+    for (const firing of this.firings) due = Math.min(due, firing.due())
+    this.due = due
+    if (this.isPulled && due < this.scope.minDue) this.scope.minDue = due
+  }
+
+  fireDue(): void {
+    const time = this.time()
+    while (this.due <= time) this.fireOne()
+    if (this.isPulled) this.heldTime = Math.max(this.heldTime, time)
+  }
+
+  fireOne(): void {
+    let first = this.firings[0] as Firing
+    for (const firing of this.firings) if (firing.due() < first.due()) first = firing
+    first.fireNext()
+    this.dueChanged()
+  }
+
+  get hasFirings(): boolean {
+    return this.firings.length > 0
+  }
+
+  // ---- state
+
+  keyed<K extends Key, V>(part?: string): KeyedState<K, V> {
+    return this.cells<K, V>(part)
+  }
+
+  cells<K extends Key, V>(part?: string): CellState<K, V> {
+    return this.scope.register(this, new CellState<K, V>(this.stateName(part), this.scope))
+  }
+
+  windows<V>(part?: string): WindowState<V> {
+    return this.scope.register(this, new WindowState<V>(this.stateName(part), this.scope))
+  }
+
+  timers(handler: (timestamp: number, key: Key) => void): TimerQueue {
+    const queue = new TimerQueue(
+      this.cells<Key, 1>('timers'),
+      this.operator,
+      () => this.time(),
+      handler,
+      this.dueChanged,
+    )
+    this.fires(queue)
+    return queue
+  }
+
+  private stateName(part: string | undefined): string {
+    const name = this.scope.stateName(this)
+    return part === undefined ? name : `${name}.${part}`
+  }
+
+  publish(value: unknown): void {
+    this.shown = value
+  }
+
+  published<T>(definition: Definition): T {
+    return this.scope.nodeOf(definition).shown as T
+  }
+
+  // ---- the task
+
+  later(run: () => void): void {
+    this.scope.later(this, run)
+  }
+
+  block(blocked: boolean): void {
+    this.scope.block(this, blocked)
+  }
+
+  fail(error: unknown, record?: AnyRecord): void {
+    this.scope.caught(this, error, record)
+  }
+
+  target(): TopicTarget {
+    return this.scope.target(this)
+  }
+
+  write(write: TopicWrite): void {
+    this.scope.write(this, write)
+  }
+
+  // ---- the end
+
+  /** All inputs have completed: time goes to +Infinity, what waits comes out, then consumers hear of it. */
+  end(): void {
+    this.heldTime = Math.max(this.heldTime, this.cached)
+    this.isEnding = true
+    while (this.due < Number.POSITIVE_INFINITY) this.fireOne()
+    if (this.handlers.complete?.() !== true) this.finish()
+  }
+
+  finish(): void {
+    if (this.isComplete) return
+    this.isEnding = true
+    this.isComplete = true
+    this.scope.version++
+    for (const edge of this.edges) edge.subscriber.complete()
+  }
+}
+
+const NOT_READY: Handlers<never> = {
+  record() {
+    throw new TidemarkError('NOT_PLANNED', 'a record came before the pipeline was complete')
+  },
+}

@@ -1,0 +1,373 @@
+import type { Observable, Subscriber } from 'rxjs'
+import type { Clock } from '../ports/clock.js'
+import { type ErrorPlace, TidemarkError } from '../record/errors.js'
+import type { AnyRecord, Definition, DropReason, TaskInfo, TopicTarget, TopicWrite } from './definition.js'
+import { Edge, type Input, Node, type Path } from './node.js'
+import type { Checkpointed, StateHome } from './state.js'
+import type { Lane, SourceTime } from './watermark.js'
+
+/** The task whose dispatch is running. Records that reach an operator of another one are refused. */
+export let active: Scope | undefined
+
+/** The planner or task that is subscribing its pipeline: operators find it when they are subscribed, as inject() does. */
+let building: Scope | undefined
+
+export const currentScope = (): Scope | undefined => building
+
+const definitions = new WeakMap<object, Definition>()
+
+/** What made an Observable, if one of our operators did. */
+export const definitionOf = (observable: object): Definition | undefined => definitions.get(observable)
+
+export const remember = (observable: object, definition: Definition): void => {
+  definitions.set(observable, definition)
+}
+
+/** Running nodes that show something, by definition: what a table reads from outside. */
+const publishers = new WeakMap<Definition, Set<Node>>()
+
+export function* publishedBy(definition: Definition): IterableIterator<unknown> {
+  for (const node of publishers.get(definition) ?? []) yield node.shown
+}
+
+/**
+ * A graph of nodes made by subscribing a pipeline: a planner's (never fed), a task's of an app, or a local one. It owns
+ * dispatch and the advance of time.
+ */
+export abstract class Scope implements StateHome {
+  readonly nodes = new Map<Definition, Node>()
+  /** In topological order, once sealed. */
+  protected ordered: readonly Node[] = []
+  private isSealed = false
+  protected path: Path = { to: undefined, windowing: undefined, watermark: undefined }
+  /** Grows whenever time may have changed anywhere. */
+  version = 0
+  /** No node fires anything before this time. */
+  minDue = Number.POSITIVE_INFINITY
+  /** Place in the running advance; -1 when none runs. */
+  private cursor = -1
+
+  abstract readonly info: TaskInfo
+  abstract readonly clock: Clock
+  abstract readonly tracked: boolean
+  abstract restored(name: string): Iterable<readonly [key: string, value: Uint8Array]>
+  abstract restoredTime(node: Node): number | undefined
+  abstract stateName(node: Node): string
+  abstract register<S extends Checkpointed>(node: Node, state: S): S
+  abstract dropped(node: Node, record: AnyRecord, reason: DropReason): void
+  abstract target(node: Node): TopicTarget
+  abstract write(node: Node, write: TopicWrite): void
+  abstract block(node: Node, blocked: boolean): void
+  abstract later(node: Node, run: () => void): void
+  /** A record came to an input while this task wasn't dispatching. */
+  abstract outside(input: Input, record: unknown): void
+  /** A handler threw, or a plain operator did. */
+  abstract caught(node: Node, error: unknown, record: AnyRecord | undefined): void
+  abstract inputError(input: Input, error: unknown): void
+  abstract inputComplete(input: Input): void
+  /** A consumer went away. */
+  protected abstract released(node: Node): void
+  /** Whether inputs of this definition belong to another task. */
+  protected abstract isCut(definition: Definition): boolean
+  /** May throw: who subscribes here and now? */
+  protected abstract admit(definition: Definition, known: Node | undefined): void
+
+  // ---- building
+
+  /** Subscribes something with this scope as the current one. */
+  within<T>(run: () => T): T {
+    const outer = building
+    building = this
+    try {
+      return run()
+    } finally {
+      building = outer
+    }
+  }
+
+  /** An Observable of ours is subscribed. */
+  attach(definition: Definition, subscriber: Subscriber<unknown>): void {
+    const { path } = this
+    let node = this.nodes.get(definition)
+    this.admit(definition, node)
+    const isNew = node === undefined
+    if (node === undefined) {
+      node = new Node(this, definition)
+      this.nodes.set(definition, node)
+      this.isSealed = false
+    }
+    const edge = new Edge(node, subscriber, path.to, path.windowing, path.watermark)
+    node.addConsumer(edge)
+    this.isSealed = false
+    const from = node
+    subscriber.add(() => {
+      from.removeConsumer(edge)
+      this.released(from)
+    })
+    if (isNew && !this.isCut(definition)) this.subscribeInputs(node)
+  }
+
+  protected subscribeInputs(node: Node): void {
+    const outer = this.path
+    for (const input of node.inputs) {
+      this.path = { to: input, windowing: undefined, watermark: undefined }
+      try {
+        ;(node.definition.inputs[input.index] as Observable<unknown>).subscribe(input.subscriber)
+        node.subscriptions.push(input.subscriber)
+      } finally {
+        this.path = outer
+      }
+    }
+  }
+
+  /** Declares something about the stretch between the next node and what is subscribed in `run`. */
+  declare(change: (path: Path) => void, run: () => void): void {
+    const outer = this.path
+    const path = { ...outer }
+    change(path)
+    this.path = path
+    try {
+      // A plain source right here has no node to carry what was declared: the input does.
+      if (path.to !== undefined) {
+        path.to.windowing = path.windowing
+        path.to.entry.declared = path.watermark
+      }
+      run()
+    } finally {
+      this.path = outer
+    }
+  }
+
+  /** Fixes the order of nodes and lets the new ones set themselves up. */
+  seal(): void {
+    if (this.isSealed) return
+    this.isSealed = true
+    this.linkOutputs()
+    this.ordered = this.sort()
+    this.ordered.forEach((node, order) => {
+      node.order = order
+    })
+    for (const node of this.ordered) node.sortConsumers()
+    this.declareWatermarks()
+    for (const node of this.ordered) node.isReady ? node.checkWindowing() : node.ready()
+  }
+
+  get sealed(): boolean {
+    return this.isSealed
+  }
+
+  /** Side outputs have no input of their own: they follow those that write to them. */
+  private linkOutputs(): void {
+    for (const node of this.nodes.values()) {
+      for (const output of node.definition.sideOutputs) {
+        const side = this.outputNode(output)
+        const input = side?.inputs[0]
+        if (input !== undefined && !input.edges.some((edge) => edge.from === node))
+          input.edges.push(new Edge(node, input.subscriber, input, undefined, undefined))
+      }
+    }
+  }
+
+  outputNode(output: object): Node | undefined {
+    const definition = definitionOf(output)
+    return definition === undefined ? undefined : this.nodes.get(definition)
+  }
+
+  /** Each node after all that feed it; otherwise in the order in which they were subscribed. */
+  private sort(): Node[] {
+    const sorted: Node[] = []
+    const done = new Set<Node>()
+    const visit = (node: Node): void => {
+      if (done.has(node)) return
+      done.add(node)
+      for (const input of node.inputs) for (const edge of input.edges) visit(edge.from)
+      sorted.push(node)
+    }
+    for (const node of this.nodes.values()) visit(node)
+    return sorted
+  }
+
+  /** A watermark is measured by the sources under the place that declares it, before any filter. */
+  private declareWatermarks(): void {
+    for (const node of this.nodes.values()) {
+      for (const input of node.inputs) {
+        for (const edge of input.edges) if (edge.watermark !== undefined) this.declareAt(edge.from, edge.watermark)
+      }
+      if (node.edges.length === 0) continue
+      for (const edge of node.edges)
+        if (edge.to === undefined && edge.watermark !== undefined) this.declareAt(node, edge.watermark)
+    }
+  }
+
+  private declareAt(node: Node, watermark: NonNullable<Path['watermark']>): void {
+    if (node.definition.usesTime) {
+      throw new TidemarkError(
+        'TWO_WATERMARKS',
+        `a watermark is declared after ${node.operator}, which already uses time; declare it before`,
+        {
+          operator: node.operator,
+        },
+      )
+    }
+    const measure = (time: SourceTime): void => {
+      const { declared } = time
+      if (declared !== undefined && (declared.boundMs !== watermark.boundMs || declared.idleMs !== watermark.idleMs)) {
+        throw new TidemarkError(
+          'TWO_WATERMARKS',
+          'two different watermarks are declared over one source; declare it once, on the source',
+          {
+            operator: node.operator,
+          },
+        )
+      }
+      time.declared = watermark
+    }
+    if (node.source !== undefined) measure(node.source)
+    for (const input of node.inputs) {
+      if (input.edges.length === 0) measure(input.entry)
+      else for (const edge of input.edges) this.declareAt(edge.from, watermark)
+    }
+  }
+
+  /** Lets tables be read from outside, as long as the task runs. */
+  protected openToReaders(): void {
+    for (const node of this.nodes.values()) {
+      if (node.shown === undefined) continue
+      const others = publishers.get(node.definition)
+      if (others === undefined) publishers.set(node.definition, new Set([node]))
+      else others.add(node)
+    }
+  }
+
+  protected closeNodes(): void {
+    for (const node of this.nodes.values()) {
+      publishers.get(node.definition)?.delete(node)
+      for (const input of node.inputs) input.subscriber.unsubscribe()
+      node.handlers.close?.()
+    }
+  }
+
+  nodeOf(definition: Definition): Node {
+    const node = this.nodes.get(definition)
+    if (node === undefined)
+      throw new TidemarkError('NOT_PLANNED', `${definition.name ?? definition.kind} isn't part of this task`)
+    return node
+  }
+
+  // ---- dispatch
+
+  /** Runs something with this task as the active one. */
+  dispatch(run: () => void): void {
+    const outer = active
+    active = this
+    try {
+      run()
+    } finally {
+      active = outer
+    }
+  }
+
+  /** Stops the running dispatch: whatever it still emits reaches nobody. */
+  protected abandon(): void {
+    if (active === this) active = undefined
+  }
+
+  // ---- time
+
+  /** Takes a source's new watermark (or cap); what becomes due by it fires in {@link continueAdvance}, after the record. */
+  protected raise(time: SourceTime, watermark: number): void {
+    if (watermark >= this.minDue && this.cursor < 0) {
+      const before = time.watermark
+      time.watermark = watermark
+      this.version++
+      if (!this.anyDue()) return
+      // Hold what nodes promise at the old time until they have fired.
+      time.watermark = before
+      this.hold()
+    }
+    time.watermark = watermark
+    this.version++
+  }
+
+  /** A record of a source's lane: time rises by what it tells. */
+  protected measure(time: SourceTime, lane: Lane, timestamp: number): void {
+    if (lane.idle) lane.idle = false
+    if (timestamp <= lane.newest) return
+    lane.newest = timestamp
+    const { declared } = time
+    if (declared === undefined) return
+    lane.watermark = Math.max(lane.watermark, timestamp - declared.boundMs)
+    const least = time.lanes.size === 1 ? lane.watermark : time.least()
+    if (least > time.watermark) this.raise(time, least)
+  }
+
+  /** Begins an advance for changes of time that come with no record. */
+  protected beginAdvance(): void {
+    if (this.cursor < 0) this.cursor = 0
+  }
+
+  private hold(): void {
+    this.version++
+    for (const node of this.ordered) if (node.hasFirings) node.heldTime = Math.max(node.heldTime, node.time())
+    this.cursor = 0
+  }
+
+  private anyDue(): boolean {
+    for (const node of this.ordered) if (node.hasFirings && node.due <= node.pull()) return true
+    return false
+  }
+
+  get isAdvancing(): boolean {
+    return this.cursor >= 0
+  }
+
+  /** Whether a node's promise still stands at the old time: it has yet to fire. */
+  isHeld(node: Node): boolean {
+    return this.cursor >= 0 && node.order >= this.cursor
+  }
+
+  /** Visits each node once, in order, and fires what is due. False: `isOver` said stop; go on later, before any record. */
+  protected continueAdvance(isOver: () => boolean): boolean {
+    while (this.cursor >= 0 && this.cursor < this.ordered.length) {
+      const node = this.ordered[this.cursor] as Node
+      if (node.hasFirings && node.isPulled) {
+        let fired = 0
+        while (node.due <= node.time()) {
+          try {
+            node.fireOne()
+          } catch (error) {
+            this.caught(node, error, undefined)
+            return false
+          }
+          if ((++fired & 63) === 0 && isOver()) return false
+        }
+      }
+      this.cursor++
+      this.version++
+    }
+    this.cursor = -1
+    this.minDue = Number.POSITIVE_INFINITY
+    for (const node of this.ordered) this.minDue = Math.min(this.minDue, node.due)
+    return true
+  }
+
+  protected placeOf(node: Node, record: AnyRecord | undefined): ErrorPlace {
+    if (record === undefined || typeof record !== 'object' || record === null || !('offset' in record))
+      return { operator: node.operator }
+    return {
+      operator: node.operator,
+      ...(record.topic ? { topic: record.topic, partition: record.partition, offset: record.offset } : {}),
+      key: record.key,
+    }
+  }
+
+  protected wrap(node: Node, error: unknown, record: AnyRecord | undefined): TidemarkError {
+    if (error instanceof TidemarkError) return error
+    return new TidemarkError(
+      'OPERATOR_FAILED',
+      `${error instanceof Error ? error.message : String(error)}`,
+      this.placeOf(node, record),
+      { cause: error },
+    )
+  }
+}

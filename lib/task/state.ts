@@ -1,0 +1,250 @@
+import type { StoreEntry } from '../ports/store.js'
+import { TidemarkError } from '../record/errors.js'
+import { compareKeys, type Key, keyIdentity, keyText, parseKey } from '../record/key.js'
+import { toJson, utf8 } from '../record/serde.js'
+
+/** One key's place in a state. `timestamp` is that of the newest record behind `value`, in ms. */
+export interface Cell<V> {
+  readonly key: Key
+  value: V
+  timestamp: number
+  /** Listed for the next checkpoint. */
+  dirty: boolean
+  deleted: boolean
+}
+
+/** What a task's checkpoint asks of each of its states. */
+export interface Checkpointed {
+  readonly name: string
+  /** Encodes what has changed since the last call into `entries` and forgets that it has. */
+  takeChanges(entries: StoreEntry[]): void
+}
+
+/** Where a task keeps one state's entries until the state asks for them. */
+export interface StateHome {
+  /** False where nothing is ever committed (local tasks): changes aren't listed then. */
+  readonly tracked: boolean
+  /** The stored entries of a state, without the prefix of its name. */
+  restored(name: string): Iterable<readonly [key: string, value: Uint8Array]>
+}
+
+/** Store keys of a state's entries begin with this. */
+export const stateKey = (name: string, rest: string) => `s/${name}/${rest}`
+
+/** Values by key, in memory, with a list of what the next checkpoint has to write. */
+export interface KeyedState<K extends Key, V> {
+  readonly size: number
+  get(key: K): V | undefined
+  put(key: K, value: V): void
+  delete(key: K): void
+  /** In the order of insertion. */
+  entries(): IterableIterator<[K, V]>
+}
+
+/** The state behind {@link KeyedState}, and behind tables and aggregates, which work on its cells. */
+export class CellState<K extends Key, V> implements KeyedState<K, V>, Checkpointed {
+  private readonly cells = new Map<unknown, Cell<V>>()
+  private changed: Cell<V>[] = []
+  private readonly tracked: boolean
+
+  constructor(
+    readonly name: string,
+    home: StateHome,
+  ) {
+    this.tracked = home.tracked
+    for (const [key, value] of home.restored(name)) {
+      const [content, timestamp] = decode<V>(value, name)
+      this.insert(parseKey(key) as K, content, timestamp)
+    }
+  }
+
+  get size(): number {
+    return this.cells.size
+  }
+
+  cell(key: K): Cell<V> | undefined {
+    return this.cells.get(keyIdentity(key))
+  }
+
+  /** A cell for a key that has none; its owner calls {@link touch} once it holds its first value. */
+  insert(key: K, value: V, timestamp: number): Cell<V> {
+    const cell: Cell<V> = { key, value, timestamp, dirty: false, deleted: false }
+    this.cells.set(keyIdentity(key), cell)
+    return cell
+  }
+
+  /** Lists a cell whose content has changed. */
+  touch(cell: Cell<V>): void {
+    if (this.tracked && !cell.dirty) {
+      cell.dirty = true
+      this.changed.push(cell)
+    }
+  }
+
+  remove(cell: Cell<V>): void {
+    cell.deleted = true
+    this.cells.delete(keyIdentity(cell.key))
+    this.touch(cell)
+  }
+
+  get(key: K): V | undefined {
+    return this.cell(key)?.value
+  }
+
+  put(key: K, value: V, timestamp = 0): void {
+    const cell = this.cell(key) ?? this.insert(key, value, timestamp)
+    cell.value = value
+    cell.timestamp = timestamp
+    this.touch(cell)
+  }
+
+  delete(key: K): void {
+    const cell = this.cell(key)
+    if (cell !== undefined) this.remove(cell)
+  }
+
+  *entries(): IterableIterator<[K, V]> {
+    for (const cell of this.cells.values()) yield [cell.key as K, cell.value]
+  }
+
+  all(): IterableIterator<Cell<V>> {
+    return this.cells.values()
+  }
+
+  takeChanges(entries: StoreEntry[]): void {
+    for (const cell of this.changed) {
+      cell.dirty = false
+      // A cell that was deleted and its successor are both listed, in this order: the later entry wins.
+      entries.push([stateKey(this.name, keyText(cell.key)), cell.deleted ? null : encode(cell, this.name)])
+    }
+    this.changed = []
+  }
+}
+
+/** One window's cells, by key. */
+export interface WindowCells<V> {
+  readonly start: number
+  readonly cells: Map<unknown, Cell<V>>
+  /** It has closed and is no longer part of the state. */
+  isTaken: boolean
+}
+
+/**
+ * Values by window start and key. Few windows are open at a time and they close as a whole, so the window is the outer level:
+ * closing one is a step, whatever the number of its keys.
+ */
+export class WindowState<V> implements Checkpointed {
+  private readonly windows = new Map<number, WindowCells<V>>()
+  /** The starts of all windows held, ascending. */
+  private readonly starts: number[] = []
+  private changed: { start: number; cell: Cell<V> }[] = []
+  private readonly tracked: boolean
+
+  constructor(
+    readonly name: string,
+    home: StateHome,
+  ) {
+    this.tracked = home.tracked
+    for (const [key, value] of home.restored(name)) {
+      const slash = key.indexOf('/')
+      const [content, timestamp] = decode<V>(value, name)
+      this.insert(this.window(Number(key.slice(0, slash))), parseKey(key.slice(slash + 1)), content, timestamp)
+    }
+  }
+
+  /** The earliest window held. */
+  first(): number | undefined {
+    return this.starts[0]
+  }
+
+  at(start: number): WindowCells<V> | undefined {
+    return this.windows.get(start)
+  }
+
+  /** The window that starts there, made if there was none. */
+  window(start: number): WindowCells<V> {
+    let window = this.windows.get(start)
+    if (window === undefined) {
+      window = { start, cells: new Map(), isTaken: false }
+      this.windows.set(start, window)
+      let at = this.starts.length
+      while (at > 0 && (this.starts[at - 1] as number) > start) at--
+      this.starts.splice(at, 0, start)
+    }
+    return window
+  }
+
+  cell(window: WindowCells<V>, key: Key): Cell<V> | undefined {
+    return window.cells.get(keyIdentity(key))
+  }
+
+  insert(window: WindowCells<V>, key: Key, value: V, timestamp: number): Cell<V> {
+    const cell: Cell<V> = { key, value, timestamp, dirty: false, deleted: false }
+    window.cells.set(keyIdentity(key), cell)
+    return cell
+  }
+
+  touch(window: WindowCells<V>, cell: Cell<V>): void {
+    if (this.tracked && !cell.dirty) {
+      cell.dirty = true
+      this.changed.push({ start: window.start, cell })
+    }
+  }
+
+  /** Frees the earliest window and gives its cells, in the order of their keys if asked to. */
+  takeFirst(isSorted: boolean): Cell<V>[] {
+    const start = this.starts.shift() as number
+    const window = this.windows.get(start) as WindowCells<V>
+    this.windows.delete(start)
+    window.isTaken = true
+    const cells = [...window.cells.values()]
+    for (const cell of cells) {
+      cell.deleted = true
+      this.touch(window, cell)
+    }
+    return isSorted ? cells.sort((a, b) => compareKeys(a.key, b.key)) : cells
+  }
+
+  *all(): IterableIterator<[start: number, cell: Cell<V>]> {
+    for (const start of this.starts)
+      for (const cell of (this.windows.get(start) as WindowCells<V>).cells.values()) yield [start, cell]
+  }
+
+  takeChanges(entries: StoreEntry[]): void {
+    for (const { start, cell } of this.changed) {
+      cell.dirty = false
+      entries.push([
+        stateKey(this.name, `${start}/${keyText(cell.key)}`),
+        cell.deleted ? null : encode(cell, this.name),
+      ])
+    }
+    this.changed = []
+  }
+}
+
+function encode(cell: Cell<unknown>, state: string): Uint8Array {
+  try {
+    return utf8.encode(cell.timestamp === 0 ? `[${toJson(cell.value)}]` : `[${toJson(cell.value)},${cell.timestamp}]`)
+  } catch (cause) {
+    throw new TidemarkError(
+      'NOT_SERIALISABLE',
+      `state ${state} holds a value that a checkpoint can't write`,
+      { operator: state, key: cell.key },
+      { cause },
+    )
+  }
+}
+
+function decode<V>(value: Uint8Array, state: string): [content: V, timestamp: number] {
+  try {
+    const [content, timestamp = 0] = JSON.parse(utf8.decode(value)) as [V, number?]
+    return [content, timestamp]
+  } catch (cause) {
+    throw new TidemarkError(
+      'STORE_FAILED',
+      `state ${state} holds an entry that isn't what a checkpoint writes`,
+      { operator: state },
+      { cause },
+    )
+  }
+}

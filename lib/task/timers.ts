@@ -1,0 +1,82 @@
+import { TidemarkError } from '../record/errors.js'
+import { compareKeys, type Key } from '../record/key.js'
+import type { Firing, Timers } from './definition.js'
+import { Heap } from './heap.js'
+import type { CellState } from './state.js'
+
+interface Timer {
+  readonly timestamp: number
+  readonly key: Key
+}
+
+/** A visit in which fired timers set more than this many that are due at once will never end. */
+const MAX_CHAIN = 1_000_000
+
+/** An operator's timers, fired by timestamp, then by key; kept in a state, so that they survive a restart. */
+export class TimerQueue implements Timers, Firing {
+  private readonly heap = new Heap<Timer>((a, b) => a.timestamp - b.timestamp || compareKeys(a.key, b.key))
+  private isFiring = false
+  private chained = 0
+  private chainTime = Number.NEGATIVE_INFINITY
+
+  constructor(
+    private readonly state: CellState<Key, 1>,
+    private readonly operator: string,
+    private readonly time: () => number,
+    private readonly handler: (timestamp: number, key: Key) => void,
+    private readonly dueChanged: () => void,
+  ) {
+    for (const cell of state.all()) {
+      const [timestamp, key] = cell.key as readonly [number, Key]
+      this.heap.push({ timestamp, key })
+    }
+  }
+
+  at(timestamp: number, key: Key): void {
+    const id: Key = [timestamp, key]
+    if (this.state.cell(id) !== undefined) return
+    this.state.put(id, 1)
+    this.heap.push({ timestamp, key })
+    this.dueChanged()
+    if (this.isFiring && timestamp <= this.time()) this.countChain()
+  }
+
+  cancel(timestamp: number, key: Key): void {
+    this.state.delete([timestamp, key])
+  }
+
+  due(): number {
+    for (;;) {
+      const first = this.heap.peek()
+      if (first === undefined) return Number.POSITIVE_INFINITY
+      if (this.state.cell([first.timestamp, first.key]) !== undefined) return first.timestamp
+      this.heap.pop()
+    }
+  }
+
+  fireNext(): void {
+    const { timestamp, key } = this.heap.pop() as Timer
+    this.state.delete([timestamp, key])
+    this.isFiring = true
+    try {
+      this.handler(timestamp, key)
+    } finally {
+      this.isFiring = false
+    }
+  }
+
+  private countChain(): void {
+    const time = this.time()
+    if (time !== this.chainTime) {
+      this.chainTime = time
+      this.chained = 0
+    }
+    if (++this.chained > MAX_CHAIN) {
+      throw new TidemarkError(
+        'TIMER_LOOP',
+        `timers that fired at time ${time} have set more than ${MAX_CHAIN} others that are due at that time too; set the next one later`,
+        { operator: this.operator },
+      )
+    }
+  }
+}

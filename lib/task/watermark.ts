@@ -1,0 +1,127 @@
+import { type Duration, durationMs } from '../record/duration.js'
+
+/** How far time stays behind the newest record, and when a quiet partition stops holding it back. */
+export interface WatermarkOptions {
+  /** A partition's watermark is its highest timestamp less this. */
+  readonly maxOutOfOrderness: Duration
+  /**
+   * A partition with nothing to read for this long (wall clock) no longer holds back time; when all are quiet, time goes on with the
+   * wall clock. Without it a quiet partition holds back time for ever.
+   */
+  readonly idleTimeout?: Duration
+}
+
+/** A checked declaration. */
+export interface Watermark {
+  readonly boundMs: number
+  readonly idleMs: number
+}
+
+export function watermarkOf(options: WatermarkOptions, operator: string): Watermark {
+  return {
+    boundMs: durationMs(options.maxOutOfOrderness, `${operator}: maxOutOfOrderness`),
+    idleMs:
+      options.idleTimeout === undefined
+        ? Number.POSITIVE_INFINITY
+        : durationMs(options.idleTimeout, `${operator}: idleTimeout`, 1),
+  }
+}
+
+export const sameWatermark = (a: Watermark, b: Watermark) => a.boundMs === b.boundMs && a.idleMs === b.idleMs
+
+/** The time of one partition, or of one upstream task of an exchange. */
+export interface Lane {
+  /** Highest timestamp seen. */
+  newest: number
+  watermark: number
+  /** Holds back nobody. */
+  idle: boolean
+  /** Wall clock, ms: when its last record was handled. */
+  activeAt: number
+}
+
+export const newLane = (now: number): Lane => ({
+  newest: Number.NEGATIVE_INFINITY,
+  watermark: Number.NEGATIVE_INFINITY,
+  idle: false,
+  activeAt: now,
+})
+
+/**
+ * The time of a source in a task: the minimum over its lanes that are not idle. It never goes back.
+ *
+ * With watermark w, records with a timestamp of w or more may still come: `w = newest - bound`.
+ */
+export class SourceTime {
+  watermark = Number.NEGATIVE_INFINITY
+  /** Lowest stream time over the upstream tasks of an exchange; +Infinity where there is no such bound. */
+  cap = Number.POSITIVE_INFINITY
+  readonly lanes = new Map<string | number, Lane>()
+  declared: Watermark | undefined
+  /** A reader of an exchange gets watermarks with the records instead of measuring. */
+  carried = false
+
+  /** What the minimum is, or stays. */
+  least(): number {
+    let least = Number.POSITIVE_INFINITY
+    for (const lane of this.lanes.values()) if (!lane.idle && lane.watermark < least) least = lane.watermark
+    return least === Number.POSITIVE_INFINITY ? this.watermark : Math.max(least, this.watermark)
+  }
+
+  lane(id: string | number, now: number): Lane {
+    let lane = this.lanes.get(id)
+    if (lane === undefined) {
+      lane = newLane(now)
+      this.lanes.set(id, lane)
+    }
+    return lane
+  }
+
+  get isIdle(): boolean {
+    for (const lane of this.lanes.values()) if (!lane.idle) return false
+    return true
+  }
+}
+
+/**
+ * Finds out which lanes are idle, and how far time goes by it: a source that is idle as a whole follows the others; when all are
+ * idle, time goes on with the wall clock from where each lane's last record left it.
+ *
+ * @param isCaughtUp whether everything up to the lane's present end has been handled
+ * @returns the new watermark of each source whose time rises
+ */
+export function idleWatermarks(
+  sources: readonly SourceTime[],
+  now: number,
+  isCaughtUp: (source: SourceTime, lane: string | number) => boolean,
+): Map<SourceTime, number> {
+  const risen = new Map<SourceTime, number>()
+  const declared = sources.filter((source) => source.declared !== undefined)
+  for (const source of declared) {
+    if (source.carried) continue
+    for (const [id, lane] of source.lanes) {
+      lane.idle = now - lane.activeAt >= (source.declared as Watermark).idleMs && isCaughtUp(source, id)
+    }
+  }
+  const busy = declared.filter((source) => !source.isIdle)
+  for (const source of declared) {
+    let watermark = Number.NEGATIVE_INFINITY
+    if (busy.length === 0) {
+      if (source.carried) continue
+      const { boundMs } = source.declared as Watermark
+      watermark = Number.POSITIVE_INFINITY
+      for (const lane of source.lanes.values()) {
+        lane.watermark = Math.max(lane.watermark, lane.newest + (now - lane.activeAt) - boundMs)
+        // A partition that never had a record says nothing about time.
+        if (lane.newest !== Number.NEGATIVE_INFINITY) watermark = Math.min(watermark, lane.watermark)
+      }
+      if (watermark === Number.POSITIVE_INFINITY) watermark = Number.NEGATIVE_INFINITY
+    } else if (source.isIdle) {
+      watermark = busy.reduce((least, other) => Math.min(least, other.watermark), Number.POSITIVE_INFINITY)
+    } else {
+      watermark = source.least()
+    }
+    if (watermark > source.watermark) risen.set(source, watermark)
+  }
+  return risen
+}

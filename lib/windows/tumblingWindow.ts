@@ -1,0 +1,43 @@
+import type { Observable, OperatorFunction } from 'rxjs'
+import { type Duration, durationMs } from '../record/duration.js'
+import type { StreamRecord } from '../record/record.js'
+import { declareWindowing, type InWindow } from './inWindow.js'
+
+export interface WindowOptions {
+  /** How long after its end, in event time, a window takes late records. Default 0. */
+  readonly grace?: Duration
+  /** A `sideOutput` for the records that come even later. They are counted in any case. */
+  readonly late?: Observable<unknown>
+}
+
+/**
+ * Cuts event time into windows of one size, side by side; the `aggregate` that follows has one result per key and window.
+ *
+ * ```
+ * tumblingWindow('10ms'), aggregate(count(), { emit: 'close' })
+ * timestamp  1   4   12      21
+ * in         a---a---a-------a--|
+ * out        ----------------x-y--z|     x: [0, 10) 2   y: [10, 20) 1   z: [20, 30) 1, on completion
+ * ```
+ *
+ * The n-th window is `[n·size, n·size + size)`. It takes a record while `end + grace > time`, where time is the
+ * watermark, or stream time where none is declared; a record later than that is dropped as `late` and goes to
+ * `options.late`. The window itself keeps nothing: it declares, and the next aggregate resolves. So operators in between act as if they
+ * stood before it. The rule is Kafka Streams' `TimeWindows`.
+ *
+ * @param size ms, or as '5m'
+ * @throws TidemarkError `BAD_DURATION`; at planning `TWO_WINDOWS` over another window, `LOST_WINDOW` before keyBy or a table
+ */
+export function tumblingWindow<R extends StreamRecord<unknown, unknown>>(
+  size: Duration,
+  options: WindowOptions = {},
+): OperatorFunction<R, InWindow<R>> {
+  const sizeMs = durationMs(size, 'tumblingWindow: size', 1)
+  return declareWindowing({
+    kind: 'tumblingWindow',
+    sizeMs,
+    advanceMs: sizeMs,
+    graceMs: durationMs(options.grace ?? 0, 'tumblingWindow: grace'),
+    late: options.late,
+  })
+}
