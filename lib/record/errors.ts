@@ -52,13 +52,26 @@ export type ErrorCode =
 export class TidemarkError extends Error {
   override readonly name = 'TidemarkError'
 
+  /**
+   * @param reason what happened and what to do, without code and place
+   */
   constructor(
     readonly code: ErrorCode,
-    message: string,
+    readonly reason: string,
     readonly place: ErrorPlace = {},
     options?: { cause?: unknown },
   ) {
-    super(`${code}: ${message}${describePlace(place)}`, options)
+    super(`${code}: ${reason}${describePlace(place)}`, options)
+  }
+
+  /** The same error with more known about its place; what it knows itself stays. */
+  at(place: ErrorPlace): TidemarkError {
+    return new TidemarkError(
+      this.code,
+      this.reason,
+      { ...place, ...this.place },
+      this.cause === undefined ? {} : { cause: this.cause },
+    )
   }
 }
 

@@ -136,7 +136,7 @@ export interface ExchangeRole {
   readonly value: Serde<unknown>
   readonly partitions: number | undefined
   /** The half that belongs to the task before the cut. */
-  readonly writer: Definition
+  readonly writer: Observable<never>
 }
 
 /** The writing half of an exchange. */

@@ -271,22 +271,22 @@ export class Node implements OperatorContext<unknown> {
     else for (const edge of edges) edge.target.next(record)
   }
 
-  hasOutput(output: object): boolean {
+  readonly hasOutput = (output: object): boolean => {
     return (this.scope.outputNode(output)?.edges.length ?? 0) > 0
   }
 
-  emitTo(output: object, record: unknown): void {
+  readonly emitTo = (output: object, record: unknown): void => {
     this.scope.outputNode(output)?.emit(record)
   }
 
-  drop(record: AnyRecord, reason: DropReason): void {
+  readonly drop = (record: AnyRecord, reason: DropReason): void => {
     this.drops.set(reason, (this.drops.get(reason) ?? 0) + 1)
     this.scope.dropped(this, record, reason)
   }
 
   // ---- time
 
-  accept(timestamp: number): number {
+  readonly accept = (timestamp: number): number => {
     if (timestamp > this.streamTime) {
       this.streamTime = timestamp
       if (this.hasWatermark) return this.time()
@@ -296,7 +296,7 @@ export class Node implements OperatorContext<unknown> {
     return this.time()
   }
 
-  time(): number {
+  readonly time = (): number => {
     if (this.isEnding) return Number.POSITIVE_INFINITY
     if (this.version !== this.scope.version) {
       this.version = this.scope.version
@@ -334,7 +334,7 @@ export class Node implements OperatorContext<unknown> {
     return this.handlers.holds === undefined ? time : this.handlers.holds(time)
   }
 
-  fires(firing: Firing): void {
+  readonly fires = (firing: Firing): void => {
     this.firings.push(firing)
   }
 
@@ -345,7 +345,7 @@ export class Node implements OperatorContext<unknown> {
     if (this.isPulled && due < this.scope.minDue) this.scope.minDue = due
   }
 
-  fireDue(): void {
+  readonly fireDue = (): void => {
     const time = this.time()
     while (this.due <= time) this.fireOne()
     if (this.isPulled) this.heldTime = Math.max(this.heldTime, time)
@@ -364,19 +364,19 @@ export class Node implements OperatorContext<unknown> {
 
   // ---- state
 
-  keyed<K extends Key, V>(part?: string): KeyedState<K, V> {
+  readonly keyed = <K extends Key, V>(part?: string): KeyedState<K, V> => {
     return this.cells<K, V>(part)
   }
 
-  cells<K extends Key, V>(part?: string): CellState<K, V> {
+  readonly cells = <K extends Key, V>(part?: string): CellState<K, V> => {
     return this.scope.register(this, new CellState<K, V>(this.stateName(part), this.scope))
   }
 
-  windows<V>(part?: string): WindowState<V> {
+  readonly windows = <V>(part?: string): WindowState<V> => {
     return this.scope.register(this, new WindowState<V>(this.stateName(part), this.scope))
   }
 
-  timers(handler: (timestamp: number, key: Key) => void): TimerQueue {
+  readonly timers = (handler: (timestamp: number, key: Key) => void): TimerQueue => {
     const queue = new TimerQueue(
       this.cells<Key, 1>('timers'),
       this.operator,
@@ -393,33 +393,33 @@ export class Node implements OperatorContext<unknown> {
     return part === undefined ? name : `${name}.${part}`
   }
 
-  publish(value: unknown): void {
+  readonly publish = (value: unknown): void => {
     this.shown = value
   }
 
-  published<T>(definition: Definition): T {
+  readonly published = <T>(definition: Definition): T => {
     return this.scope.nodeOf(definition).shown as T
   }
 
   // ---- the task
 
-  later(run: () => void): void {
+  readonly later = (run: () => void): void => {
     this.scope.later(this, run)
   }
 
-  block(blocked: boolean): void {
+  readonly block = (blocked: boolean): void => {
     this.scope.block(this, blocked)
   }
 
-  fail(error: unknown, record?: AnyRecord): void {
+  readonly fail = (error: unknown, record?: AnyRecord): void => {
     this.scope.caught(this, error, record)
   }
 
-  target(): TopicTarget {
+  readonly target = (): TopicTarget => {
     return this.scope.target(this)
   }
 
-  write(write: TopicWrite): void {
+  readonly write = (write: TopicWrite): void => {
     this.scope.write(this, write)
   }
 
@@ -433,7 +433,7 @@ export class Node implements OperatorContext<unknown> {
     if (this.handlers.complete?.() !== true) this.finish()
   }
 
-  finish(): void {
+  readonly finish = (): void => {
     if (this.isComplete) return
     this.isEnding = true
     this.isComplete = true

@@ -19,8 +19,14 @@ const definitions = new WeakMap<object, Definition>()
 /** What made an Observable, if one of our operators did. */
 export const definitionOf = (observable: object): Definition | undefined => definitions.get(observable)
 
-export const remember = (observable: object, definition: Definition): void => {
+const observables = new WeakMap<Definition, Observable<unknown>>()
+
+export const observableOf = (definition: Definition): Observable<unknown> =>
+  observables.get(definition) as Observable<unknown>
+
+export const remember = (observable: Observable<unknown>, definition: Definition): void => {
   definitions.set(observable, definition)
+  observables.set(definition, observable)
 }
 
 /** Running nodes that show something, by definition: what a table reads from outside. */
@@ -69,6 +75,8 @@ export abstract class Scope implements StateHome {
   protected abstract released(node: Node): void
   /** Whether inputs of this definition belong to another task. */
   protected abstract isCut(definition: Definition): boolean
+  /** A node has been made: a source gets its time here. */
+  protected created(_node: Node): void {}
   /** May throw: who subscribes here and now? */
   protected abstract admit(definition: Definition, known: Node | undefined): void
 
@@ -94,6 +102,7 @@ export abstract class Scope implements StateHome {
     if (node === undefined) {
       node = new Node(this, definition)
       this.nodes.set(definition, node)
+      this.created(node)
       this.isSealed = false
     }
     const edge = new Edge(node, subscriber, path.to, path.windowing, path.watermark)
@@ -149,7 +158,17 @@ export abstract class Scope implements StateHome {
     })
     for (const node of this.ordered) node.sortConsumers()
     this.declareWatermarks()
-    for (const node of this.ordered) node.isReady ? node.checkWindowing() : node.ready()
+    for (const node of this.ordered) this.makeReady(node)
+  }
+
+  protected makeReady(node: Node): void {
+    if (node.isReady) node.checkWindowing()
+    else node.ready()
+  }
+
+  /** Nodes that must come before this one. */
+  protected before(node: Node): readonly Node[] {
+    return node.inputs.flatMap((input) => input.edges.map((edge) => edge.from))
   }
 
   get sealed(): boolean {
@@ -174,13 +193,13 @@ export abstract class Scope implements StateHome {
   }
 
   /** Each node after all that feed it; otherwise in the order in which they were subscribed. */
-  private sort(): Node[] {
+  protected sort(): Node[] {
     const sorted: Node[] = []
     const done = new Set<Node>()
     const visit = (node: Node): void => {
       if (done.has(node)) return
       done.add(node)
-      for (const input of node.inputs) for (const edge of input.edges) visit(edge.from)
+      for (const other of this.before(node)) visit(other)
       sorted.push(node)
     }
     for (const node of this.nodes.values()) visit(node)

@@ -61,10 +61,14 @@ export class SourceTime {
   /** A reader of an exchange gets watermarks with the records instead of measuring. */
   carried = false
 
-  /** What the minimum is, or stays. */
+  /** The minimum, or what it was. Where all lanes of an exchange are idle, that over all that know a time. */
   least(): number {
     let least = Number.POSITIVE_INFINITY
-    for (const lane of this.lanes.values()) if (!lane.idle && lane.watermark < least) least = lane.watermark
+    const countsIdle = this.carried && this.isIdle
+    for (const lane of this.lanes.values()) {
+      if (lane.idle ? countsIdle && lane.watermark > Number.NEGATIVE_INFINITY : true)
+        least = Math.min(least, lane.watermark)
+    }
     return least === Number.POSITIVE_INFINITY ? this.watermark : Math.max(least, this.watermark)
   }
 

@@ -1,0 +1,172 @@
+import type { Observable } from 'rxjs'
+import type { Broker } from '../ports/broker.js'
+import type { Clock } from '../ports/clock.js'
+import type { StoreAdapter } from '../ports/store.js'
+import { type Duration, durationMs } from '../record/duration.js'
+import { show, TidemarkError } from '../record/errors.js'
+import type { Key } from '../record/key.js'
+import type { StreamRecord } from '../record/record.js'
+import { type Serde, string } from '../record/serde.js'
+import type { Table } from '../tables/table.js'
+import { tableOf } from '../tables/toTable.js'
+import type { AnyRecord, BadRecordPolicy, Definition, SourceRole } from '../task/definition.js'
+import { define } from '../task/operate.js'
+import { definitionOf } from '../task/scope.js'
+import { systemClock } from '../task/systemClock.js'
+import { type WatermarkOptions, watermarkOf } from '../task/watermark.js'
+import { describeMermaid, describeText } from './describe.js'
+import { type Plan, planApp, type Root } from './plan.js'
+import { type AppState, type AppStats, Runtime } from './runtime.js'
+
+export interface AppOptions {
+  /** The consumer group, and the prefix of internal topics: letters, digits, `.`, `_`, `-`. Stable over restarts. */
+  readonly id: string
+  readonly broker: Broker
+  /** Where checkpoints go. `memory()` is a choice that one writes down: its state ends with the process. */
+  readonly store: StoreAdapter
+  /** Between checkpoints. Default 100 ms where the broker has transactions with the store, else 1 s. */
+  readonly commitInterval?: Duration
+  /** Between words of an exchange's writer about its time, where no record carries it. Default 1 s. */
+  readonly watermarkInterval?: Duration
+  /** Records read ahead of a partition before it is paused; it resumes at a quarter. Default 5,000. */
+  readonly maxBufferedRecords?: number
+  /** Longest run of records before I/O gets its turn. Default 5 ms. */
+  readonly slice?: Duration
+  /** Tells several members of one app in one process apart. */
+  readonly instance?: string
+  readonly clock?: Clock
+}
+
+export interface StreamOptions<K, V> {
+  /** Default: strings as UTF-8. */
+  readonly key?: Serde<K>
+  readonly value: Serde<V>
+  /** Event time of a record, in ms since the epoch. Default: the timestamp that the broker has. */
+  readonly timestamp?: (record: StreamRecord<K, V>) => number
+  readonly watermark?: WatermarkOptions
+  /** What to do with a record that can't be read: `fail` (default) stops the app there, `skip` counts and reports it on `errors$`. */
+  readonly badRecords?: BadRecordPolicy
+}
+
+/** The values of a table are never null: null deletes. */
+export type TableOptions<K, V> = Omit<StreamOptions<K, V>, 'watermark'>
+
+/** A pipeline with its broker, store and id; what runs. */
+export interface App {
+  readonly id: string
+  /** The records of a topic, cold: nothing is read before {@link App.start}. */
+  stream<V, K extends Key = string>(topic: string, options: StreamOptions<K, V>): Observable<StreamRecord<K, V>>
+  /** A topic as a table: each record an upsert, a null value a delete. */
+  table<V, K extends Key = string>(topic: string, options: TableOptions<K, V>): Table<K, V>
+  /** Adds a pipeline that `start` will run. The name is shown in the plan. */
+  run(name: string, pipeline: Observable<unknown>): void
+  /**
+   * Plans, joins the group, restores and runs. Resolves when the first tasks run.
+   *
+   * @throws TidemarkError every planning error, `BROKER_UNAVAILABLE`, `UNKNOWN_TOPIC`, `CO_PARTITION`, `STORE_LOCKED`, `APP_ID_TAKEN`
+   */
+  start(): Promise<void>
+  /** Ends the running slice, writes outputs and a last checkpoint, leaves the group. What was read ahead is read again next time. */
+  stop(): Promise<void>
+  /** `created starting rebalancing running stopping stopped failed`; the present one first. */
+  readonly state$: Observable<AppState>
+  /** Every error: those that end the app (then `state$` says `failed`) and those that it goes on after. Never errors itself. */
+  readonly errors$: Observable<TidemarkError>
+  /** The plan: sub-topologies, operators, topics, states. */
+  describe(format?: 'text' | 'mermaid'): string
+  /** Figures of the tasks that run in this process. */
+  stats(): AppStats
+}
+
+/**
+ * Makes an app: streams and tables come from it, pipelines go into it.
+ *
+ * ```ts
+ * const app = createApp({ id: 'spend', broker: embedded(), store: memory() })
+ * const orders = app.stream('orders', { value: json<Order>(), timestamp: (o) => o.value.time })
+ * app.run('per-user', orders.pipe(aggregate(count(), { name: 'orders' }), toTopic('orders-per-user')))
+ * await app.start()
+ * ```
+ *
+ * @throws TidemarkError `BAD_OPTION`, `BAD_DURATION`
+ */
+export function createApp(options: AppOptions): App {
+  if (!/^[A-Za-z0-9._-]+$/.test(options.id)) {
+    throw new TidemarkError(
+      'BAD_OPTION',
+      `createApp: id may hold letters, digits, '.', '_' and '-' only; got ${show(options.id)}`,
+    )
+  }
+  for (const needed of ['broker', 'store'] as const) {
+    if (options[needed] === undefined)
+      throw new TidemarkError(
+        'BAD_OPTION',
+        `createApp: ${needed} is required${needed === 'store' ? '; memory() is one' : ''}`,
+        { app: options.id },
+      )
+  }
+  const owner = {}
+  const roots: Root[] = []
+  const streams: Definition[] = []
+  const exactlyOnce = options.broker.transactional
+  const runtime = new Runtime({
+    id: options.id,
+    instance: options.instance ?? '',
+    broker: options.broker,
+    store: options.store,
+    clock: options.clock ?? systemClock,
+    isTransactional: exactlyOnce,
+    commitMs: durationMs(options.commitInterval ?? (exactlyOnce ? 100 : 1_000), 'createApp: commitInterval', 1),
+    watermarkMs: durationMs(options.watermarkInterval ?? 1_000, 'createApp: watermarkInterval', 1),
+    sliceMs: durationMs(options.slice ?? 5, 'createApp: slice', 1),
+    maxBuffered: options.maxBufferedRecords ?? 5_000,
+    plan,
+  })
+
+  function plan(): Plan {
+    return planApp(options.id, owner, roots, streams, options.store.durable)
+  }
+
+  function source<K, V>(topic: string, given: StreamOptions<K, V>, what: string): Observable<StreamRecord<K, V>> {
+    if (runtime.state !== 'created')
+      throw new TidemarkError('BAD_OPTION', `app.${what}: streams are made before start`, { app: options.id, topic })
+    const role: SourceRole = {
+      is: 'source',
+      app: owner,
+      topic,
+      key: (given.key ?? string()) as Serde<unknown>,
+      value: given.value as Serde<unknown>,
+      timestamp: given.timestamp as ((record: AnyRecord) => number) | undefined,
+      watermark: given.watermark === undefined ? undefined : watermarkOf(given.watermark, `app.${what} ${topic}`),
+      badRecords: given.badRecords ?? 'fail',
+    }
+    const stream = define<never, StreamRecord<K, V>>('source', [], () => ({ record() {} }), { role })
+    streams.push(definitionOf(stream) as Definition)
+    return stream
+  }
+
+  return {
+    id: options.id,
+    stream: (topic, given) => source(topic, given, 'stream'),
+    table: <V, K extends Key = string>(topic: string, given: TableOptions<K, V>) =>
+      tableOf<K, V>(topic, source<K | null, V | null>(topic, given as never, 'table')),
+    run(name, pipeline) {
+      if (runtime.state !== 'created')
+        throw new TidemarkError('BAD_OPTION', 'app.run: pipelines are added before start', { app: options.id })
+      if (roots.some((root) => root.name === name))
+        throw new TidemarkError('NAME_TAKEN', `two pipelines are called ${name}`, { app: options.id })
+      const root = define<unknown, never>('run', [pipeline], () => ({ record() {} }), {
+        name,
+        role: { is: 'root' },
+        windowing: 'refuses',
+      })
+      roots.push({ name, pipeline: root })
+    },
+    start: () => runtime.start(),
+    stop: () => runtime.stop(),
+    state$: runtime.state$,
+    errors$: runtime.errors$,
+    describe: (format = 'text') => (format === 'mermaid' ? describeMermaid(plan()) : describeText(plan())),
+    stats: () => runtime.stats(),
+  }
+}

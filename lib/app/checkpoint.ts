@@ -1,0 +1,71 @@
+import type { Position } from '../ports/broker.js'
+import type { StoreEntry } from '../ports/store.js'
+import { TidemarkError } from '../record/errors.js'
+import { utf8 } from '../record/serde.js'
+
+/** Time reached, by source topic: the watermark, the bound of an exchange, and each lane's newest timestamp and watermark. */
+export interface SavedTime {
+  readonly watermark: number | null
+  readonly cap: number | null
+  readonly lanes: readonly (readonly [id: string, newest: number | null, watermark: number | null])[]
+}
+
+/** What a checkpoint says besides the entries of states. */
+export interface Manifest {
+  readonly version: 1
+  /** Fingerprint of the plan that wrote it. */
+  readonly plan: string
+  readonly positions: readonly Position[]
+  readonly sources: { readonly [topic: string]: SavedTime }
+  /** Stream time by operator. */
+  readonly streamTimes: { readonly [operator: string]: number }
+}
+
+const MANIFEST = 'manifest'
+
+export const manifestEntry = (manifest: Manifest): StoreEntry => [MANIFEST, utf8.encode(JSON.stringify(manifest))]
+
+/** A task's checkpoint, sorted by state. */
+export class Snapshot {
+  readonly manifest: Manifest | undefined
+  private readonly states = new Map<string, [key: string, value: Uint8Array][]>()
+
+  constructor(task: string, entries: Iterable<readonly [key: string, value: Uint8Array]>) {
+    let manifest: Manifest | undefined
+    for (const [key, value] of entries) {
+      if (key === MANIFEST) manifest = readManifest(task, value)
+      else {
+        const slash = key.indexOf('/', 2)
+        const name = key.slice(2, slash)
+        const list = this.states.get(name)
+        const entry: [string, Uint8Array] = [key.slice(slash + 1), value]
+        if (list === undefined) this.states.set(name, [entry])
+        else list.push(entry)
+      }
+    }
+    this.manifest = manifest
+  }
+
+  /** Hands out a state's entries, once. */
+  take(name: string): readonly (readonly [key: string, value: Uint8Array])[] {
+    const entries = this.states.get(name) ?? []
+    this.states.delete(name)
+    return entries
+  }
+}
+
+function readManifest(task: string, value: Uint8Array): Manifest {
+  try {
+    const manifest = JSON.parse(utf8.decode(value)) as Manifest
+    if (manifest.version === 1) return manifest
+  } catch {
+    // Told below.
+  }
+  throw new TidemarkError(
+    'STORE_FAILED',
+    `the checkpoint of task ${task} isn't one that this version writes; restore with the version that wrote it`,
+  )
+}
+
+export const toSaved = (time: number): number | null => (Number.isFinite(time) ? time : null)
+export const fromSaved = (time: number | null | undefined): number => time ?? Number.NEGATIVE_INFINITY

@@ -1,0 +1,78 @@
+import type { NewTopic } from '../ports/broker.js'
+import { TidemarkError } from '../record/errors.js'
+import type { ExchangeRole } from '../task/definition.js'
+import type { Plan, PlannedSource } from './plan.js'
+
+/**
+ * Finds the partition count of each topic of a plan: those that exist have theirs; an internal one gets what its exchange asks for, else what it is
+ * joined with has, else as many as its writing tasks.
+ *
+ * @param existing counts of the topics that the broker has
+ * @returns all counts, and the internal topics to create
+ * @throws TidemarkError `UNKNOWN_TOPIC`, `CO_PARTITION`
+ */
+export function resolvePartitions(
+  plan: Plan,
+  existing: ReadonlyMap<string, number>,
+): { counts: Map<string, number>; missing: NewTopic[] } {
+  const counts = new Map<string, number>()
+  const missing: NewTopic[] = []
+  for (const sub of plan.subTopologies) {
+    for (const topic of [
+      ...sub.sources.filter((source) => !source.isInternal).map((source) => source.topic),
+      ...sub.sinks,
+    ]) {
+      const count = existing.get(topic)
+      if (count === undefined) {
+        throw new TidemarkError('UNKNOWN_TOPIC', `the broker has no topic ${topic}; create it, or correct the name`, {
+          app: plan.app,
+          topic,
+        })
+      }
+      counts.set(topic, count)
+    }
+  }
+  // Sub-topologies are numbered so that those that write an exchange come before those that read it.
+  for (const sub of plan.subTopologies) {
+    for (const source of sub.sources) {
+      if (!source.isInternal) continue
+      const found = existing.get(source.topic)
+      const wanted =
+        found ??
+        (source.definition.role as ExchangeRole).partitions ??
+        joinedWith(plan, source, counts) ??
+        tasksOf(plan, source.writtenBy as number, counts)
+      counts.set(source.topic, wanted)
+      if (found === undefined) missing.push({ topic: source.topic, partitions: wanted })
+    }
+  }
+  for (const { operator, sources } of plan.coPartitioned) {
+    const [first] = sources
+    for (const other of sources) {
+      if (first === undefined || counts.get(other.topic) === counts.get(first.topic)) continue
+      throw new TidemarkError(
+        'CO_PARTITION',
+        `${first.topic} has ${counts.get(first.topic)} partitions, ${other.topic} has ${counts.get(other.topic)}; to be joined they need equally many. Repartition one with keyBy`,
+        { app: plan.app, operator },
+      )
+    }
+  }
+  return { counts, missing }
+}
+
+function joinedWith(plan: Plan, source: PlannedSource, counts: ReadonlyMap<string, number>): number | undefined {
+  for (const { sources } of plan.coPartitioned) {
+    if (!sources.includes(source)) continue
+    for (const other of sources) {
+      const count = counts.get(other.topic)
+      if (count !== undefined) return count
+    }
+  }
+  return undefined
+}
+
+/** How many tasks a sub-topology has: as many as its widest source has partitions. */
+export function tasksOf(plan: Plan, subTopology: number, counts: ReadonlyMap<string, number>): number {
+  const sub = plan.subTopologies[subTopology]
+  return Math.max(1, ...(sub?.sources.map((source) => counts.get(source.topic) ?? 1) ?? []))
+}

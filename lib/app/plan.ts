@@ -1,0 +1,285 @@
+import type { Observable } from 'rxjs'
+import { TidemarkError } from '../record/errors.js'
+import { json, type Serde } from '../record/serde.js'
+import type { Definition } from '../task/definition.js'
+import type { Node } from '../task/node.js'
+import { observableOf } from '../task/scope.js'
+import type { Watermark } from '../task/watermark.js'
+import { PlanScope } from './planScope.js'
+
+/** A topic that a sub-topology reads. */
+export interface PlannedSource {
+  readonly definition: Definition
+  readonly topic: string
+  readonly isInternal: boolean
+  /** Of the exchange's writing half. */
+  readonly writtenBy: number | undefined
+  readonly watermark: Watermark | undefined
+  readonly keySerde: Serde<unknown> | undefined
+}
+
+/** What becomes one task per partition. */
+export interface SubTopology {
+  readonly id: number
+  readonly definitions: readonly Definition[]
+  /** What a task subscribes: the pipelines passed to `run`, and writing halves of exchanges. */
+  readonly roots: readonly Observable<unknown>[]
+  readonly sources: readonly PlannedSource[]
+  readonly sinks: readonly string[]
+  /** Topics of exchanges that it writes. */
+  readonly exchanges: readonly string[]
+  readonly states: readonly string[]
+}
+
+export interface PlanNode {
+  readonly definition: Definition
+  readonly label: string
+  readonly subTopology: number
+  readonly inputs: readonly Definition[]
+}
+
+/** All that is known of an app without running it. */
+export interface Plan {
+  readonly app: string
+  readonly nodes: ReadonlyMap<Definition, PlanNode>
+  readonly subTopologies: readonly SubTopology[]
+  /** Equal for equal plans: topics, operators, names and edges. */
+  readonly fingerprint: string
+  /** Sets of sources (their topics) that must have equally many partitions, with the join that wants it. */
+  readonly coPartitioned: readonly { readonly operator: string; readonly sources: readonly PlannedSource[] }[]
+}
+
+export interface Root {
+  readonly name: string
+  readonly pipeline: Observable<unknown>
+}
+
+/**
+ * Plans an app by subscribing its pipelines, twice at once: what only one of the two subscriptions reached is shared
+ * behind our back.
+ *
+ * @throws TidemarkError `NOT_PLANNED`, `FOREIGN_TASK`, `UNNAMED_STATE`, `NAME_TAKEN`, `LOST_WINDOW`, `TWO_WINDOWS`, `TWO_WATERMARKS`, `WATERMARK_MISSING`
+ */
+export function planApp(
+  app: string,
+  owner: object,
+  roots: readonly Root[],
+  streams: readonly Definition[],
+  isDurable: boolean,
+): Plan {
+  const scope = new PlanScope(owner, isDurable)
+  const pipelines = roots.map((root) => root.pipeline)
+  const close = scope.plan(pipelines)
+  try {
+    const probe = new PlanScope(owner, isDurable)
+    const closeProbe = probe.plan(pipelines)
+    closeProbe()
+    for (const node of scope.order) {
+      if (probe.nodes.has(node.definition)) continue
+      throw new TidemarkError(
+        'FOREIGN_TASK',
+        `${node.operator} would run once for all tasks, as it stands behind share, shareReplay, connect or a Subject; use shared() instead`,
+        { app, operator: node.operator },
+      )
+    }
+    for (const stream of streams) {
+      if (scope.nodes.has(stream)) continue
+      const { role } = stream
+      throw new TidemarkError(
+        'NOT_PLANNED',
+        'this stream of the app is in none of its pipelines (behind concat or switchMap, or never passed to app.run); merge it, or remove it',
+        {
+          app,
+          ...(role?.is === 'source' && { topic: role.topic }),
+        },
+      )
+    }
+    for (const node of scope.order) {
+      if (node.definition.role?.is === 'side' && (node.inputs[0]?.edges.length ?? 0) === 0) {
+        throw new TidemarkError(
+          'NOT_PLANNED',
+          'this side output is read, but no operator of the app writes it; pass it to one (late, sideOutputs)',
+          { app, operator: node.operator },
+        )
+      }
+    }
+    return describePlan(app, scope)
+  } finally {
+    close()
+  }
+}
+
+function describePlan(app: string, scope: PlanScope): Plan {
+  const component = components(scope.order)
+  const ids = new Map<Node, number>()
+  // In topological order, so that a sub-topology's number is above those that feed it.
+  for (const node of scope.order) {
+    const root = component(node)
+    if (!ids.has(root)) ids.set(root, ids.size)
+  }
+  const idOf = (node: Node) => ids.get(component(node)) as number
+  const topics = exchangeTopics(app, scope)
+  const coPartitioned: { operator: string; nodes: Set<Node> }[] = scope.order
+    .filter((node) => node.definition.coPartitioned)
+    .map((node) => ({
+      operator: node.operator,
+      nodes: new Set(node.inputs.flatMap((input) => input.edges.flatMap((edge) => sourcesOf(edge.from)))),
+    }))
+  const keySerdes = new Map<Node, Serde<unknown> | undefined>()
+  for (const node of scope.order) {
+    const { role } = node.definition
+    if (role?.is === 'source' || role?.is === 'exchange') keySerdes.set(node, role.key)
+  }
+  for (const { nodes } of coPartitioned) {
+    const known = [...nodes].map((node) => keySerdes.get(node)).find((serde) => serde !== undefined)
+    for (const node of nodes) if (keySerdes.get(node) === undefined) keySerdes.set(node, known)
+  }
+
+  const planned = new Map<Node, PlannedSource>()
+  for (const node of scope.order) {
+    const { role } = node.definition
+    if (role?.is === 'source') {
+      planned.set(node, {
+        definition: node.definition,
+        topic: role.topic,
+        isInternal: false,
+        writtenBy: undefined,
+        watermark: node.source?.declared,
+        keySerde: role.key,
+      })
+    } else if (role?.is === 'exchange') {
+      const writer = scope.outputNode(role.writer) as Node
+      planned.set(node, {
+        definition: node.definition,
+        topic: topics.get(node.definition) as string,
+        isInternal: true,
+        writtenBy: idOf(writer),
+        watermark: node.source?.declared,
+        keySerde: keySerdes.get(node) ?? json(),
+      })
+    }
+  }
+
+  const states = new Map<number, string[]>()
+  for (const [name, node] of scope.states) states.set(idOf(node), [...(states.get(idOf(node)) ?? []), name])
+  const subTopologies = [...ids.values()].map((id): SubTopology => {
+    const nodes = scope.order.filter((node) => idOf(node) === id)
+    return {
+      id,
+      definitions: nodes.map((node) => node.definition),
+      roots: nodes
+        .filter(({ definition: { role } }) => role?.is === 'root' || role?.is === 'writer')
+        .map((node) => observableOf(node.definition)),
+      sources: nodes.flatMap((node) => planned.get(node) ?? []),
+      sinks: nodes.flatMap((node) => (node.definition.role?.is === 'sink' ? [node.definition.role.topic] : [])),
+      exchanges: nodes.flatMap((node) =>
+        node.definition.role?.is === 'writer' ? [topics.get(node.definition.role.exchange()) as string] : [],
+      ),
+      states: states.get(id) ?? [],
+    }
+  })
+  const nodes = new Map<Definition, PlanNode>()
+  scope.order.forEach((node) => {
+    nodes.set(node.definition, {
+      definition: node.definition,
+      label: labelOf(node.definition, topics),
+      subTopology: idOf(node),
+      inputs: node.inputs.flatMap((input) => input.edges.map((edge) => edge.from.definition)),
+    })
+  })
+  const pairs = coPartitioned.map(({ operator, nodes: sources }) => ({
+    operator,
+    sources: [...sources].flatMap((node) => planned.get(node) ?? []),
+  }))
+  checkKeySerdes(app, pairs)
+  return { app, nodes, subTopologies, coPartitioned: pairs, fingerprint: fingerprint(nodes) }
+}
+
+/** Whose nodes are connected by edges other than exchanges: union-find. */
+function components(order: readonly Node[]): (node: Node) => Node {
+  const parent = new Map<Node, Node>(order.map((node) => [node, node]))
+  const find = (node: Node): Node => {
+    const up = parent.get(node) as Node
+    if (up === node) return node
+    const root = find(up)
+    parent.set(node, root)
+    return root
+  }
+  for (const node of order)
+    for (const input of node.inputs) for (const edge of input.edges) parent.set(find(edge.from), find(node))
+  const topics = new Map<string, Node>()
+  // A topic is read once per sub-topology: two streams over it belong together.
+  for (const node of order) {
+    const { role } = node.definition
+    if (role?.is !== 'source') continue
+    const other = topics.get(role.topic)
+    if (other === undefined) topics.set(role.topic, node)
+    else parent.set(find(other), find(node))
+  }
+  return find
+}
+
+function sourcesOf(node: Node): Node[] {
+  return node.source !== undefined
+    ? [node]
+    : node.inputs.flatMap((input) => input.edges.flatMap((edge) => sourcesOf(edge.from)))
+}
+
+const follows = (node: Node, source: Node): boolean =>
+  node.inputs.some((input) => input.edges.some((edge) => edge.from === source || follows(edge.from, source)))
+
+/** `<app>-<name>-repartition`, where the name is the exchange's own, or that of the next named operator behind it. */
+function exchangeTopics(app: string, scope: PlanScope): Map<Definition, string> {
+  const topics = new Map<Definition, string>()
+  const taken = new Map<string, Node>()
+  for (const node of scope.order) {
+    if (node.definition.role?.is !== 'exchange') continue
+    const next = scope.order.find((other) => other.definition.name !== undefined && follows(other, node))
+    const name = node.definition.name ?? next?.definition.name ?? `exchange-${topics.size}`
+    if (taken.has(name)) {
+      throw new TidemarkError(
+        'NAME_TAKEN',
+        `two exchanges would write to ${app}-${name}-repartition; name them: keyBy(…, { name: '${name}-2' })`,
+        { app, operator: 'keyBy' },
+      )
+    }
+    taken.set(name, node)
+    topics.set(node.definition, `${app}-${name}-repartition`)
+  }
+  return topics
+}
+
+function checkKeySerdes(app: string, pairs: Plan['coPartitioned']): void {
+  for (const { operator, sources } of pairs) {
+    const [first] = sources
+    for (const other of sources) {
+      if (first === undefined || other.keySerde?.name === first.keySerde?.name) continue
+      throw new TidemarkError(
+        'CO_PARTITION',
+        `${first.topic} has keys written as ${first.keySerde?.name}, ${other.topic} as ${other.keySerde?.name}; equal keys would lie in different partitions. Give both the same key serde`,
+        { app, operator },
+      )
+    }
+  }
+}
+
+export function labelOf(definition: Definition, topics?: ReadonlyMap<Definition, string>): string {
+  const { role, kind, name } = definition
+  if (role?.is === 'source') return `source ${role.topic}`
+  if (role?.is === 'sink') return `sink ${role.topic}`
+  if (role?.is === 'exchange') return `source ${topics?.get(definition) ?? 'exchange'}`
+  if (role?.is === 'writer') return `keyBy ${topics?.get(role.exchange()) ?? 'exchange'}`
+  return name === undefined ? kind : `${kind} ${name}`
+}
+
+/** FNV-1a over what makes plans equal. */
+function fingerprint(nodes: ReadonlyMap<Definition, PlanNode>): string {
+  const all = [...nodes.values()]
+  const index = new Map(all.map((node, at) => [node.definition, at]))
+  const text = all
+    .map((node) => `${node.subTopology} ${node.label} <- ${node.inputs.map((input) => index.get(input)).join(',')}`)
+    .join('\n')
+  let hash = 0x811c9dc5
+  for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193)
+  return (hash >>> 0).toString(16).padStart(8, '0')
+}

@@ -1,0 +1,580 @@
+import { BehaviorSubject, Subject } from 'rxjs'
+import type {
+  Broker,
+  Consumer,
+  ConsumerListener,
+  OutRecord,
+  Position,
+  Producer,
+  RawBatch,
+  TopicPartition,
+  TransactionalProducer,
+} from '../ports/broker.js'
+import type { Clock } from '../ports/clock.js'
+import type { StoreAdapter, StoreChanges } from '../ports/store.js'
+import { TidemarkError } from '../record/errors.js'
+import type { DropReason } from '../task/definition.js'
+import { Snapshot } from './checkpoint.js'
+import { PartitionQueue } from './partitionQueue.js'
+import { resolvePartitions, tasksOf } from './partitions.js'
+import type { Plan } from './plan.js'
+import { type TaskHost, TaskScope, taskId } from './taskScope.js'
+
+export type AppState = 'created' | 'starting' | 'rebalancing' | 'running' | 'stopping' | 'stopped' | 'failed'
+
+/** Figures of one task. */
+export interface TaskStats {
+  readonly task: string
+  /** Records handled since it started. */
+  readonly records: number
+  /** Its watermark in ms, or stream time where none is declared; -Infinity before the first record. */
+  readonly time: number
+  /** Records that the log has and the task has not handled, as last heard of. */
+  readonly lag: number
+  readonly dropped: readonly { readonly operator: string; readonly reason: DropReason; readonly count: number }[]
+}
+
+export interface AppStats {
+  readonly state: AppState
+  readonly tasks: readonly TaskStats[]
+  readonly checkpoints: number
+}
+
+export interface RuntimeOptions {
+  readonly id: string
+  readonly instance: string
+  readonly broker: Broker
+  readonly store: StoreAdapter
+  readonly clock: Clock
+  readonly isTransactional: boolean
+  readonly commitMs: number
+  readonly watermarkMs: number
+  readonly sliceMs: number
+  readonly maxBuffered: number
+  readonly plan: () => Plan
+}
+
+/** More slots would mean more transactions at a time than a broker likes. */
+const MAX_SLOTS = 16
+/** Unacknowledged records beyond which no more are handled. */
+const MAX_UNSENT = 20_000
+/** How long `start` waits for tasks before it leaves the rest to `state$`. */
+const START_MS = 5_000
+
+const keyOf = ({ topic, partition }: TopicPartition) => `${partition}/${topic}`
+
+/** Ids of the apps that run in this process. */
+const running = new Set<string>()
+
+/** Runs a plan: membership, tasks, slices, outputs, checkpoints, the end. */
+export class Runtime implements TaskHost, ConsumerListener {
+  readonly state$ = new BehaviorSubject<AppState>('created')
+  readonly errors$ = new Subject<TidemarkError>()
+  readonly clock: Clock
+  plan!: Plan
+  private counts = new Map<string, number>()
+  private slots = 1
+  private readonly tasks = new Map<string, TaskScope>()
+  private readonly queues = new Map<string, { queue: PartitionQueue; task: TaskScope }>()
+  private consumer: Consumer | undefined
+  private producer: Producer | undefined
+  private readonly slotProducers = new Map<number, TransactionalProducer>()
+  private isScheduled = false
+  private readonly cancels = new Set<() => void>()
+  private committing: Promise<void> = Promise.resolve()
+  private checkpoints = 0
+  private hasAssigned: (() => void) | undefined
+  private opened: (() => Promise<void>)[] = []
+  private ending: Promise<void> | undefined
+
+  // Records on their way without a transaction.
+  private unsent: OutRecord[] = []
+  private sending: Promise<void> | undefined
+  private sendingCount = 0
+
+  constructor(private readonly options: RuntimeOptions) {
+    this.clock = options.clock
+  }
+
+  get state(): AppState {
+    return this.state$.value
+  }
+
+  // ---- start and stop
+
+  async start(): Promise<void> {
+    const { id, instance, broker, store } = this.options
+    if (this.state !== 'created')
+      throw this.refuse('BAD_STATE', `start: the app is ${this.state}; make a new one to run it again`)
+    const name = `${id}/${instance}`
+    if (running.has(name))
+      throw this.refuse(
+        'APP_ID_TAKEN',
+        `an app ${id} runs in this process already; give one another id, or an instance name if they are members of one group`,
+      )
+    this.plan = this.options.plan()
+    if (this.plan.subTopologies.every((sub) => sub.sources.length === 0))
+      throw this.refuse('BAD_OPTION', 'the app reads no topic; pass a pipeline over app.stream(…) to app.run')
+    running.add(name)
+    this.opened.push(async () => {
+      running.delete(name)
+    })
+    this.state$.next('starting')
+    try {
+      await this.open(broker, store, instance === '' ? id : `${id}.${instance}`)
+      await this.join(broker)
+    } catch (error) {
+      this.failed(undefined, this.asError(error))
+      await this.ending
+      throw this.asError(error)
+    }
+    if (this.failure !== undefined) {
+      await this.ending
+      throw this.failure
+    }
+  }
+
+  private async open(broker: Broker, store: StoreAdapter, storeName: string): Promise<void> {
+    await broker.connect()
+    this.opened.push(() => broker.close())
+    const existing = await broker.topics()
+    const { counts, missing } = resolvePartitions(this.plan, existing)
+    this.counts = counts
+    this.slots = Math.min(MAX_SLOTS, Math.max(...counts.values()))
+    if (missing.length > 0) await broker.createTopics(missing)
+    // A broker that keeps its topics in this very store has opened it.
+    if (broker.store !== store) {
+      await store.open(storeName)
+      this.opened.push(() => store.close())
+    }
+    if (!this.options.isTransactional) {
+      const producer = await broker.producer()
+      this.producer = producer
+      this.opened.push(() => producer.close())
+    }
+  }
+
+  private async join(broker: Broker): Promise<void> {
+    const topics = [...new Set(this.plan.subTopologies.flatMap((sub) => sub.sources.map((source) => source.topic)))]
+    const first = new Promise<void>((resolve) => {
+      this.hasAssigned = resolve
+    })
+    this.state$.next('rebalancing')
+    this.consumer = await broker.consumer({
+      group: this.options.id,
+      topics,
+      slots: this.slots,
+      plan: this.plan.fingerprint,
+      listener: this,
+    })
+    this.every(this.options.commitMs, () => this.commit())
+    this.every(this.options.watermarkMs, async () => this.stampExchanges())
+    const idleMs = Math.min(
+      ...this.plan.subTopologies.flatMap((sub) =>
+        sub.sources.map((source) => source.watermark?.idleMs ?? Number.POSITIVE_INFINITY),
+      ),
+    )
+    if (Number.isFinite(idleMs)) this.every(Math.min(1_000, Math.max(10, idleMs / 2)), () => this.checkIdle())
+    await Promise.race([first, this.pause(START_MS)])
+  }
+
+  private pause(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      const cancel = this.clock.after(ms, () => {
+        this.cancels.delete(cancel)
+        resolve()
+      })
+      this.cancels.add(cancel)
+    })
+  }
+
+  /** Runs something again and again, each time that long after the last. */
+  private every(ms: number, run: () => Promise<void>): void {
+    const cancel = this.clock.after(ms, () => {
+      this.cancels.delete(cancel)
+      run()
+        .catch((error) => this.failed(undefined, this.asError(error)))
+        .finally(() => {
+          if (this.state === 'running' || this.state === 'rebalancing') this.every(ms, run)
+        })
+    })
+    this.cancels.add(cancel)
+  }
+
+  async stop(): Promise<void> {
+    if (this.state === 'created') {
+      this.state$.next('stopped')
+      return
+    }
+    if (this.state === 'stopped' || this.state === 'failed' || this.state === 'stopping') {
+      await this.ending
+      return
+    }
+    this.state$.next('stopping')
+    this.ending = this.end(async () => {
+      await this.commit()
+    })
+    await this.ending
+    if (this.failure === undefined) this.state$.next('stopped')
+  }
+
+  private async end(last: () => Promise<void>): Promise<void> {
+    for (const cancel of this.cancels) cancel()
+    this.cancels.clear()
+    const attempt = async (run: () => Promise<unknown>) => {
+      try {
+        await run()
+      } catch (error) {
+        this.errors$.next(this.asError(error))
+      }
+    }
+    await attempt(last)
+    for (const task of this.tasks.values()) task.close()
+    this.tasks.clear()
+    this.queues.clear()
+    const { consumer } = this
+    if (consumer !== undefined) await attempt(() => consumer.close())
+    for (const producer of this.slotProducers.values()) await attempt(() => producer.close())
+    for (const close of this.opened.reverse()) await attempt(close)
+    this.opened = []
+  }
+
+  private failure: TidemarkError | undefined
+
+  failed(_task: TaskScope | undefined, error: TidemarkError): void {
+    if (this.state === 'failed' || this.state === 'stopped') return
+    const known = error.at({ app: this.options.id })
+    this.failure = known
+    const wasStopping = this.state === 'stopping'
+    this.state$.next('failed')
+    this.errors$.next(known)
+    this.hasAssigned?.()
+    // Nothing is committed: the last checkpoint holds, and what followed it is done again.
+    if (!wasStopping) this.ending = this.end(async () => {})
+  }
+
+  skipped(error: TidemarkError): void {
+    this.errors$.next(error.at({ app: this.options.id }))
+  }
+
+  private refuse(code: TidemarkError['code'], reason: string): TidemarkError {
+    return new TidemarkError(code, reason, { app: this.options.id })
+  }
+
+  private asError(error: unknown): TidemarkError {
+    if (error instanceof TidemarkError) return error.at({ app: this.options.id })
+    return new TidemarkError(
+      'OPERATOR_FAILED',
+      error instanceof Error ? error.message : String(error),
+      { app: this.options.id },
+      { cause: error },
+    )
+  }
+
+  // ---- the group
+
+  async assigned(partitions: readonly TopicPartition[]): Promise<readonly Position[]> {
+    if (!this.isActive) return []
+    const wanted = new Map<string, { sub: number; partition: number; topics: string[] }>()
+    for (const { topic, partition } of partitions) {
+      for (const sub of this.plan.subTopologies) {
+        if (!sub.sources.some((source) => source.topic === topic)) continue
+        const id = taskId(sub.id, partition)
+        const task = wanted.get(id)
+        if (task === undefined) wanted.set(id, { sub: sub.id, partition, topics: [topic] })
+        else if (!task.topics.includes(topic)) task.topics.push(topic)
+      }
+    }
+    if (this.options.isTransactional) {
+      for (const slot of new Set([...wanted.values()].map(({ partition }) => partition % this.slots)))
+        await this.openSlot(slot)
+    }
+    const ranges = new Map<string, readonly { start: number; end: number }[]>()
+    for (const topic of new Set(partitions.map((one) => one.topic)))
+      ranges.set(topic, await this.options.broker.ranges(topic))
+    const committed = new Map(
+      (await this.options.broker.committed(this.options.id, [...ranges.keys()])).map((position) => [
+        keyOf(position),
+        position.offset,
+      ]),
+    )
+    const positions: Position[] = []
+    for (const { sub, partition, topics } of wanted.values())
+      positions.push(...(await this.openTask(sub, partition, topics, ranges, committed)))
+    if (this.isActive) {
+      this.state$.next('running')
+      this.hasAssigned?.()
+      this.wake()
+    }
+    return positions
+  }
+
+  private async openTask(
+    sub: number,
+    partition: number,
+    topics: readonly string[],
+    ranges: ReadonlyMap<string, readonly { start: number; end: number }[]>,
+    committed: ReadonlyMap<string, number>,
+  ): Promise<Position[]> {
+    const planned = this.plan.subTopologies[sub] as Plan['subTopologies'][number]
+    const id = taskId(sub, partition)
+    const snapshot = new Snapshot(id, await this.options.store.load(this.scopeOf(id)))
+    if (!this.isActive) return []
+    const task = new TaskScope(planned, partition, this, snapshot)
+    const saved = new Map(snapshot.manifest?.positions.map((position) => [keyOf(position), position.offset]))
+    const positions: Position[] = []
+    try {
+      task.open()
+      for (const topic of topics) {
+        const key = keyOf({ topic, partition })
+        const range = ranges.get(topic)?.[partition] ?? { start: 0, end: 0 }
+        // The group's offset is ahead of a state that isn't here: what has state begins where the log does.
+        const offset = saved.get(key) ?? (planned.states.length > 0 ? undefined : committed.get(key)) ?? range.start
+        if (offset < range.start || offset > range.end) {
+          throw new TidemarkError(
+            'OFFSET_OUT_OF_RANGE',
+            `the checkpoint of task ${id} goes on at offset ${offset}, but the log holds ${range.start} to ${range.end}: ${
+              offset > range.end ? 'the topic was made anew' : 'retention has deleted records before they were read'
+            }. Clear the checkpoint to start from what is there`,
+            { topic, partition, offset },
+          )
+        }
+        const queue = new PartitionQueue(topic, partition, offset, range.end)
+        task.addQueue(queue)
+        this.queues.set(key, { queue, task })
+        positions.push({ topic, partition, offset })
+      }
+    } catch (error) {
+      task.close()
+      throw error
+    }
+    this.tasks.set(id, task)
+    return positions
+  }
+
+  private async openSlot(slot: number): Promise<void> {
+    if (this.slotProducers.has(slot)) return
+    const producer = await this.options.broker.transactionalProducer(`${this.options.id}-${slot}`)
+    this.slotProducers.set(slot, producer)
+    // Fences the slot's former owner, and ends what it left open, before its offsets are read.
+    await (await producer.begin()).abort()
+  }
+
+  async revoked(partitions: readonly TopicPartition[]): Promise<void> {
+    const leaving = new Set<TaskScope>()
+    for (const partition of partitions) {
+      const entry = this.queues.get(keyOf(partition))
+      if (entry !== undefined) leaving.add(entry.task)
+    }
+    if (this.isActive) await this.commit(leaving)
+    for (const task of leaving) {
+      task.close()
+      this.tasks.delete(task.info.id)
+      for (const queue of task.queues) this.queues.delete(keyOf(queue))
+    }
+    const slots = new Set([...this.tasks.values()].map((task) => task.partition % this.slots))
+    for (const [slot, producer] of this.slotProducers) {
+      if (slots.has(slot)) continue
+      this.slotProducers.delete(slot)
+      await producer.close()
+    }
+    if (this.tasks.size === 0 && this.isActive) this.state$.next('rebalancing')
+  }
+
+  batch(batch: RawBatch): void {
+    const entry = this.queues.get(keyOf(batch))
+    if (entry === undefined || !this.isActive) return
+    const { queue } = entry
+    queue.add(batch)
+    if (!queue.isPaused && queue.size >= this.options.maxBuffered) {
+      queue.isPaused = true
+      this.consumer?.pause([{ topic: batch.topic, partition: batch.partition }])
+    }
+    this.wake()
+  }
+
+  error(error: TidemarkError, fatal: boolean): void {
+    if (fatal) this.failed(undefined, error)
+    else this.errors$.next(error.at({ app: this.options.id }))
+  }
+
+  // ---- slices
+
+  private get isActive(): boolean {
+    return this.state === 'running' || this.state === 'rebalancing' || this.state === 'starting'
+  }
+
+  wake(): void {
+    if (this.isScheduled || !this.isActive) return
+    this.isScheduled = true
+    this.clock.soon(this.runSlice)
+  }
+
+  private readonly runSlice = (): void => {
+    this.isScheduled = false
+    if (!this.isActive || this.backlog > MAX_UNSENT) return
+    let more = false
+    for (const task of this.tasks.values()) {
+      const until = this.clock.now() + this.options.sliceMs
+      if (task.step(() => this.clock.now() >= until)) more = true
+      if (!this.isActive) return
+      this.resume(task)
+    }
+    this.collectOutput()
+    if (more) this.wake()
+  }
+
+  private resume(task: TaskScope): void {
+    for (const queue of task.queues) {
+      if (!queue.isPaused || queue.size > this.options.maxBuffered / 4) continue
+      queue.isPaused = false
+      this.consumer?.resume([{ topic: queue.topic, partition: queue.partition }])
+    }
+  }
+
+  private stampExchanges(): void {
+    for (const task of this.tasks.values()) task.stampExchanges()
+    this.collectOutput()
+  }
+
+  private async checkIdle(): Promise<void> {
+    const topics = new Set([...this.tasks.values()].flatMap((task) => task.quietTopics()))
+    if (topics.size === 0) return
+    const ends = new Map<string, readonly number[]>()
+    for (const topic of topics) {
+      try {
+        const ranges = await this.options.broker.ranges(topic)
+        ends.set(
+          topic,
+          ranges.map((range) => range.end),
+        )
+        ranges.forEach(({ end }, partition) => {
+          const queue = this.queues.get(keyOf({ topic, partition }))?.queue
+          if (queue !== undefined && end > queue.end) queue.end = end
+        })
+      } catch (error) {
+        // No answer: nothing is idle.
+        this.errors$.next(this.asError(error))
+      }
+    }
+    for (const task of this.tasks.values()) task.checkIdle(ends)
+    this.wake()
+  }
+
+  // ---- outputs and checkpoints
+
+  private get backlog(): number {
+    return this.unsent.length + this.sendingCount
+  }
+
+  /** Without transactions, outputs leave as soon as they are there. */
+  private collectOutput(): void {
+    if (this.producer === undefined) return
+    for (const task of this.tasks.values())
+      if (task.output.length > 0) for (const record of task.takeOutput()) this.unsent.push(record)
+    if (this.unsent.length > 0) this.sending ??= this.send(this.producer)
+  }
+
+  private async send(producer: Producer): Promise<void> {
+    try {
+      while (this.unsent.length > 0) {
+        const records = this.unsent
+        this.unsent = []
+        this.sendingCount = records.length
+        await producer.send(records)
+        this.sendingCount = 0
+        this.wake()
+      }
+    } finally {
+      this.sending = undefined
+      this.sendingCount = 0
+    }
+  }
+
+  /** Commits what has changed; calls follow one another. */
+  commit(only?: ReadonlySet<TaskScope>): Promise<void> {
+    const next = this.committing.then(() => this.commitNow(only))
+    this.committing = next.catch(() => {})
+    return next
+  }
+
+  private async commitNow(only: ReadonlySet<TaskScope> | undefined): Promise<void> {
+    if (this.state === 'failed') return
+    const changed = [...this.tasks.values()].filter(
+      (task) => (only === undefined || only.has(task)) && (task.isChanged || task.output.length > 0),
+    )
+    if (changed.length === 0) return
+    for (const task of changed) task.settle()
+    if (this.failure !== undefined) return
+    if (this.options.isTransactional) await this.commitTransactions(changed)
+    else await this.commitAfterSends(changed)
+    this.checkpoints++
+  }
+
+  private changesOf(task: TaskScope): StoreChanges {
+    return { scope: this.scopeOf(task.info.id), entries: task.takeCheckpoint() }
+  }
+
+  /** At least once: outputs are acknowledged, then state and offsets are stored in one, then the group hears of it. */
+  private async commitAfterSends(tasks: readonly TaskScope[]): Promise<void> {
+    this.collectOutput()
+    const changes = tasks.map((task) => this.changesOf(task))
+    const positions = tasks.flatMap((task) => task.positions)
+    while (this.sending !== undefined) await this.sending
+    await this.options.store.commit(changes)
+    try {
+      await this.consumer?.commit(positions)
+    } catch (error) {
+      // The checkpoint holds the offsets that count; the group's are for those who watch lag.
+      this.errors$.next(this.asError(error))
+    }
+  }
+
+  /** Exactly once: outputs and offsets in a transaction per slot, and with them the state where the broker's store is ours. */
+  private async commitTransactions(tasks: readonly TaskScope[]): Promise<void> {
+    const { broker, store, id } = this.options
+    const slots = new Map<number, TaskScope[]>()
+    for (const task of tasks) {
+      const slot = task.partition % this.slots
+      slots.set(slot, [...(slots.get(slot) ?? []), task])
+    }
+    for (const [slot, members] of slots) {
+      const records = members.flatMap((task) => task.takeOutput())
+      const changes = members.map((task) => this.changesOf(task))
+      const positions = members.flatMap((task) => task.positions)
+      const transaction = await (this.slotProducers.get(slot) as TransactionalProducer).begin()
+      if (records.length > 0) await transaction.send(records)
+      await transaction.sendOffsets(id, positions)
+      await transaction.commit(broker.store === store ? changes : undefined)
+      if (broker.store !== store) await store.commit(changes)
+    }
+  }
+
+  private scopeOf(task: string): string {
+    return `task/${this.options.id}/${task}`
+  }
+
+  // ---- what tasks ask for
+
+  partitions(topic: string): number {
+    return this.counts.get(topic) as number
+  }
+
+  tasksIn(subTopology: number): number {
+    return tasksOf(this.plan, subTopology, this.counts)
+  }
+
+  stats(): AppStats {
+    return {
+      state: this.state,
+      checkpoints: this.checkpoints,
+      tasks: [...this.tasks.values()].map((task) => ({
+        task: task.info.id,
+        records: task.handled,
+        time: task.watermark,
+        lag: task.queues.reduce((lag, queue) => lag + queue.lag, 0),
+        dropped: task.drops(),
+      })),
+    }
+  }
+}

@@ -1,0 +1,605 @@
+import type { Subscription } from 'rxjs'
+import type { OutRecord, Position } from '../ports/broker.js'
+import type { Clock } from '../ports/clock.js'
+import type { StoreEntry } from '../ports/store.js'
+import { TidemarkError } from '../record/errors.js'
+import type { Key } from '../record/key.js'
+import type { StreamRecord } from '../record/record.js'
+import { type TimeStamp, timeHeader } from '../record/stamp.js'
+import type {
+  AnyRecord,
+  Definition,
+  DropReason,
+  ExchangeRole,
+  SourceRole,
+  TaskInfo,
+  TopicTarget,
+  TopicWrite,
+} from '../task/definition.js'
+import { gap } from '../task/local.js'
+import type { Input, Node } from '../task/node.js'
+import { Scope } from '../task/scope.js'
+import type { Checkpointed } from '../task/state.js'
+import { idleWatermarks, type Lane, SourceTime } from '../task/watermark.js'
+import { fromSaved, type Manifest, manifestEntry, type SavedTime, type Snapshot, toSaved } from './checkpoint.js'
+import { type PartitionQueue, unstamp } from './partitionQueue.js'
+import type { Plan, PlannedSource, SubTopology } from './plan.js'
+import { CARRIED } from './planScope.js'
+
+/** What a task needs of the runtime around it. */
+export interface TaskHost {
+  readonly clock: Clock
+  readonly plan: Plan
+  /** Partition count of a topic. */
+  partitions(topic: string): number
+  /** Number of tasks of a sub-topology. */
+  tasksIn(subTopology: number): number
+  /** The task has something to do that comes from no partition. */
+  wake(): void
+  failed(task: TaskScope, error: TidemarkError): void
+  /** A record was left out by policy. */
+  skipped(error: TidemarkError): void
+}
+
+/** A source node in the task. */
+interface Reader {
+  readonly node: Node
+  readonly role: SourceRole | ExchangeRole
+  readonly planned: PlannedSource
+  /** The lane that its last record belonged to. */
+  lane: Lane | undefined
+  partition: number
+}
+
+/** How long a partition with lag is waited for before other partitions go on without it. */
+const MAX_LAG_WAIT_MS = 1_000
+
+/** One sub-topology on one partition: its own subscription of the pipeline, its state, time and place in the log. */
+export class TaskScope extends Scope {
+  readonly info: TaskInfo
+  readonly clock: Clock
+  readonly tracked = true
+  readonly queues: PartitionQueue[] = []
+  private readonly sources = new Map<string, Reader[]>()
+  private readonly states: Checkpointed[] = []
+  private readonly subscriptions: Subscription[] = []
+  private readonly blocking = new Set<Node>()
+  private pending: (() => void)[] = []
+  private isRunning = false
+  /** Wall clock, ms, when the running slice began. */
+  private sliceAt = 0
+  private current: { queue: PartitionQueue } | undefined
+  failure: TidemarkError | undefined
+  /** Written since the last call of {@link takeOutput}. */
+  output: OutRecord[] = []
+  /** Something has happened that a checkpoint would tell. */
+  isChanged = false
+  handled = 0
+  private readonly stamped = new Map<Node, number[]>()
+
+  constructor(
+    readonly sub: SubTopology,
+    readonly partition: number,
+    private readonly host: TaskHost,
+    private readonly snapshot: Snapshot,
+  ) {
+    super()
+    this.info = { id: taskId(sub.id, partition), partition }
+    this.clock = host.clock
+  }
+
+  /** Subscribes the pipeline. @throws TidemarkError `FOREIGN_TASK` if the graph isn't the planned one */
+  open(): void {
+    for (const root of this.sub.roots) {
+      this.subscriptions.push(this.within(() => root.subscribe({ error: (error) => this.fail(error) })))
+      if (this.failure !== undefined) throw this.failure
+    }
+    for (const definition of this.sub.definitions) {
+      if (this.nodes.has(definition)) continue
+      throw new TidemarkError(
+        'FOREIGN_TASK',
+        'this task has not got all of its operators: one stands behind share, shareReplay, connect or a Subject, which serves one task only; use shared() instead',
+        {
+          operator: definition.name ?? definition.kind,
+        },
+      )
+    }
+    this.seal()
+    this.openToReaders()
+    this.isRunning = true
+  }
+
+  close(): void {
+    this.isRunning = false
+    this.abandon()
+    this.closeNodes()
+    for (const subscription of this.subscriptions) subscription.unsubscribe()
+  }
+
+  protected admit(definition: Definition): void {
+    const place = { operator: definition.name ?? definition.kind }
+    if (this.isRunning) {
+      throw new TidemarkError(
+        'NOT_PLANNED',
+        'an operator was subscribed while its task runs (by concat, switchMap, retry or the like); merge, and use onError instead of retry',
+        place,
+      )
+    }
+    if (!this.sub.definitions.includes(definition)) {
+      throw new TidemarkError(
+        'NOT_PLANNED',
+        'an operator was subscribed that was not there when the app was planned; pipelines must not depend on chance or time',
+        place,
+      )
+    }
+  }
+
+  protected isCut(definition: Definition): boolean {
+    return definition.role?.is === 'exchange'
+  }
+
+  protected override created(node: Node): void {
+    const planned = this.sub.sources.find((source) => source.definition === node.definition)
+    if (planned === undefined) return
+    const role = node.definition.role as SourceRole | ExchangeRole
+    const time = new SourceTime()
+    time.declared = planned.watermark
+    node.source = time
+    if (role.is === 'exchange') {
+      time.carried = planned.watermark === undefined || planned.watermark === CARRIED
+      if (planned.watermark === CARRIED && planned.writtenBy !== undefined) {
+        // Nobody's time is known before all have told theirs.
+        for (let p = 0; p < this.host.tasksIn(planned.writtenBy); p++)
+          time.lane(taskId(planned.writtenBy, p), this.clock.now())
+      }
+    }
+    const resolved = role.is === 'exchange' ? { ...role, key: planned.keySerde } : role
+    const list = this.sources.get(planned.topic)
+    const reader: Reader = { node, role: resolved, planned, lane: undefined, partition: -1 }
+    if (list === undefined) this.sources.set(planned.topic, [reader])
+    else list.push(reader)
+    this.restoreTime(time, this.snapshot.manifest?.sources[planned.topic])
+  }
+
+  private restoreTime(time: SourceTime, saved: SavedTime | undefined): void {
+    if (saved === undefined) return
+    time.watermark = fromSaved(saved.watermark)
+    time.cap = saved.cap ?? Number.POSITIVE_INFINITY
+    for (const [id, newest, watermark] of saved.lanes) {
+      const lane = time.lane(id, this.clock.now())
+      lane.newest = fromSaved(newest)
+      lane.watermark = fromSaved(watermark)
+    }
+  }
+
+  protected override sort(): Node[] {
+    return this.sub.definitions.map((definition) => this.nodes.get(definition)).filter((node) => node !== undefined)
+  }
+
+  restored(name: string): Iterable<readonly [key: string, value: Uint8Array]> {
+    return this.snapshot.take(name)
+  }
+
+  restoredTime(node: Node): number | undefined {
+    return this.snapshot.manifest?.streamTimes[this.timeName(node)]
+  }
+
+  private timeName(node: Node): string {
+    return node.definition.name ?? `${node.definition.kind}-${this.sub.definitions.indexOf(node.definition)}`
+  }
+
+  stateName(node: Node): string {
+    return (
+      node.definition.name ?? `${node.definition.kind}-${[...this.host.plan.nodes.keys()].indexOf(node.definition)}`
+    )
+  }
+
+  register<S extends Checkpointed>(_node: Node, state: S): S {
+    this.states.push(state)
+    return state
+  }
+
+  // ---- running
+
+  /** Whether it takes records now. */
+  get isBlocked(): boolean {
+    return this.blocking.size > 0
+  }
+
+  get isIdle(): boolean {
+    return !this.isAdvancing && this.pending.length === 0 && (this.isBlocked || this.choose() === undefined)
+  }
+
+  /** Handles records until there is none to handle or `isOver` says so; true if there may be more. */
+  step(isOver: () => boolean): boolean {
+    let more = true
+    this.sliceAt = this.clock.now()
+    this.dispatch(() => {
+      for (let n = 1; this.failure === undefined; n++) {
+        if (this.isAdvancing) {
+          this.isChanged = true
+          if (!this.continueAdvance(isOver)) return
+        }
+        const run = this.pending.shift()
+        if (run !== undefined) {
+          this.isChanged = true
+          run()
+          this.beginAdvance()
+        } else {
+          const queue = this.isBlocked ? undefined : this.choose()
+          if (queue === undefined) {
+            more = false
+            return
+          }
+          this.handle(queue)
+        }
+        if ((n & 31) === 0 && isOver()) return
+      }
+    })
+    return more && this.failure === undefined
+  }
+
+  /** Finishes an advance that a slice has interrupted: checkpoints are taken between records only. */
+  settle(): void {
+    this.dispatch(() => {
+      if (this.failure === undefined) this.continueAdvance(() => false)
+    })
+  }
+
+  /** The partition whose next record has the smallest timestamp; none while one with lag is waited for. */
+  private choose(): PartitionQueue | undefined {
+    const { queues } = this
+    if (queues.length === 1) return (queues[0] as PartitionQueue).size > 0 ? queues[0] : undefined
+    let first: PartitionQueue | undefined
+    let least = Number.POSITIVE_INFINITY
+    for (const queue of queues) {
+      if (queue.size === 0) {
+        if (queue.lag > 0 && this.waitsFor(queue)) return undefined
+        continue
+      }
+      const timestamp = this.timestampOf(queue)
+      if (timestamp < least) {
+        least = timestamp
+        first = queue
+      }
+    }
+    return first
+  }
+
+  private waitsFor(queue: PartitionQueue): boolean {
+    const now = this.clock.now()
+    if (queue.waitingSince === undefined) {
+      queue.waitingSince = now
+      this.clock.after(MAX_LAG_WAIT_MS, () => this.host.wake())
+    }
+    return now - queue.waitingSince < MAX_LAG_WAIT_MS
+  }
+
+  /** One that can't be read comes first: it has to be dealt with anyhow. */
+  private timestampOf(queue: PartitionQueue): number {
+    const readers = this.sources.get(queue.topic)
+    try {
+      return readers?.[0] === undefined ? 0 : queue.record(readers[0].role).timestamp
+    } catch {
+      return Number.NEGATIVE_INFINITY
+    }
+  }
+
+  private handle(queue: PartitionQueue): void {
+    this.isChanged = true
+    this.handled++
+    this.current = { queue }
+    for (const reader of this.sources.get(queue.topic) ?? []) {
+      const { node, role } = reader
+      let record: StreamRecord<Key | null, unknown>
+      try {
+        record = queue.record(role)
+      } catch (error) {
+        if (role.is === 'source' && role.badRecords === 'skip') {
+          node.drops.set('bad record', (node.drops.get('bad record') ?? 0) + 1)
+          this.host.skipped(error as TidemarkError)
+          continue
+        }
+        this.fail(error)
+        return
+      }
+      if (role.is === 'exchange') this.deliverExchanged(node, record)
+      else this.deliver(reader, queue.partition, record)
+      if (this.failure !== undefined) return
+    }
+    queue.done()
+    this.current = undefined
+  }
+
+  private deliver(reader: Reader, partition: number, record: StreamRecord<Key | null, unknown>): void {
+    const { node } = reader
+    const time = node.source as SourceTime
+    if (reader.partition !== partition || reader.lane === undefined) {
+      reader.lane = time.lane(String(partition), this.sliceAt)
+      reader.partition = partition
+    }
+    reader.lane.activeAt = this.sliceAt
+    this.measure(time, reader.lane, record.timestamp)
+    if (record.timestamp > node.streamTime) node.streamTime = record.timestamp
+    node.emit(record)
+    if (this.isAdvancing) this.afterRecord()
+  }
+
+  private deliverExchanged(node: Node, raw: StreamRecord<Key | null, unknown>): void {
+    const { record, time } = unstamp(raw)
+    if (time !== undefined) this.takeStamp(node.source as SourceTime, time)
+    // A record without a key is a writer's word about its time and nothing else.
+    if (record.key !== null) {
+      if (record.timestamp > node.streamTime) node.streamTime = record.timestamp
+      node.emit(record)
+    }
+    this.afterRecord()
+  }
+
+  private takeStamp(source: SourceTime, stamp: TimeStamp): void {
+    const lane = source.lane(stamp.task, this.clock.now())
+    lane.idle = stamp.idle
+    if (stamp.time > lane.watermark) lane.watermark = stamp.time
+    if (stamp.hasWatermark) {
+      const least = source.least()
+      if (least > source.watermark) this.raise(source, least)
+    } else if (source.declared === undefined) {
+      let cap = Number.POSITIVE_INFINITY
+      for (const other of source.lanes.values()) cap = Math.min(cap, other.watermark)
+      source.cap = cap
+      this.version++
+      this.beginAdvance()
+    }
+  }
+
+  private afterRecord(): void {
+    if (this.failure === undefined) this.continueAdvance(() => false)
+  }
+
+  /**
+   * Looks for idle partitions, and lets time go on by it.
+   *
+   * @param ends ends of the log just asked of the broker, by topic; a topic that isn't there counts as busy
+   */
+  checkIdle(ends: ReadonlyMap<string, readonly number[]>): void {
+    if (this.failure !== undefined) return
+    const sources = [...this.sources.values()].flat()
+    const topics = new Map(sources.map(({ node, planned }) => [node.source as SourceTime, planned.topic]))
+    const isCaughtUp = (source: SourceTime, lane: string | number): boolean => {
+      const topic = topics.get(source)
+      const queue = this.queues.find((other) => other.topic === topic && String(other.partition) === String(lane))
+      const end = topic === undefined ? undefined : ends.get(topic)?.[Number(lane)]
+      return (
+        queue !== undefined &&
+        end !== undefined &&
+        queue.size === 0 &&
+        queue.position >= end &&
+        !queue.isPaused &&
+        !this.isBlocked
+      )
+    }
+    this.dispatch(() => {
+      const risen = idleWatermarks([...topics.keys()], this.clock.now(), isCaughtUp)
+      for (const [source, watermark] of risen) this.raise(source, watermark)
+      if (risen.size > 0) {
+        this.isChanged = true
+        this.continueAdvance(() => false)
+      }
+    })
+  }
+
+  /** Topics of which an idle check needs to know the end: some partition has been quiet for its time-out. */
+  quietTopics(): string[] {
+    const now = this.clock.now()
+    return [...this.sources.values()].flat().flatMap(({ node, planned }) => {
+      const { declared, lanes, carried } = node.source as SourceTime
+      const isQuiet =
+        declared !== undefined && !carried && [...lanes.values()].some((lane) => now - lane.activeAt >= declared.idleMs)
+      return isQuiet ? [planned.topic] : []
+    })
+  }
+
+  /** Opens a partition's lane: one that never has a record holds back time too, until it is idle. */
+  addQueue(queue: PartitionQueue): void {
+    this.queues.push(queue)
+    for (const { node, role } of this.sources.get(queue.topic) ?? []) {
+      if (role.is === 'source' || node.source?.carried === false)
+        (node.source as SourceTime).lane(String(queue.partition), this.clock.now())
+    }
+  }
+
+  /** Tells the readers of exchanges how far time is, where no record has told them. */
+  stampExchanges(): void {
+    if (this.failure !== undefined) return
+    const sources = [...this.sources.values()].flat().map(({ node }) => node.source as SourceTime)
+    const idle = sources.length > 0 && sources.every((source) => source.isIdle)
+    for (const node of this.ordered) {
+      if (node.definition.role?.is !== 'writer' || !node.hasWatermark) continue
+      const time = node.time()
+      const target = this.target(node)
+      const told = this.stamped.get(node) ?? []
+      this.stamped.set(node, told)
+      const mark = idle ? time + 0.5 : time
+      for (let partition = 0; partition < target.partitions; partition++) {
+        if (told[partition] === mark || (time === Number.NEGATIVE_INFINITY && !idle)) continue
+        told[partition] = mark
+        this.output.push({
+          topic: target.topic,
+          partition,
+          key: null,
+          value: null,
+          timestamp: Math.max(0, Number.isFinite(time) ? time : 0),
+          headers: [timeHeader({ task: this.info.id, time, hasWatermark: true, idle })],
+        })
+      }
+    }
+  }
+
+  // ---- what nodes ask for
+
+  later(_node: Node, run: () => void): void {
+    this.pending.push(run)
+    this.host.wake()
+  }
+
+  block(node: Node, blocked: boolean): void {
+    if (blocked) this.blocking.add(node)
+    else if (this.blocking.delete(node)) this.host.wake()
+  }
+
+  target(node: Node): TopicTarget {
+    const { role } = node.definition
+    if (role?.is === 'sink')
+      return { topic: role.topic, partitions: this.host.partitions(role.topic), keySerde: role.key }
+    if (role?.is !== 'writer')
+      throw new TidemarkError('NOT_PLANNED', `${node.operator} writes to no topic`, { operator: node.operator })
+    const exchange = role.exchange()
+    for (const sub of this.host.plan.subTopologies) {
+      const source = sub.sources.find((other) => other.definition === exchange)
+      if (source !== undefined)
+        return {
+          topic: source.topic,
+          partitions: this.host.partitions(source.topic),
+          keySerde: source.keySerde as TopicTarget['keySerde'],
+        }
+    }
+    throw new TidemarkError('NOT_PLANNED', 'the reading half of this exchange is in no plan', {
+      operator: node.operator,
+    })
+  }
+
+  write(_node: Node, write: TopicWrite): void {
+    this.output.push(write)
+  }
+
+  dropped(_node: Node, _record: AnyRecord, _reason: DropReason): void {}
+
+  // ---- errors
+
+  outside(input: Input, record: unknown): void {
+    if (this.failure === undefined && this.isRunning) this.fail(gap(input, record as AnyRecord, this))
+  }
+
+  caught(node: Node, error: unknown, record: AnyRecord | undefined): void {
+    this.fail(this.wrap(node, error, record))
+  }
+
+  inputError(input: Input, error: unknown): void {
+    if (this.failure !== undefined) return
+    if (error instanceof TidemarkError) this.fail(error)
+    else {
+      const message = `a plain RxJS operator before ${input.node.operator} threw: ${error instanceof Error ? error.message : String(error)}`
+      this.fail(
+        new TidemarkError(
+          'PIPELINE_ERROR',
+          message,
+          { operator: input.node.operator, ...this.currentPlace() },
+          { cause: error },
+        ),
+      )
+    }
+  }
+
+  inputComplete(input: Input): void {
+    if (!this.isRunning || this.failure !== undefined) return
+    const isRoot = input.node.definition.role?.is === 'root'
+    this.fail(
+      new TidemarkError(
+        isRoot ? 'PIPELINE_COMPLETED' : 'DETACHED',
+        `the stream before ${input.node.operator} completed while the app runs (take, first, takeUntil, takeWhile?); a pipeline of an app never ends. Its offsets stand still`,
+        { operator: input.node.operator, ...this.currentPlace() },
+      ),
+    )
+  }
+
+  protected released(node: Node): void {
+    if (!this.isRunning || this.failure !== undefined) return
+    this.fail(
+      new TidemarkError(
+        'DETACHED',
+        `a consumer of ${node.operator} went away while the app runs (take, retry, catchError, switchMap?)`,
+        {
+          operator: node.operator,
+          ...this.currentPlace(),
+        },
+      ),
+    )
+  }
+
+  private currentPlace() {
+    const { queue } = this.current ?? {}
+    return queue === undefined ? {} : { topic: queue.topic, partition: queue.partition, offset: queue.position }
+  }
+
+  fail(error: unknown): void {
+    if (this.failure !== undefined) return
+    const known =
+      error instanceof TidemarkError
+        ? error
+        : new TidemarkError('OPERATOR_FAILED', String(error), this.currentPlace(), { cause: error })
+    // A record that an operator made has no place in the log: that of the record behind it helps.
+    this.failure = known.place.topic ? known : known.at(this.currentPlace())
+    this.abandon()
+    this.host.failed(this, this.failure)
+  }
+
+  // ---- checkpoints
+
+  takeOutput(): OutRecord[] {
+    const { output } = this
+    this.output = []
+    return output
+  }
+
+  get positions(): Position[] {
+    return this.queues.map(({ topic, partition, position }) => ({ topic, partition, offset: position }))
+  }
+
+  /** What has changed since the last checkpoint, encoded now: the task may go on while it is written. */
+  takeCheckpoint(): StoreEntry[] {
+    this.isChanged = false
+    const entries: StoreEntry[] = []
+    for (const state of this.states) state.takeChanges(entries)
+    const sources: Record<string, SavedTime> = {}
+    for (const [topic, readers] of this.sources) {
+      const time = readers[0]?.node.source as SourceTime
+      sources[topic] = {
+        watermark: toSaved(time.watermark),
+        cap: toSaved(time.cap),
+        lanes: [...time.lanes].map(
+          ([id, lane]) => [String(id), toSaved(lane.newest), toSaved(lane.watermark)] as const,
+        ),
+      }
+    }
+    const streamTimes: Record<string, number> = {}
+    for (const node of this.ordered)
+      if (Number.isFinite(node.streamTime)) streamTimes[this.timeName(node)] = node.streamTime
+    const manifest: Manifest = {
+      version: 1,
+      plan: this.host.plan.fingerprint,
+      positions: this.positions,
+      sources,
+      streamTimes,
+    }
+    entries.push(manifestEntry(manifest))
+    return entries
+  }
+
+  // ---- figures
+
+  /** The lowest of its sources' watermarks; where none is declared, the highest timestamp that it has read. */
+  get watermark(): number {
+    const nodes = [...this.sources.values()].flat().map(({ node }) => node)
+    const marked = nodes.filter((node) => node.hasWatermark)
+    if (marked.length === 0) return Math.max(...nodes.map((node) => node.streamTime))
+    return Math.min(...marked.map((node) => (node.source as SourceTime).watermark))
+  }
+
+  drops(): { operator: string; reason: DropReason; count: number }[] {
+    return this.ordered.flatMap((node) =>
+      [...node.drops].map(([reason, count]) => ({ operator: node.operator, reason, count })),
+    )
+  }
+}
+
+export const taskId = (subTopology: number, partition: number) => `${subTopology}_${partition}`

@@ -1,0 +1,59 @@
+import type { Observable, OperatorFunction } from 'rxjs'
+import type { WithValue } from '../operators/mapValues.js'
+import type { Key } from '../record/key.js'
+import type { StreamRecord } from '../record/record.js'
+import type { Rows } from '../tables/rows.js'
+import { rowsDefinition, type Table } from '../tables/table.js'
+import { define } from '../task/operate.js'
+
+export interface StreamTableJoinOptions<Kind extends 'inner' | 'left' = 'inner' | 'left'> {
+  /** `inner`: records without a row are left out. `left`: they meet null. Default `inner`. */
+  readonly kind?: Kind
+}
+
+/**
+ * Joins each record of a stream with the row that the table has for its key at that moment.
+ *
+ * ```
+ * table           a:X-----------a:Y------
+ * stream          ----a:1--b:2------a:3--|
+ * inner           ----a:1X----------a:3Y-|
+ * left            ----a:1X-b:2null--a:3Y-|
+ * ```
+ *
+ * Only stream records give output, with their own timestamp. Both sides must have the same number of partitions and key serde. Among a
+ * task's inputs the record with the smallest timestamp comes first; where the table is caught up, nothing waits for it. A null value is
+ * dropped, and a null key too unless the join is `left`, where it meets null. Keeps no state of its own: the rows are the table's. Completes
+ * when stream and table have. Kafka Streams' `join` and `leftJoin` of a KStream with a KTable.
+ *
+ * @throws TidemarkError at planning `CO_PARTITION`
+ */
+export function streamTableJoin<R extends StreamRecord<any, any>, V, Out, Kind extends 'inner' | 'left' = 'inner'>(
+  table: Table<NonNullable<R['key']> & Key, V>,
+  joiner: (value: NonNullable<R['value']>, row: Kind extends 'left' ? V | null : V, record: R) => Out,
+  options: StreamTableJoinOptions<Kind> = {},
+): OperatorFunction<R, WithValue<R, Out>> {
+  const isLeft = options.kind === 'left'
+  return (source) =>
+    define<R, WithValue<R, Out>>(
+      'streamTableJoin',
+      [source, table.changes() as Observable<unknown>],
+      ({ published, emit, drop }) => {
+        const rows = published<Rows<Key, V>>(rowsDefinition(table as Table<never, unknown>))
+        return {
+          record(record, input) {
+            if (input === 1) return
+            const { key, value } = record
+            if (value === null || (key === null && !isLeft)) {
+              drop(record, value === null ? 'null value' : 'null key')
+              return
+            }
+            const row = key === null ? null : (rows.get(key) ?? null)
+            if (row === null && !isLeft) return
+            emit({ ...record, value: joiner(value, row as V, record) } as WithValue<R, Out>)
+          },
+        }
+      },
+      { untimed: [1], coPartitioned: true },
+    )
+}

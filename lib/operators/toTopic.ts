@@ -1,0 +1,59 @@
+import type { MonoTypeOperatorFunction } from 'rxjs'
+import { partitionOf } from '../record/partitionOf.js'
+import type { StreamRecord } from '../record/record.js'
+import { json, type Serde, string } from '../record/serde.js'
+import { windowHeaders } from '../record/stamp.js'
+import type { TopicTarget } from '../task/definition.js'
+import { operate } from '../task/operate.js'
+
+export interface ToTopicOptions<K, V> {
+  /** Default: strings as UTF-8. */
+  readonly key?: Serde<K>
+  /** Default: JSON. */
+  readonly value?: Serde<V>
+}
+
+/**
+ * Writes each record to a topic, and passes it on.
+ *
+ * ```
+ * in      a:1---b:2---|
+ * topic   a:1---b:2
+ * out     a:1---b:2---|
+ * ```
+ *
+ * The partition follows from the key as with Kafka's Java producer; a record without a key goes to the number of its own partition, modulo
+ * the topic's. The timestamp stays; a windowed result carries its window in the header `tidemark-window` as `start,end,final`. The topic must exist.
+ * With exactly-once the write becomes visible with the checkpoint that follows, else it may be repeated after a crash, never lost.
+ *
+ * @throws TidemarkError `UNKNOWN_TOPIC` at start; `NOT_SERIALISABLE` with the record's place; `NOT_PLANNED` outside an app; at planning `LOST_WINDOW`
+ */
+export function toTopic<R extends StreamRecord<any, any>>(
+  topic: string,
+  options: ToTopicOptions<NonNullable<R['key']>, NonNullable<R['value']>> = {},
+): MonoTypeOperatorFunction<R> {
+  const keySerde = (options.key ?? string()) as Serde<unknown>
+  const valueSerde = (options.value ?? json()) as Serde<unknown>
+  return operate<R, R>(
+    'toTopic',
+    (context) => {
+      let target: TopicTarget | undefined
+      return {
+        record(record) {
+          target ??= context.target()
+          const key = record.key === null ? null : keySerde.serialize(record.key)
+          context.write({
+            topic,
+            partition: key === null ? record.partition % target.partitions : partitionOf(key, target.partitions),
+            key,
+            value: record.value === null ? null : valueSerde.serialize(record.value),
+            timestamp: record.timestamp,
+            headers: windowHeaders(record),
+          })
+          context.emit(record)
+        },
+      }
+    },
+    { role: { is: 'sink', topic, key: keySerde }, windowing: 'refuses' },
+  )
+}

@@ -1,0 +1,56 @@
+import type { Header, Headers, StreamRecord, WindowedRecord } from './record.js'
+import { utf8 } from './serde.js'
+
+/** What a task says about its time with each record that it writes to an internal topic. */
+export interface TimeStamp {
+  /** The task that wrote it. */
+  readonly task: string
+  /** Its watermark, or its stream time where none is declared. */
+  readonly time: number
+  readonly hasWatermark: boolean
+  /** Its sources are all idle: its time holds back nobody. */
+  readonly idle: boolean
+}
+
+const TIME = 'tidemark-time'
+const WINDOW = 'tidemark-window'
+
+export function timeHeader({ task, time, hasWatermark, idle }: TimeStamp): Header {
+  return [TIME, utf8.encode(`${hasWatermark ? 'w' : 's'}${idle ? 'i' : '-'}${time}@${task}`)]
+}
+
+/** The window of a result that goes to a topic: the key alone would not say which one it was. */
+export function windowHeaders(record: StreamRecord<unknown, unknown>): Headers {
+  const { window, final } = record as WindowedRecord
+  return window === undefined
+    ? record.headers
+    : [...withoutStamps(record.headers), [WINDOW, utf8.encode(`${window.start},${window.end},${final ? 1 : 0}`)]]
+}
+
+export function readStamps(headers: Headers): {
+  time: TimeStamp | undefined
+  window: Pick<WindowedRecord, 'window' | 'final'> | undefined
+} {
+  let time: TimeStamp | undefined
+  let window: Pick<WindowedRecord, 'window' | 'final'> | undefined
+  for (const [name, value] of headers) {
+    if (value === null) continue
+    if (name === TIME) {
+      const text = utf8.decode(value)
+      const at = text.indexOf('@')
+      time = {
+        hasWatermark: text[0] === 'w',
+        idle: text[1] === 'i',
+        time: Number(text.slice(2, at)),
+        task: text.slice(at + 1),
+      }
+    } else if (name === WINDOW) {
+      const [start, end, final] = utf8.decode(value).split(',').map(Number)
+      window = { window: { start: start as number, end: end as number }, final: final === 1 }
+    }
+  }
+  return { time, window }
+}
+
+export const withoutStamps = (headers: Headers): Headers =>
+  headers.length === 0 ? headers : headers.filter(([name]) => name !== TIME && name !== WINDOW)
