@@ -82,6 +82,15 @@ export function planApp(
         { app, operator: node.operator },
       )
     }
+    for (const node of scope.order) {
+      if (node.definition.role?.is === 'side' && (node.inputs[0]?.edges.length ?? 0) === 0) {
+        throw new TidemarkError(
+          'NOT_PLANNED',
+          'this side output is read, but no operator of the app writes it; pass it to one (late, sideOutputs)',
+          { app, operator: node.operator },
+        )
+      }
+    }
     for (const stream of streams) {
       if (scope.nodes.has(stream)) continue
       const { role } = stream
@@ -93,15 +102,6 @@ export function planApp(
           ...(role?.is === 'source' && { topic: role.topic }),
         },
       )
-    }
-    for (const node of scope.order) {
-      if (node.definition.role?.is === 'side' && (node.inputs[0]?.edges.length ?? 0) === 0) {
-        throw new TidemarkError(
-          'NOT_PLANNED',
-          'this side output is read, but no operator of the app writes it; pass it to one (late, sideOutputs)',
-          { app, operator: node.operator },
-        )
-      }
     }
     return describePlan(app, scope)
   } finally {

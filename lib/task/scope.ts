@@ -381,7 +381,7 @@ export abstract class Scope implements StateHome {
   }
 
   protected wrap(node: Node, error: unknown, record: AnyRecord | undefined): TidemarkError {
-    if (error instanceof TidemarkError) return error
+    if (error instanceof TidemarkError) return error.at(this.placeOf(node, record))
     return new TidemarkError(
       'OPERATOR_FAILED',
       `${error instanceof Error ? error.message : String(error)}`,

@@ -1,0 +1,125 @@
+import { join } from 'node:path'
+import { jest } from '@jest/globals'
+import type { Page } from 'playwright-core'
+import { storeConformance } from '../../lib/testing/storeConformance.js'
+import { type BundledPage, bundlePage, type Chromium, describeInChromium, openChromium } from '../chromium.js'
+import type { IdbPage } from './idbPage.js'
+
+type PageGlobals = typeof globalThis & { store: IdbPage }
+
+describeInChromium('idb in Chromium', () => {
+  jest.setTimeout(60_000)
+  let served: BundledPage
+  let browser: Chromium
+
+  beforeAll(async () => {
+    served = await bundlePage(join(import.meta.dirname, 'idbPage.ts'))
+    browser = await openChromium()
+    await browser.page.goto(served.url)
+  })
+  afterAll(async () => {
+    await browser?.close()
+    await served?.close()
+  })
+
+  const run = (page: Page, method: 'open' | 'close') =>
+    page.evaluate((m) => (globalThis as PageGlobals).store[m](), method)
+  const commit = (page: Page, n: number) => page.evaluate((m) => (globalThis as PageGlobals).store.commit(m), n)
+  const read = (page: Page) => page.evaluate(() => (globalThis as PageGlobals).store.read())
+  const newTab = async () => {
+    const tab = await browser.context.newPage()
+    await tab.goto(served.url)
+    return tab
+  }
+
+  describe('keeps the contract of a store', () => {
+    for (const { name } of storeConformance({ fresh: () => Promise.reject() })) {
+      test(name, () => browser.page.evaluate((law) => (globalThis as PageGlobals).store.runLaw(law), name))
+    }
+  })
+
+  test('one tab has the database at a time, until it closes the store, reloads or is closed', async () => {
+    const [first, second] = [await newTab(), await newTab()]
+    await run(first, 'open')
+    await expect(run(second, 'open')).rejects.toThrow('STORE_LOCKED: idb tidemark: another tab or worker has it')
+    await run(first, 'close')
+    await run(second, 'open')
+    await expect(run(first, 'open')).rejects.toThrow('STORE_LOCKED')
+    await second.reload()
+    await run(first, 'open')
+    await commit(first, 7)
+    await first.reload()
+    await run(first, 'open')
+    expect(await read(first)).toEqual([7])
+    await first.close()
+    await run(second, 'open')
+    expect(await read(second)).toEqual([7])
+    await second.close()
+  })
+
+  test('a full disk fails the commit, tears nothing, and once there is room later commits work', async () => {
+    const full = await openChromium()
+    const devtools = await full.context.newCDPSession(full.page)
+    await devtools.send('Storage.overrideQuotaForOrigin', {
+      origin: new URL(served.url).origin,
+      quotaSize: 20 * 1024 * 1024,
+    })
+    await full.page.goto(served.url)
+    await run(full.page, 'open')
+    const { committed, error } = await full.page.evaluate(() => (globalThis as PageGlobals).store.fill())
+    expect(error).toContain('STORE_FAILED: idb tidemark: the browser has no more room')
+    expect(committed).toBeGreaterThan(5)
+    expect(await read(full.page)).toEqual([committed])
+    await full.kill()
+
+    const roomy = await openChromium({ profile: full.profile })
+    await roomy.page.goto(served.url)
+    await run(roomy.page, 'open')
+    expect(await read(roomy.page)).toEqual([committed])
+    await commit(roomy.page, 255)
+    expect(await read(roomy.page)).toEqual([255])
+    await roomy.close()
+  })
+
+  test('a browser killed in mid-write leaves the last whole commit', async () => {
+    let profile: string | undefined
+    let last = 0
+    for (let round = 0; round < 5; round++) {
+      const victim = await openChromium(profile === undefined ? {} : { profile })
+      profile = victim.profile
+      await victim.page.goto(served.url)
+      await run(victim.page, 'open')
+      last = await expectWhole(victim.page, last)
+      const from = last + 1
+      const enough = from + 11 + round * 7
+      await new Promise<void>((resolve) => {
+        victim.page.on('console', (message) => {
+          const [, committed] = /^committed (\d+)$/.exec(message.text()) ?? []
+          last = Math.max(last, Number(committed ?? 0))
+          if (last >= enough) resolve()
+        })
+        // It goes on until the kill, which breaks the connection.
+        victim.page.evaluate((n) => (globalThis as PageGlobals).store.commitOn(n), from).catch(() => {})
+      })
+      await victim.kill()
+    }
+    const survivor = await openChromium({ profile: profile as string })
+    await survivor.page.goto(served.url)
+    await run(survivor.page, 'open')
+    await expectWhole(survivor.page, last)
+    await survivor.close()
+  })
+
+  /** One value in all scopes, and not older than what was known to be committed. Values count modulo 256. */
+  async function expectWhole(page: Page, known: number): Promise<number> {
+    const found = await read(page)
+    if (known === 0) {
+      expect(found).toEqual([])
+      return 0
+    }
+    expect(found).toHaveLength(1)
+    const ahead = ((found[0] as number) - (known % 256) + 256) % 256
+    expect(ahead).toBeLessThan(50)
+    return known + ahead
+  }
+})
