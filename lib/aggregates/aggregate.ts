@@ -29,9 +29,9 @@ export type Aggregated<R extends StreamRecord<any, any>, Out> =
  * Keeps one value per key (per key and window, after a window) and emits it.
  *
  * ```
- * in                                   a:1---b:5---a:2---|
- * aggregate(sum(r => r.value))         a:1---b:5---a:3---|
- * aggregate({ n: count(), s: sum(…) }) a:{1,1}-b:{1,5}-a:{2,3}-|
+ * in                                    a--b--c--|     a: ann 1        b: bob 5        c: ann 2
+ * aggregate(sum(r => r.value))          a--b--x--|     x: ann 3
+ * aggregate({ n: count(), s: sum(…) })  p--q--r--|     p: ann {1, 1}   q: bob {1, 5}   r: ann {2, 3}
  * ```
  *
  * A result's timestamp is the highest of the records behind it. Without a window, null keys and null values are dropped; with one,
@@ -44,7 +44,7 @@ export type Aggregated<R extends StreamRecord<any, any>, Out> =
  * @throws TidemarkError `OPERATOR_FAILED` with the record's place if the aggregator throws; at planning `UNNAMED_STATE`
  */
 export function aggregate<R extends StreamRecord<any, any>, A extends Aggregators<R>, Out>(
-  given: Aggregator<R, Out, any> | A,
+  given: Aggregator<NoInfer<R>, Out, any> | A,
   options: AggregateOptions = {},
 ): OperatorFunction<R, Aggregated<R, ResultOf<A, Out>>> {
   const aggregator = oneAggregator(given)

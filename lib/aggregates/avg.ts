@@ -4,8 +4,8 @@ import type { Aggregator } from './aggregator.js'
  * The mean of a number of each record: `sum / count`. Can take records back; the mean of none is 0.
  *
  * ```
- * in                  a:2--a:4--a:0
- * avg(r => r.value)   2----3----2
+ * in                 2--4--0--|
+ * avg(r => r.value)  2--3--2--|
  * ```
  */
 export function avg<R>(of: (record: R) => number): Aggregator<R, number, readonly [sum: number, count: number]> {

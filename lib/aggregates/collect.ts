@@ -4,8 +4,8 @@ import type { Aggregator } from './aggregator.js'
  * All values in the order of arrival; with `of`, what it makes of each record. Keeps them all: bound it by a window.
  *
  * ```
- * in         a:x--a:y----a:z
- * collect()  [x]--[x,y]--[x,y,z]
+ * in         x--y--z--|
+ * collect()  p--q--r--|     p: [x]   q: [x, y]   r: [x, y, z]
  * ```
  */
 export function collect<R extends { readonly value: unknown }>(): Aggregator<R, readonly R['value'][], unknown[]>

@@ -4,8 +4,8 @@ import type { Aggregator } from './aggregator.js'
  * Counts records. Can take records back.
  *
  * ```
- * in       a---a---a
- * count()  1---2---3
+ * in       a--a--a--|
+ * count()  1--2--3--|
  * ```
  */
 export function count(): Aggregator<unknown, number, number> {

@@ -5,8 +5,8 @@ import type { Aggregator } from './aggregator.js'
  * Counts the different values of a key of each record, exactly. Keeps each of them once. Can take records back.
  *
  * ```
- * in                           a:x--a:y--a:x
- * countDistinct(r => r.value)  1----2----2
+ * in                           x--y--x--|
+ * countDistinct(r => r.value)  1--2--2--|
  * ```
  */
 export function countDistinct<R>(of: (record: R) => Key): Aggregator<R, number, { [value: string]: number }> {

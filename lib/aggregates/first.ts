@@ -4,8 +4,8 @@ import type { Aggregator } from './aggregator.js'
  * The value that came first, in the order of arrival; with `of`, what it makes of that record.
  *
  * ```
- * in       a:x--a:y--a:z
- * first()  x----x----x
+ * in       x--y--z--|
+ * first()  x--x--x--|
  * ```
  */
 export function first<R extends { readonly value: unknown }>(): Aggregator<R, R['value'], unknown>

@@ -4,8 +4,8 @@ import type { Aggregator } from './aggregator.js'
  * The value that came last, in the order of arrival; with `of`, what it makes of that record.
  *
  * ```
- * in      a:x--a:y--a:z
- * last()  x----y----z
+ * in      x--y--z--|
+ * last()  x--y--z--|
  * ```
  */
 export function last<R extends { readonly value: unknown }>(): Aggregator<R, R['value'], unknown>

@@ -4,8 +4,8 @@ import type { Aggregator } from './aggregator.js'
  * The largest of a number or string of each record (strings by code unit).
  *
  * ```
- * in                  a:2--a:3--a:1
- * max(r => r.value)   2----3----3
+ * in                 2--3--1--|
+ * max(r => r.value)  2--3--3--|
  * ```
  */
 export function max<R, V extends number | string>(of: (record: R) => V): Aggregator<R, V, V | null> {

@@ -4,8 +4,8 @@ import type { Aggregator } from './aggregator.js'
  * The smallest of a number or string of each record (strings by code unit).
  *
  * ```
- * in                  a:2--a:3--a:1
- * min(r => r.value)   2----2----1
+ * in                 2--3--1--|
+ * min(r => r.value)  2--2--1--|
  * ```
  */
 export function min<R, V extends number | string>(of: (record: R) => V): Aggregator<R, V, V | null> {

@@ -4,8 +4,8 @@ import type { Aggregator } from './aggregator.js'
  * Folds values of one type into one; the first value is the start and the first result.
  *
  * ```
- * in                    a:2--a:3--a:1
- * reduce((a, b) => a*b) 2----6----6
+ * in                       2--3--1--|
+ * reduce((a, b) => a * b)  2--6--6--|
  * ```
  *
  * Null from `reducer` deletes the key. Kafka Streams' `reduce`.

@@ -4,8 +4,8 @@ import type { Aggregator } from './aggregator.js'
  * Adds up a number of each record. Can take records back; sums of fractions then carry the rounding of both steps.
  *
  * ```
- * in                  a:2--a:3--a:1
- * sum(r => r.value)   2----5----6
+ * in                 2--3--1--|
+ * sum(r => r.value)  2--5--6--|
  * ```
  */
 export function sum<R>(of: (record: R) => number): Aggregator<R, number, number> {

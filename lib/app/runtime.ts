@@ -31,6 +31,8 @@ export interface TaskStats {
   readonly time: number
   /** Records that the log has and the task has not handled, as last heard of. */
   readonly lag: number
+  /** Records that have been read ahead and wait in memory. */
+  readonly buffered: number
   readonly dropped: readonly { readonly operator: string; readonly reason: DropReason; readonly count: number }[]
 }
 
@@ -573,6 +575,7 @@ export class Runtime implements TaskHost, ConsumerListener {
         records: task.handled,
         time: task.watermark,
         lag: task.queues.reduce((lag, queue) => lag + queue.lag, 0),
+        buffered: task.queues.reduce((size, queue) => size + queue.size, 0),
         dropped: task.drops(),
       })),
     }

@@ -178,11 +178,11 @@ export abstract class Scope implements StateHome {
   /** Side outputs have no input of their own: they follow those that write to them. */
   private linkOutputs(): void {
     for (const node of this.nodes.values()) {
-      for (const output of node.definition.sideOutputs) {
-        const side = this.outputNode(output)
-        const input = side?.inputs[0]
-        if (input !== undefined && !input.edges.some((edge) => edge.from === node))
-          input.edges.push(new Edge(node, input.subscriber, input, undefined, undefined))
+      const late = node.definition.windowing === 'resolves' ? lateOutputOf(node) : undefined
+      for (const output of late === undefined ? node.definition.sideOutputs : [...node.definition.sideOutputs, late]) {
+        const input = this.outputNode(output)?.inputs[0]
+        if (input === undefined || input.edges.some((edge) => edge.from === node)) continue
+        input.edges.push(new Edge(node, input.subscriber, input, undefined, undefined))
       }
     }
   }
@@ -389,4 +389,17 @@ export abstract class Scope implements StateHome {
       { cause: error },
     )
   }
+}
+
+/** The side output for late records of the window that a node resolves, looked for along the edges before it. */
+function lateOutputOf(node: Node): object | undefined {
+  for (const input of node.inputs) {
+    if (input.windowing?.late !== undefined) return input.windowing.late
+    for (const edge of input.edges) {
+      const late =
+        edge.windowing?.late ?? (edge.from.definition.windowing === 'carries' ? lateOutputOf(edge.from) : undefined)
+      if (late !== undefined) return late
+    }
+  }
+  return undefined
 }

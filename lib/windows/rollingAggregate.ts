@@ -27,10 +27,9 @@ type Kept = readonly [timestamp: number, value: unknown]
  * For each record, the aggregate over its key's records of the last `size`: a sliding count, a rolling sum.
  *
  * ```
- * rollingAggregate('10ms', count())
- * timestamp  1    4    12   30
- * in         a----a----a----a--|
- * out        a:1--a:2--a:2--a:1|
+ * rollingAggregate('10ms', count())     a column is 1 ms
+ * in   -a--a-------a--------a--|
+ * out  -1--2-------2--------1--|
  * ```
  *
  * The window of a key is `(now - size, now]`, where now is the key's newest timestamp, or time if that is further. Each record gives
@@ -42,7 +41,7 @@ type Kept = readonly [timestamp: number, value: unknown]
  */
 export function rollingAggregate<R extends StreamRecord<any, any>, A extends Aggregators<RollingRecord<R>>, Out>(
   size: Duration,
-  given: Aggregator<RollingRecord<R>, Out, any> | A,
+  given: Aggregator<RollingRecord<NoInfer<R>>, Out, any> | A,
   options: RollingOptions = {},
 ): OperatorFunction<R, StreamRecord<NonNullable<R['key']> & Key, ResultOf<A, Out>>> {
   const sizeMs = durationMs(size, 'rollingAggregate: size', 1)

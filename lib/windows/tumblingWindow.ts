@@ -14,10 +14,9 @@ export interface WindowOptions {
  * Cuts event time into windows of one size, side by side; the `aggregate` that follows has one result per key and window.
  *
  * ```
- * tumblingWindow('10ms'), aggregate(count(), { emit: 'close' })
- * timestamp  1   4   12      21
- * in         a---a---a-------a--|
- * out        ----------------x-y--z|     x: [0, 10) 2   y: [10, 20) 1   z: [20, 30) 1, on completion
+ * tumblingWindow('10ms'), aggregate(count(), { emit: 'close' })     a column is 1 ms
+ * in   -a--a-------a--------a--|
+ * out  ------------x--------y--(z|)     x: [0, 10) 2   y: [10, 20) 1   z: [20, 30) 1, on completion
  * ```
  *
  * The n-th window is `[n·size, n·size + size)`. It takes a record while `end + grace > time`, where time is the
