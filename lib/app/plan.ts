@@ -1,9 +1,9 @@
 import type { Observable } from 'rxjs'
 import { TidemarkError } from '../record/errors.js'
 import { json, type Serde } from '../record/serde.js'
+import { observableOf } from '../task/current.js'
 import type { Definition } from '../task/definition.js'
 import type { Node } from '../task/node.js'
-import { observableOf } from '../task/scope.js'
 import type { Watermark } from '../task/watermark.js'
 import { PlanScope } from './planScope.js'
 

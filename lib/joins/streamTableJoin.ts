@@ -15,10 +15,10 @@ export interface StreamTableJoinOptions<Kind extends 'inner' | 'left' = 'inner' 
  * Joins each record of a stream with the row that the table has for its key at that moment.
  *
  * ```
- * table           a:X-----------a:Y------
- * stream          ----a:1--b:2------a:3--|
- * inner           ----a:1X----------a:3Y-|
- * left            ----a:1X-b:2null--a:3Y-|
+ * table   X------Y-----|     X: ann gold   Y: ann lead
+ * stream  --a--b----c--|     a: ann 1      b: bob 2      c: ann 3
+ * inner   --x-------z--|     x: 1 gold     z: 3 lead
+ * left    --x--y----z--|     y: 2 null
  * ```
  *
  * Only stream records give output, with their own timestamp. Both sides must have the same number of partitions and key serde. Among a

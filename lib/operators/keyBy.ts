@@ -4,9 +4,9 @@ import { partitionOf } from '../record/partitionOf.js'
 import type { StreamRecord } from '../record/record.js'
 import { json, type Serde } from '../record/serde.js'
 import { timeHeader, windowHeaders } from '../record/stamp.js'
+import { definitionOf } from '../task/current.js'
 import type { AnyRecord, Definition, ExchangeRole, Handlers, OperatorContext, TopicTarget } from '../task/definition.js'
 import { define } from '../task/operate.js'
-import { definitionOf } from '../task/scope.js'
 
 export interface KeyByOptions<K, V> {
   /** Names the internal topic: `<app>-<name>-repartition`. Without it, the next named operator does. */
@@ -23,8 +23,8 @@ export interface KeyByOptions<K, V> {
  * Gives records another key, and brings all records of a key together in one task.
  *
  * ```
- * in                       1:{user: a}--2:{user: b}--3:{user: a}--|
- * keyBy(r => r.value.user) a:{user: a}--b:{user: b}--a:{user: a}--|
+ * in                        a--b--c--|     a: 1 {user: ann}     b: 2 {user: bob}     c: 3 {user: ann}
+ * keyBy(r => r.value.user)  x--y--z--|     x: ann {user: ann}   y: bob {user: bob}   z: ann {user: ann}
  * ```
  *
  * In an app this is an exchange: records pass through an internal topic, and what follows belongs to other tasks, one per partition of

@@ -35,9 +35,10 @@ interface Call<R> {
  * Gives each record the value that an asynchronous call returns for it.
  *
  * ```
- * in                          a:1---b:2-----------|
- * mapAsync(lookUp)            ·····(a takes long)
- * out                         -----------a:X-b:Y--|     order: 'input'
+ * mapAsync(lookUp), which takes 6 ms for a and 1 ms for b     a column is 1 ms
+ * in             a--b------|
+ * order 'input'  ------(xy)|     x: of a   y: of b
+ * order 'none'   ----y-x---|
  * ```
  *
  * The inputs in flight are state: a checkpoint holds them and doesn't wait for them, and a restart calls them again, so a call may be made more

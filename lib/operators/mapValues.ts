@@ -11,9 +11,8 @@ export type WithValue<R extends StreamRecord<unknown, unknown>, V> = {
  * Gives each record another value; key, timestamp and window stay, so nothing is repartitioned.
  *
  * ```
- * in                 a:1---b:2---|
- * mapValues(v => v * 10)
- * out                a:10--b:20--|
+ * in                      a--b--|     a: ann 1    b: bob 2
+ * mapValues(v => v * 10)  x--y--|     x: ann 10   y: bob 20
  * ```
  *
  * Keeps no state. What `map` throws fails the task with `OPERATOR_FAILED`; completion and errors pass on. Kafka Streams' `mapValues`.

@@ -17,9 +17,9 @@ export interface ToTopicOptions<K, V> {
  * Writes each record to a topic, and passes it on.
  *
  * ```
- * in      a:1---b:2---|
- * topic   a:1---b:2
- * out     a:1---b:2---|
+ * in     a--b--
+ * topic  a--b--
+ * out    a--b--
  * ```
  *
  * The partition follows from the key as with Kafka's Java producer; a record without a key goes to the number of its own partition, modulo

@@ -8,10 +8,9 @@ import { sameWatermark, type WatermarkOptions, watermarkOf } from '../task/water
  * Declares how far out of order a stream's records may be; time then follows the watermark instead of the newest record.
  *
  * ```
- * withWatermark({ maxOutOfOrderness: '5ms' })
- * timestamp  1   9   4   16
- * in         a---b---c---d
- * watermark  -4  4   4   11      a window that ends at 10 closes with d
+ * withWatermark({ maxOutOfOrderness: '5ms' })     a column is 1 ms
+ * in         a@1--b@9--c@4--d@16--|
+ * watermark  -4   4         11          a window that ends at 10 closes with d
  * ```
  *
  * The sources beneath measure it, per partition and before any filter: `watermark = highest timestamp - maxOutOfOrderness`, and

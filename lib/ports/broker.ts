@@ -17,7 +17,10 @@ export interface RawRecord {
   readonly headers: Headers
 }
 
-/** Consecutive records of one partition. Offsets rise, with gaps where the log has compacted or holds markers. */
+/**
+ * Consecutive records of one partition. Offsets rise, with gaps where the log has compacted or holds markers; where it
+ * holds nothing else, there are no records, and `nextOffset` steps over it.
+ */
 export interface RawBatch extends TopicPartition {
   readonly records: readonly RawRecord[]
   /** Where to go on after this batch: past its last record and the markers behind it. */
@@ -79,15 +82,19 @@ export interface Transaction {
 
 /**
  * What the consumer tells its owner. Calls come one after the other: while the promise of `assigned` or `revoked`
- * is open, no other call comes (the adapter keeps the membership alive meanwhile).
+ * is open, no other call comes but `error` (the adapter keeps the membership alive meanwhile).
  */
 export interface ConsumerListener {
   /**
    * These partitions are now ours besides those that we kept. Resolves with the positions to start at; a partition that isn't
-   * among them starts at the group's committed offset, else at the start of the log.
+   * among them starts at the group's committed offset, else at the start of the log. A position outside the log is an
+   * `OFFSET_OUT_OF_RANGE` (not fatal), and the partition goes on at the start of the log.
    */
   assigned(partitions: readonly TopicPartition[]): Promise<readonly Position[]>
-  /** These are no longer ours; other partitions go on where they were. No batch of theirs comes any more. */
+  /**
+   * These are no longer ours; other partitions go on where they were. No batch of theirs comes any more. Until the promise
+   * resolves, `commit` still takes them and nobody else gets them (unless the group has given this member up).
+   */
   revoked(partitions: readonly TopicPartition[]): Promise<void>
   /** The next records of a partition. Never blocks the adapter: who wants less calls `pause`. */
   batch(batch: RawBatch): void
@@ -116,7 +123,11 @@ export interface Consumer {
   /** No more batches of these (one that is under way may still come) until `resume`; survives rebalances. */
   pause(partitions: readonly TopicPartition[]): void
   resume(partitions: readonly TopicPartition[]): void
-  /** Stores positions for the group, outside any transaction. */
+  /**
+   * Stores positions for the group, outside any transaction.
+   *
+   * @throws TidemarkError `FENCED` for a partition that isn't the member's (any more)
+   */
   commit(positions: readonly Position[]): Promise<void>
   /** Goes on from other positions (of assigned partitions); batches delivered before are the owner's to ignore. */
   seek(positions: readonly Position[]): void
@@ -148,10 +159,19 @@ export interface Broker {
   committed(group: string, topics: readonly string[]): Promise<readonly Position[]>
   producer(): Promise<Producer>
   transactionalProducer(id: string): Promise<TransactionalProducer>
-  /** Joins a group. Resolves when the member has joined or is trying to; `listener` hears the rest. */
+  /**
+   * Joins a group. Resolves when the member has joined or is trying to; `listener` hears the rest, and nothing before.
+   *
+   * @throws TidemarkError `UNKNOWN_TOPIC`
+   */
   consumer(options: ConsumerOptions): Promise<Consumer>
-  /** Reads a partition outside any group, from an offset up to (not including) another: committed records only. */
+  /**
+   * Reads a partition outside any group, from an offset up to (not including) another: committed records only.
+   *
+   * @throws TidemarkError `UNKNOWN_TOPIC`; `OFFSET_OUT_OF_RANGE` if the log doesn't hold all of it
+   */
   read(partition: TopicPartition, from: number, to: number, each: (batch: RawBatch) => void): Promise<void>
+  /** Lets go when it has been called as often as `connect`: apps in one process may share a broker. */
   close(): Promise<void>
 }
 

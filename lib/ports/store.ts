@@ -10,14 +10,17 @@ export interface StoreChanges {
 
 /**
  * Where checkpoints are kept: entries (string key, bytes) in named scopes. A scope is one task's state, or one
- * embedded topic; nothing in it has a meaning to the adapter.
+ * embedded topic; nothing in it has a meaning to the adapter. Each app id has its own data.
  *
  * The contract, which `storeConformance` in `tidemark/testing` runs:
  * - `commit` is atomic over all its scopes: after a crash at any point, `load` gives all of it or nothing of it.
  * - Once its promise resolves, the commit survives the end of the process (durable adapters). Commits are applied in
- *   the order of the calls, even if a caller doesn't wait. A later entry for a key in one commit wins.
- * - `load` sees every commit that had resolved before the call. The order of entries is free.
- * - A failed commit rejects with `STORE_FAILED`, leaves the last whole state, and later commits work.
+ *   the order of the calls, even if a caller doesn't wait. A later entry for a key in one commit wins; `reset` forgets what came
+ *   before it, in the same commit too.
+ * - Arguments are taken as they are at the call: the caller may change them at once.
+ * - `load` sees every commit that had resolved before the call; what it returned doesn't change later. The order of entries is free.
+ * - A failed commit rejects with `STORE_FAILED`, leaves the last whole state, and later commits work. Keys and scopes that
+ *   aren't well-formed strings are refused so.
  */
 export interface StoreAdapter {
   /** For messages: `memory`, `level ./state`. */
@@ -25,10 +28,10 @@ export interface StoreAdapter {
   /** Whether what it holds outlives the process: then stateful operators must be named. */
   readonly durable: boolean
   /**
-   * Takes the store for one app in this process, before anything else; a second `open` for the same app is
-   * an error.
+   * Takes the store for one app, before anything else.
    *
-   * @throws TidemarkError `STORE_LOCKED` if another process or tab has it
+   * @throws TidemarkError `STORE_LOCKED` if this adapter is open already or another process or tab has it, `BAD_OPTION` for an
+   *   empty or ill-formed id
    */
   open(app: string): Promise<void>
   /** All entries of a scope; empty if it was never written. */

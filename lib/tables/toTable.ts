@@ -2,9 +2,9 @@ import type { Observable } from 'rxjs'
 import { TidemarkError } from '../record/errors.js'
 import type { Key } from '../record/key.js'
 import type { StreamRecord } from '../record/record.js'
+import { definitionOf } from '../task/current.js'
 import type { Definition } from '../task/definition.js'
 import { define } from '../task/operate.js'
-import { definitionOf } from '../task/scope.js'
 import type { CellState } from '../task/state.js'
 import type { Change } from './change.js'
 import { makeTable, type Table } from './table.js'
@@ -20,8 +20,8 @@ export const keepsRows = (stream: object, changes: Observable<Change<never, unkn
  * Turns a stream into a table: each record is an upsert of its key, a null value a delete.
  *
  * ```
- * stream   a:1----b:5---a:2-----------a:null
- * changes  {a:1}--{b:5}-{a:2, prev 1}-{a:null, prev 2}
+ * stream   a--b--c--d--|     a: ann 1   b: bob 5   c: ann 2          d: ann null
+ * changes  p--q--r--s--|     p: ann 1   q: bob 5   r: ann 2, was 1   s: ann null, was 2
  * ```
  *
  * Timestamps aren't looked at: a late record overwrites a newer one, as in Kafka Streams. Keeps the last value of each

@@ -1,9 +1,10 @@
 import { Observable, type Subscriber, type Subscription } from 'rxjs'
 import type { Clock } from '../ports/clock.js'
 import { TidemarkError } from '../record/errors.js'
+import { active, building } from './current.js'
 import type { AnyRecord, Definition, DropReason, TaskInfo, TopicTarget } from './definition.js'
 import type { Input, Node } from './node.js'
-import { active, currentScope, Scope } from './scope.js'
+import { Scope } from './scope.js'
 import type { Checkpointed } from './state.js'
 import { systemClock } from './systemClock.js'
 import { idleWatermarks, type SourceTime } from './watermark.js'
@@ -260,9 +261,9 @@ export function badTimestamp(timestamp: unknown): TidemarkError {
  * while it is being subscribed wait until all of it is there.
  *
  * ```
- * records   --a--b--|
- * local(merge(records.pipe(f), records.pipe(g)))
- *           --fa-ga--fb-gb--|
+ * const all = in.pipe(shared())
+ * in                                      a----b----|
+ * local(merge(all.pipe(f), all.pipe(g)))  (pq)-(rs)-|     p: f(a)   q: g(a)   r: f(b)   s: g(b)
  * ```
  *
  * State is kept in memory and gone on unsubscribe. On completion windows close and their results come out first; an
@@ -272,7 +273,7 @@ export function badTimestamp(timestamp: unknown): TidemarkError {
  */
 export function local<T>(pipeline: Observable<T>, options: { readonly clock?: Clock } = {}): Observable<T> {
   return new Observable<T>((subscriber) => {
-    if (currentScope() !== undefined) return pipeline.subscribe(subscriber)
+    if (building !== undefined) return pipeline.subscribe(subscriber)
     LocalScope.subscribe(pipeline, subscriber, true, options.clock)
     return undefined
   })

@@ -2,6 +2,7 @@ import { Subscriber, type Subscription } from 'rxjs'
 import type { Clock } from '../ports/clock.js'
 import { TidemarkError } from '../record/errors.js'
 import type { Key } from '../record/key.js'
+import { active } from './current.js'
 import type {
   AnyRecord,
   Definition,
@@ -13,7 +14,7 @@ import type {
   TopicTarget,
   TopicWrite,
 } from './definition.js'
-import { active, type Scope } from './scope.js'
+import type { Scope } from './scope.js'
 import { CellState, type KeyedState, WindowState } from './state.js'
 import { TimerQueue } from './timers.js'
 import { SourceTime, type Watermark } from './watermark.js'

@@ -1,9 +1,9 @@
 import { Observable, type OperatorFunction, type Subscriber } from 'rxjs'
 import { TidemarkError } from '../record/errors.js'
+import { active, building, remember } from './current.js'
 import type { Definition, Handlers, OperatorContext } from './definition.js'
 import { LocalScope } from './local.js'
 import type { Path } from './node.js'
-import { active, currentScope, remember } from './scope.js'
 
 /** What may be said about an operator; the rest follows from its kind. */
 export type Traits = Partial<Omit<Definition, 'kind' | 'inputs' | 'setup'>>
@@ -31,7 +31,7 @@ export function define<In, Out>(
     sideOutputs: traits.sideOutputs ?? [],
   }
   const observable = new Observable<Out>((subscriber) => {
-    const scope = currentScope()
+    const scope = building
     if (active !== undefined && (scope === undefined || scope === active)) {
       throw new TidemarkError(
         'NOT_PLANNED',
@@ -65,7 +65,7 @@ export function operate<In, Out>(
 export function declare<T>(kind: string, change: (path: Path) => void): OperatorFunction<T, T> {
   return (source) => {
     const observable: Observable<T> = new Observable<T>((subscriber) => {
-      const scope = currentScope()
+      const scope = building
       if (scope === undefined) {
         if (active !== undefined)
           throw new TidemarkError('NOT_PLANNED', `${kind} was subscribed while a record was being handled`, {

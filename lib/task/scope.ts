@@ -1,33 +1,11 @@
 import type { Observable, Subscriber } from 'rxjs'
 import type { Clock } from '../ports/clock.js'
 import { type ErrorPlace, TidemarkError } from '../record/errors.js'
+import { active, building, definitionOf, setActive, setBuilding } from './current.js'
 import type { AnyRecord, Definition, DropReason, TaskInfo, TopicTarget, TopicWrite } from './definition.js'
 import { Edge, type Input, Node, type Path } from './node.js'
 import type { Checkpointed, StateHome } from './state.js'
 import type { Lane, SourceTime } from './watermark.js'
-
-/** The task whose dispatch is running. Records that reach an operator of another one are refused. */
-export let active: Scope | undefined
-
-/** The planner or task that is subscribing its pipeline: operators find it when they are subscribed, as inject() does. */
-let building: Scope | undefined
-
-export const currentScope = (): Scope | undefined => building
-
-const definitions = new WeakMap<object, Definition>()
-
-/** What made an Observable, if one of our operators did. */
-export const definitionOf = (observable: object): Definition | undefined => definitions.get(observable)
-
-const observables = new WeakMap<Definition, Observable<unknown>>()
-
-export const observableOf = (definition: Definition): Observable<unknown> =>
-  observables.get(definition) as Observable<unknown>
-
-export const remember = (observable: Observable<unknown>, definition: Definition): void => {
-  definitions.set(observable, definition)
-  observables.set(definition, observable)
-}
 
 /** Running nodes that show something, by definition: what a table reads from outside. */
 const publishers = new WeakMap<Definition, Set<Node>>()
@@ -85,11 +63,11 @@ export abstract class Scope implements StateHome {
   /** Subscribes something with this scope as the current one. */
   within<T>(run: () => T): T {
     const outer = building
-    building = this
+    setBuilding(this)
     try {
       return run()
     } finally {
-      building = outer
+      setBuilding(outer)
     }
   }
 
@@ -278,17 +256,17 @@ export abstract class Scope implements StateHome {
   /** Runs something with this task as the active one. */
   dispatch(run: () => void): void {
     const outer = active
-    active = this
+    setActive(this)
     try {
       run()
     } finally {
-      active = outer
+      setActive(outer)
     }
   }
 
   /** Stops the running dispatch: whatever it still emits reaches nobody. */
   protected abandon(): void {
-    if (active === this) active = undefined
+    if (active === this) setActive(undefined)
   }
 
   // ---- time
