@@ -1,7 +1,7 @@
 import type { Aggregator, Aggregators } from './aggregator.js'
 
 /** One aggregator that runs several side by side; its accumulator is the list of theirs. */
-export function combine<R>(parts: Aggregators<R>): Aggregator<R, Record<string, unknown>, unknown[]> {
+function combine<R>(parts: Aggregators<R>): Aggregator<R, Record<string, unknown>, unknown[]> {
   const names = Object.keys(parts)
   const list = names.map((name) => parts[name] as Aggregator<R & { value: unknown }, unknown, unknown>)
   const canRemove = list.every((part) => part.remove !== undefined)

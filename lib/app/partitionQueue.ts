@@ -91,7 +91,7 @@ export class PartitionQueue {
  *
  * @throws TidemarkError `DESERIALISE`, `BAD_TIMESTAMP`, with topic, partition and offset
  */
-export function decode(
+function decode(
   raw: RawRecord,
   topic: string,
   partition: number,

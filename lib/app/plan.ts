@@ -263,7 +263,7 @@ function checkKeySerdes(app: string, pairs: Plan['coPartitioned']): void {
   }
 }
 
-export function labelOf(definition: Definition, topics?: ReadonlyMap<Definition, string>): string {
+function labelOf(definition: Definition, topics?: ReadonlyMap<Definition, string>): string {
   const { role, kind, name } = definition
   if (role?.is === 'source') return `source ${role.topic}`
   if (role?.is === 'sink') return `sink ${role.topic}`

@@ -206,10 +206,6 @@ export class TaskScope extends Scope {
     return this.blocking.size > 0
   }
 
-  get isIdle(): boolean {
-    return !this.isAdvancing && this.pending.length === 0 && (this.isBlocked || this.choose() === undefined)
-  }
-
   /** Handles records until there is none to handle or `isOver` says so; true if there may be more. */
   step(isOver: () => boolean): boolean {
     let more = true

@@ -43,7 +43,7 @@ export function keyBy<R extends StreamRecord<any, any>, K extends Key>(
     const writer: Observable<never> = define<AnyRecord, never>(
       'keyBy',
       [source],
-      (context) => write(context, keyOf as ExchangeRole['keyOf'], value),
+      (context) => write(context, keyOf as (record: AnyRecord) => unknown, value),
       {
         ...traits,
         role: { is: 'writer', exchange: () => exchange },
@@ -51,7 +51,6 @@ export function keyBy<R extends StreamRecord<any, any>, K extends Key>(
     )
     const role: ExchangeRole = {
       is: 'exchange',
-      keyOf: keyOf as ExchangeRole['keyOf'],
       key: options.key as Serde<unknown> | undefined,
       value,
       partitions: options.partitions,
@@ -77,7 +76,7 @@ export function keyBy<R extends StreamRecord<any, any>, K extends Key>(
 /** The half before the cut: writes each record, with this task's time, to its key's partition. */
 function write(
   context: OperatorContext<never>,
-  keyOf: ExchangeRole['keyOf'],
+  keyOf: (record: AnyRecord) => unknown,
   valueSerde: Serde<unknown>,
 ): Handlers<AnyRecord> {
   let target: TopicTarget | undefined

@@ -52,16 +52,3 @@ export function record<K, V>(
     headers: rest.headers ?? NO_HEADERS,
   }
 }
-
-/** The same record with another value; literals with the same field order share one hidden class. */
-export function withValue<K, V>(of: StreamRecord<K, unknown>, value: V): StreamRecord<K, V> {
-  return {
-    key: of.key,
-    value,
-    timestamp: of.timestamp,
-    topic: of.topic,
-    partition: of.partition,
-    offset: of.offset,
-    headers: of.headers,
-  }
-}

@@ -131,7 +131,6 @@ export interface SourceRole {
 /** Cuts the topology: what stands before it writes to an internal topic, what follows reads that topic. */
 export interface ExchangeRole {
   readonly is: 'exchange'
-  readonly keyOf: (record: AnyRecord) => unknown
   readonly key: Serde<unknown> | undefined
   readonly value: Serde<unknown>
   readonly partitions: number | undefined
@@ -140,34 +139,34 @@ export interface ExchangeRole {
 }
 
 /** The writing half of an exchange. */
-export interface WriterRole {
+interface WriterRole {
   readonly is: 'writer'
   readonly exchange: () => Definition
 }
 
 /** Writes to a topic that users know. */
-export interface SinkRole {
+interface SinkRole {
   readonly is: 'sink'
   readonly topic: string
   readonly key: Serde<unknown>
 }
 
 /** What `app.run` subscribes. */
-export interface RootRole {
+interface RootRole {
   readonly is: 'root'
 }
 
 /** An output of other operators: a `sideOutput`. */
-export interface SideRole {
+interface SideRole {
   readonly is: 'side'
 }
 
 /** Keeps a table's rows, which it publishes. */
-export interface TableRole {
+interface TableRole {
   readonly is: 'table'
 }
 
-export type Role = SourceRole | ExchangeRole | WriterRole | SinkRole | RootRole | SideRole | TableRole
+type Role = SourceRole | ExchangeRole | WriterRole | SinkRole | RootRole | SideRole | TableRole
 
 /**
  * One use of an operator, made when the pipeline is written; the identity under which each task holds one

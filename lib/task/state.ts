@@ -29,7 +29,7 @@ export interface StateHome {
 }
 
 /** Store keys of a state's entries begin with this. */
-export const stateKey = (name: string, rest: string) => `s/${name}/${rest}`
+const stateKey = (name: string, rest: string) => `s/${name}/${rest}`
 
 /** Values by key, in memory, with a list of what the next checkpoint has to write. */
 export interface KeyedState<K extends Key, V> {

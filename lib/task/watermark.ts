@@ -40,7 +40,7 @@ export interface Lane {
   activeAt: number
 }
 
-export const newLane = (now: number): Lane => ({
+const newLane = (now: number): Lane => ({
   newest: Number.NEGATIVE_INFINITY,
   watermark: Number.NEGATIVE_INFINITY,
   idle: false,
