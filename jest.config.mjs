@@ -1,6 +1,12 @@
 export default {
   testEnvironment: 'node',
   testMatch: ['<rootDir>/spec/**/*.spec.ts'],
+  globalSetup: '<rootDir>/spec/kafka/globalSetup.mjs',
+  globalTeardown: '<rootDir>/spec/kafka/globalTeardown.mjs',
+  reporters: ['default', '<rootDir>/spec/countReporter.mjs'],
+  maxWorkers: 2,
+  // Room for a slow machine: what waits for something has a deadline of its own and says what it waited for.
+  testTimeout: 30_000,
   extensionsToTreatAsEsm: ['.ts'],
   moduleNameMapper: {
     '^(\\.{1,2}/.*)\\.js$': '$1',

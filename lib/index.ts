@@ -28,6 +28,7 @@ export type * from './ports/store.js'
 export { type Duration, durationMs } from './record/duration.js'
 export { type ErrorCode, type ErrorPlace, TidemarkError } from './record/errors.js'
 export { compareKeys, type Key } from './record/key.js'
+export { partitionOf } from './record/partitionOf.js'
 export {
   type Header,
   type Headers,

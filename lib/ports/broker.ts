@@ -71,7 +71,10 @@ export interface TransactionalProducer {
   close(): Promise<void>
 }
 
-/** All of it becomes visible at `commit`, or nothing ever. Each method rejects with `FENCED` once a newer producer has the id. */
+/**
+ * All of it becomes visible at `commit`, or nothing ever: on Kafka a moment after the promise resolves, at the latest when
+ * the next producer with the id has begun. Each method rejects with `FENCED` once a newer producer has the id.
+ */
 export interface Transaction {
   send(records: readonly OutRecord[]): Promise<void>
   sendOffsets(group: string, positions: readonly Position[]): Promise<void>

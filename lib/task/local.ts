@@ -165,7 +165,7 @@ export class LocalScope extends Scope {
   protected released(node: Node): void {
     if (node.edges.length > 0) return
     this.nodes.delete(node.definition)
-    for (const input of node.inputs) input.subscriber.unsubscribe()
+    this.closeNode(node)
   }
 
   protected admit(definition: Definition, known: Node | undefined): void {

@@ -440,6 +440,8 @@ export class Node implements OperatorContext<unknown> {
     this.isComplete = true
     this.scope.version++
     for (const edge of this.edges) edge.subscriber.complete()
+    // Side outputs have not subscribed here, and hear of it all the same.
+    for (const side of this.scope.endedSides(this)) side.finish()
   }
 }
 

@@ -165,6 +165,14 @@ export abstract class Scope implements StateHome {
     }
   }
 
+  /** Side outputs of a node to which nothing more can come. */
+  endedSides(of: Node): Node[] {
+    return [...this.nodes.values()].filter(({ definition, inputs: [input] }) => {
+      const writers = definition.role?.is === 'side' ? (input?.edges.map((edge) => edge.from) ?? []) : []
+      return writers.includes(of) && writers.every((writer) => writer.isComplete)
+    })
+  }
+
   outputNode(output: object): Node | undefined {
     const definition = definitionOf(output)
     return definition === undefined ? undefined : this.nodes.get(definition)
@@ -237,11 +245,13 @@ export abstract class Scope implements StateHome {
   }
 
   protected closeNodes(): void {
-    for (const node of this.nodes.values()) {
-      publishers.get(node.definition)?.delete(node)
-      for (const input of node.inputs) input.subscriber.unsubscribe()
-      node.handlers.close?.()
-    }
+    for (const node of this.nodes.values()) this.closeNode(node)
+  }
+
+  protected closeNode(node: Node): void {
+    publishers.get(node.definition)?.delete(node)
+    for (const input of node.inputs) input.subscriber.unsubscribe()
+    node.handlers.close?.()
   }
 
   nodeOf(definition: Definition): Node {

@@ -43,6 +43,8 @@ export class TimerQueue implements Timers, Firing {
 
   cancel(timestamp: number, key: Key): void {
     this.state.delete([timestamp, key])
+    // If it was the next to fire, another one is, or none.
+    if (this.heap.peek()?.timestamp === timestamp) this.dueChanged()
   }
 
   due(): number {

@@ -28,8 +28,8 @@ type Kept = readonly [timestamp: number, value: unknown]
  *
  * ```
  * rollingAggregate('10ms', count())     a column is 1 ms
- * in   -a--a-------a--------a--|
- * out  -1--2-------2--------1--|
+ * in   -a--a-------a---------a--|
+ * out  -1--2-------2---------1--|
  * ```
  *
  * The window of a key is `(now - size, now]`, where now is the key's newest timestamp, or time if that is further. Each record gives
@@ -114,10 +114,11 @@ function roll(
     else state.touch(cell)
   }
 
-  function expire(_timestamp: number, key: Key): void {
+  /** Shrinks a row at the time at which a record leaves it, however far time has gone since. */
+  function expire(timestamp: number, key: Key): void {
     const cell = state.cell(key)
     if (cell === undefined) return
-    const now = Math.max(cell.timestamp, context.time())
+    const now = Math.max(cell.timestamp, timestamp)
     if ((cell.value[0] as Kept)[0] <= now - sizeMs) {
       const previous = context.hasOutput(changes) ? resultOf(key, cell.value) : undefined
       trim(cell, now)
@@ -143,7 +144,7 @@ function roll(
       }
       const time = context.accept(timestamp)
       let cell = state.cell(key)
-      const now = Math.max(timestamp, cell?.timestamp ?? timestamp, context.hasWatermark ? time : timestamp)
+      const now = Math.max(timestamp, cell?.timestamp ?? timestamp, time)
       if (timestamp <= now - sizeMs) {
         context.drop(record, 'late')
         if (late !== undefined) context.emitTo(late, record)

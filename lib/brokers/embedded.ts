@@ -1,0 +1,173 @@
+import type {
+  Broker,
+  Consumer,
+  ConsumerOptions,
+  NewTopic,
+  PartitionRange,
+  Position,
+  Producer,
+  RawBatch,
+  TopicPartition,
+  TransactionalProducer,
+} from '../ports/broker.js'
+import { placeOf } from '../ports/broker.js'
+import type { Clock } from '../ports/clock.js'
+import type { StoreAdapter } from '../ports/store.js'
+import { TidemarkError } from '../record/errors.js'
+import { Group } from './embedded/group.js'
+import { soon } from './embedded/soon.js'
+import { Topics } from './embedded/topics.js'
+import { Transactions } from './embedded/transactions.js'
+
+const READ_RECORDS = 500
+
+export interface EmbeddedOptions {
+  /** Holds topics and offsets, so that they outlive the process; without it they live as long as the object. */
+  readonly store?: StoreAdapter
+  /** Decides when batches are delivered: by its `soon`. */
+  readonly clock?: Clock
+  /** A compacted topic is compacted when it has grown by this many records, and doubled, since the last time. */
+  readonly compactAfter?: number
+}
+
+/**
+ * A broker in this process, or in this browser tab: topics, groups and transactions as Kafka has them, without Kafka.
+ * Several apps may share one, and are then members of its groups side by side.
+ *
+ * With a `store`, what `send`, `commit` and `createTopics` have resolved for is stored, and a transaction's records, offsets and
+ * `along` are one store commit. `connect` opens the store, under the name `embedded`, and reads it; the last `close`
+ * closes it. As on Kafka, the end of a transaction takes one offset in each partition that it wrote to.
+ *
+ * All records are held in memory. A compacted topic keeps deletions (null values) for ever.
+ *
+ * ```ts
+ * const broker = embedded()
+ * await broker.createTopics([{ topic: 'orders', partitions: 4 }])
+ * ```
+ */
+export function embedded(options: EmbeddedOptions = {}): Broker {
+  return new EmbeddedBroker(options)
+}
+
+class EmbeddedBroker implements Broker {
+  readonly name = 'embedded'
+  readonly transactional = true
+  declare readonly store?: StoreAdapter
+  private readonly contents: Topics
+  private readonly transactions: Transactions
+  private readonly groups = new Map<string, Group>()
+  private readonly soon: (callback: () => void) => void
+  private users = 0
+  private loading: Promise<void> | undefined
+
+  constructor({ store, clock, compactAfter = 1_000 }: EmbeddedOptions) {
+    if (store) this.store = store
+    this.soon = clock ? (callback) => clock.soon(callback) : soon
+    this.contents = new Topics(this.name, store, compactAfter)
+    this.transactions = new Transactions(this.contents)
+  }
+
+  async connect(): Promise<void> {
+    this.users++
+    const { store } = this
+    if (!store) return
+    this.loading ??= (async () => {
+      await store.open(this.name)
+      await this.contents.load(store)
+    })()
+    try {
+      await this.loading
+    } catch (error) {
+      this.users--
+      this.loading = undefined
+      throw error
+    }
+  }
+
+  async close(): Promise<void> {
+    if (this.users === 0 || --this.users > 0) return
+    await this.contents.journal.barrier()
+    if (this.users > 0 || !this.loading) return
+    this.loading = undefined
+    await this.store?.close()
+  }
+
+  async topics(names?: readonly string[]): Promise<ReadonlyMap<string, number>> {
+    this.checkLoaded()
+    return this.contents.counts(names)
+  }
+
+  async createTopics(topics: readonly NewTopic[]): Promise<void> {
+    this.checkLoaded()
+    await this.contents.create(topics)
+  }
+
+  async deleteTopics(topics: readonly string[]): Promise<void> {
+    this.checkLoaded()
+    await this.contents.delete(topics)
+  }
+
+  async ranges(topic: string): Promise<readonly PartitionRange[]> {
+    this.checkLoaded()
+    return this.contents.logsOf(topic).map(({ range }) => range)
+  }
+
+  async committed(group: string, topics: readonly string[]): Promise<readonly Position[]> {
+    this.checkLoaded()
+    return this.contents.committed(group, topics)
+  }
+
+  async producer(): Promise<Producer> {
+    this.checkLoaded()
+    let closed = false
+    return {
+      send: async (records) => {
+        if (closed) throw new TidemarkError('BAD_STATE', 'the producer is closed')
+        await this.contents.journal.write(this.contents.addition({ records }))
+      },
+      close: async () => {
+        closed = true
+      },
+    }
+  }
+
+  async transactionalProducer(id: string): Promise<TransactionalProducer> {
+    this.checkLoaded()
+    return this.transactions.producer(id)
+  }
+
+  async consumer(options: ConsumerOptions): Promise<Consumer> {
+    this.checkLoaded()
+    for (const topic of options.topics) this.contents.logsOf(topic)
+    let group = this.groups.get(options.group)
+    if (!group) {
+      group = new Group(this.contents, this.soon)
+      this.groups.set(options.group, group)
+    }
+    return group.join(options)
+  }
+
+  async read(partition: TopicPartition, from: number, to: number, each: (batch: RawBatch) => void): Promise<void> {
+    this.checkLoaded()
+    const log = this.contents.log(partition)
+    if (from >= to) return
+    if (from < log.range.start || to > log.end) {
+      throw new TidemarkError(
+        'OFFSET_OUT_OF_RANGE',
+        `can't read offsets ${from} to ${to}: the log holds ${log.range.start} to ${log.end}`,
+        placeOf({ ...partition, offset: from }),
+      )
+    }
+    for (let at = from; at < to; ) {
+      const batch = log.read(at, READ_RECORDS, to)
+      at = batch.nextOffset
+      each(batch)
+      if (at < to) await new Promise<void>((resolve) => this.soon(resolve))
+    }
+  }
+
+  private checkLoaded(): void {
+    if (this.store && !this.loading)
+      throw new TidemarkError('BAD_STATE', 'embedded: connect() first; it reads the store')
+  }
+}

@@ -1,0 +1,65 @@
+import type { ConsumerOptions } from '../../ports/broker.js'
+import { assignSlots } from '../assignSlots.js'
+import { fingerprint, planMismatch } from '../planMismatch.js'
+import { Member } from './member.js'
+import type { Topics } from './topics.js'
+
+/** The members of one group. Its oldest member is the leader, whose plan the others must have. */
+export class Group {
+  private members: Member[] = []
+  private isStale = false
+  private isRebalancing = false
+
+  constructor(
+    private readonly topics: Topics,
+    private readonly soon: (callback: () => void) => void,
+  ) {}
+
+  join(options: ConsumerOptions): Member {
+    const member = new Member(options, this.topics, this.soon, this)
+    const leader = this.members[0]?.options ?? options
+    const mine = fingerprint(options.plan, options.slots)
+    const leading = fingerprint(leader.plan, leader.slots)
+    if (mine === leading) {
+      this.members.push(member)
+      this.rebalance()
+    } else {
+      this.soon(() => member.fail(planMismatch(options.group, mine, leading)))
+    }
+    return member
+  }
+
+  leave(member: Member): void {
+    if (!this.members.includes(member)) return
+    this.members = this.members.filter((other) => other !== member)
+    this.rebalance()
+  }
+
+  private rebalance(): void {
+    this.isStale = true
+    if (this.isRebalancing) return
+    this.isRebalancing = true
+    this.soon(async () => {
+      while (this.isStale) await this.spread()
+      this.isRebalancing = false
+    })
+  }
+
+  /** Takes slots from those that have too many, then hands out the free ones. */
+  private async spread(): Promise<void> {
+    this.isStale = false
+    const members = this.members
+    const spread = assignSlots(this.slotsInUse(), members, (member) => member.slots)
+    const slotsOf = (member: Member) => spread.get(member) as Set<number>
+    await Promise.all(members.map((member) => member.release(slotsOf(member))))
+    if (this.isStale) return
+    await Promise.all(members.map((member) => member.take(slotsOf(member))))
+  }
+
+  /** Slots beyond the largest topic's partitions would be empty. */
+  private slotsInUse(): number {
+    const options = this.members[0]?.options
+    if (!options) return 0
+    return Math.min(options.slots, Math.max(0, ...this.topics.counts(options.topics).values()))
+  }
+}

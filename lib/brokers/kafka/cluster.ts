@@ -1,0 +1,263 @@
+import type { Cluster, Kafka } from 'kafkajs'
+import type { PartitionRange, TopicPartition } from '../../ports/broker.js'
+import { partitionKey } from '../partitionKey.js'
+import { errorType, isTransient, tidemarkError } from './errors.js'
+
+const FIRST_PAUSE_MS = 20
+const LONGEST_PAUSE_MS = 500
+const REQUEST_DEADLINE_MS = 20_000
+const EARLIEST = { fromBeginning: true }
+const LATEST = { fromBeginning: false }
+
+interface PartitionOffsets {
+  readonly partition: number
+  readonly offset: string
+  readonly metadata?: string | null
+}
+
+interface TopicOffsets {
+  readonly topic: string
+  readonly partitions: PartitionOffsets[]
+}
+
+/** A request as kafkajs's connections take it: how to write it, and how to read its answer. */
+export interface ProtocolRequest {
+  readonly request: { apiKey: number; apiVersion: number; apiName: string; encode(): Promise<unknown> }
+  readonly response: { decode(payload: Buffer): Promise<unknown>; parse(decoded: never): Promise<unknown> }
+}
+
+/** What we use of kafkajs's broker, which its types leave out in part. */
+interface KafkajsNode {
+  disconnect(): Promise<void>
+  readonly connectionPool: { send(request: ProtocolRequest): Promise<unknown> }
+  metadata(topics: readonly string[]): Promise<{
+    topicMetadata: { topic: string; partitionMetadata: { partitionId: number; leader: number }[] }[]
+  }>
+  createTopics(request: { topics: readonly object[]; timeout: number }): Promise<unknown>
+  deleteTopics(request: { topics: readonly string[]; timeout: number }): Promise<unknown>
+  offsetFetch(request: { groupId: string; topics: readonly object[] }): Promise<{ responses: TopicOffsets[] }>
+  offsetCommit(request: {
+    groupId: string
+    groupGenerationId: number
+    memberId: string
+    topics: readonly TopicOffsets[]
+  }): Promise<unknown>
+  joinGroup(request: {
+    groupId: string
+    memberId: string
+    sessionTimeout: number
+    rebalanceTimeout: number
+    groupProtocols: readonly { name: string; metadata: Buffer }[]
+  }): Promise<JoinAnswer>
+  syncGroup(request: {
+    groupId: string
+    generationId: number
+    memberId: string
+    groupAssignment: readonly { memberId: string; memberAssignment: Buffer }[]
+  }): Promise<{ memberAssignment: Buffer }>
+  heartbeat(request: { groupId: string; groupGenerationId: number; memberId: string }): Promise<unknown>
+  leaveGroup(request: { groupId: string; memberId: string }): Promise<unknown>
+}
+
+export interface JoinAnswer {
+  readonly generationId: number
+  readonly memberId: string
+  readonly leaderId: string
+  readonly members: { memberId: string; memberMetadata: Buffer }[]
+}
+
+/** And of its cluster. */
+interface KafkajsCluster extends Omit<Cluster, 'findBroker' | 'findGroupCoordinator' | 'findControllerBroker'> {
+  readonly targetTopics: Set<string>
+  readonly brokerPool: { findConnectedBroker(): Promise<KafkajsNode> }
+  findBroker(node: { nodeId: number }): Promise<KafkajsNode>
+  findControllerBroker(): Promise<KafkajsNode>
+  findGroupCoordinator(group: { groupId: string }): Promise<KafkajsNode>
+}
+
+/** A node that can be asked what kafkajs has no method for. */
+export interface KafkaNode {
+  send<T>(request: ProtocolRequest): Promise<T>
+}
+
+/**
+ * Connections to the nodes of a cluster, and who leads what: kafkajs's own, below its consumer. That consumer
+ * forgets positions and pauses at each rebalance, tells nobody in time, and holds requests back behind batches.
+ */
+export class ClusterClient {
+  private readonly cluster: KafkajsCluster
+  private readonly leaders = new Map<string, number>()
+  private isClosed = false
+
+  constructor(
+    kafka: Kafka,
+    /** For messages. */
+    readonly name: string,
+  ) {
+    this.cluster = clusterOf(kafka)
+  }
+
+  /** One attempt per address. */
+  async connect(): Promise<void> {
+    await this.cluster.connect()
+  }
+
+  async close(): Promise<void> {
+    this.isClosed = true
+    await this.cluster.disconnect()
+  }
+
+  /** Partition counts of the topics that exist among these, or of all. */
+  async partitionCounts(names?: readonly string[]): Promise<Map<string, number>> {
+    const counts = new Map<string, number>()
+    // Asked one by one, since an unknown topic spoils the answer for the others.
+    for (const asked of names ? names.map((name) => [name]) : [[]]) {
+      try {
+        const metadata = await this.retry('reading topics', async () => {
+          const node = await this.cluster.brokerPool.findConnectedBroker()
+          return node.metadata(asked)
+        })
+        for (const { topic, partitionMetadata } of metadata.topicMetadata) counts.set(topic, partitionMetadata.length)
+      } catch (error) {
+        if (errorType(error) !== 'UNKNOWN_TOPIC_OR_PARTITION') throw this.error('reading topics', error)
+      }
+    }
+    return counts
+  }
+
+  /** First offset and end of each partition, as a reader of committed records sees them. */
+  async ranges(topic: string): Promise<PartitionRange[]> {
+    try {
+      return await this.retry('reading offsets', async () => {
+        await this.know([topic])
+        const partitions = this.cluster
+          .findTopicPartitionMetadata(topic)
+          .map(({ partitionId }) => ({ partition: partitionId }))
+        const offsets = async (from: typeof EARLIEST | typeof LATEST) => {
+          const [found] = await this.cluster.fetchTopicsOffset([{ topic, partitions, ...from }])
+          return new Map(found?.partitions.map(({ partition, offset }) => [partition, Number(offset)]))
+        }
+        const [starts, ends] = [await offsets(EARLIEST), await offsets(LATEST)]
+        return Array.from({ length: Math.max(1, partitions.length) }, (_, partition) => {
+          const [start, end] = [starts.get(partition), ends.get(partition)]
+          // kafkajs leaves out what it has no leader for.
+          if (start === undefined || end === undefined) throw new LeaderUnknown(topic)
+          return { start, end }
+        })
+      })
+    } catch (error) {
+      throw tidemarkError(this.name, 'reading offsets', error, { topic })
+    }
+  }
+
+  /** Asks the node that group or its offsets live on. */
+  async atCoordinator<T>(groupId: string, ask: (node: KafkajsNode) => Promise<T>): Promise<T> {
+    return ask(await this.cluster.findGroupCoordinator({ groupId }))
+  }
+
+  /** Asks the node that makes and removes topics. */
+  async atController<T>(ask: (node: KafkajsNode) => Promise<T>): Promise<T> {
+    const node = await this.cluster.brokerPool.findConnectedBroker()
+    try {
+      return await ask(node)
+    } catch (error) {
+      if (errorType(error) !== 'NOT_CONTROLLER') throw error
+      await this.cluster.refreshMetadata()
+      return ask(await this.cluster.findControllerBroker())
+    }
+  }
+
+  /** The node that leads a partition, as far as is known. */
+  leader(at: TopicPartition): number | undefined {
+    const key = partitionKey(at)
+    let leader = this.leaders.get(key)
+    if (leader === undefined) {
+      const partitions = this.cluster.findTopicPartitionMetadata(at.topic)
+      leader = partitions.find(({ partitionId }) => partitionId === at.partition)?.leader
+      if (leader !== undefined) this.leaders.set(key, leader)
+    }
+    return leader
+  }
+
+  async node(nodeId: number): Promise<KafkaNode> {
+    const node = await this.cluster.findBroker({ nodeId })
+    return {
+      async send<T>(request: ProtocolRequest) {
+        try {
+          return (await node.connectionPool.send(request)) as T
+        } catch (error) {
+          if (errorType(error) === 'KafkaJSConnectionClosedError') await node.disconnect()
+          throw error
+        }
+      },
+    }
+  }
+
+  /** Makes sure that the leaders of these topics are known. */
+  async know(topics: readonly string[]): Promise<void> {
+    try {
+      await this.cluster.addMultipleTargetTopics([...topics])
+    } catch (error) {
+      // kafkajs asks for all topics that it has ever been told of, and one that is gone spoils the answer.
+      if (errorType(error) !== 'UNKNOWN_TOPIC_OR_PARTITION') throw error
+      this.cluster.targetTopics.clear()
+      await this.cluster.addMultipleTargetTopics([...topics])
+    }
+  }
+
+  /** Asks again who leads what. */
+  async refresh(topics: readonly string[]): Promise<void> {
+    this.leaders.clear()
+    await this.cluster.refreshMetadata().catch(() => this.cluster.targetTopics.clear())
+    await this.know(topics)
+  }
+
+  /** Repeats what fails for a reason that may pass. */
+  async retry<T>(what: string, attempt: () => Promise<T>): Promise<T> {
+    const deadline = Date.now() + REQUEST_DEADLINE_MS
+    for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS)) {
+      try {
+        return await attempt()
+      } catch (error) {
+        if (!isTransient(error)) throw error
+        if (this.isClosed || Date.now() + pauseMs > deadline) throw this.error(what, error)
+      }
+      await new Promise((resolve) => setTimeout(resolve, pauseMs))
+      await this.cluster.refreshMetadata().catch(() => {})
+    }
+  }
+
+  error(what: string, error: unknown) {
+    return tidemarkError(this.name, what, error)
+  }
+}
+
+/** Treated as the broker's own error of this name: it will pass. */
+class LeaderUnknown extends Error {
+  readonly type = 'LEADER_NOT_AVAILABLE'
+
+  constructor(topic: string) {
+    super(`who leads the partitions of ${topic} is not known`)
+  }
+}
+
+/** kafkajs shows its cluster to partition assigners, and nowhere else. */
+function clusterOf(kafka: Kafka): KafkajsCluster {
+  let found: Cluster | undefined
+  kafka.consumer({
+    groupId: 'none',
+    allowAutoTopicCreation: false,
+    partitionAssigners: [
+      ({ cluster }) => {
+        found = cluster
+        return {
+          name: 'none',
+          version: 0,
+          assign: async () => [],
+          protocol: () => ({ name: 'none', metadata: Buffer.alloc(0) }),
+        }
+      },
+    ],
+  })
+  return found as unknown as KafkajsCluster
+}

@@ -1,0 +1,84 @@
+import type { Message } from 'kafkajs'
+import type { OutRecord } from '../../ports/broker.js'
+import type { Headers } from '../../record/record.js'
+
+// kafkajs needs time in the square of a partition's records in one send.
+const MAX_RECORDS = 1_000
+// Below the broker's limit of 1 MiB, which counts what is around the records too.
+const MAX_BYTES = 900_000
+const RECORD_BYTES = 40
+
+export interface TopicMessages {
+  topic: string
+  messages: Message[]
+}
+
+/** Cuts records into sends of a size that kafkajs and the broker can take, in order. */
+export function* sends(records: readonly OutRecord[]): Iterable<TopicMessages[]> {
+  let sizes = new Map<string, { count: number; bytes: number }>()
+  let topics = new Map<string, Message[]>()
+  for (const record of records) {
+    const key = `${record.topic}/${record.partition}`
+    const bytes = bytesOf(record)
+    let size = sizes.get(key)
+    if (size && (size.count >= MAX_RECORDS || size.bytes + bytes > MAX_BYTES)) {
+      yield listOf(topics)
+      sizes = new Map()
+      topics = new Map()
+      size = undefined
+    }
+    sizes.set(key, { count: (size?.count ?? 0) + 1, bytes: (size?.bytes ?? 0) + bytes })
+    const messages = topics.get(record.topic)
+    if (messages) messages.push(messageOf(record))
+    else topics.set(record.topic, [messageOf(record)])
+  }
+  if (topics.size > 0) yield listOf(topics)
+}
+
+const listOf = (topics: Map<string, Message[]>) => Array.from(topics, ([topic, messages]) => ({ topic, messages }))
+
+function bytesOf({ key, value, headers }: OutRecord): number {
+  let bytes = RECORD_BYTES + (key?.length ?? 0) + (value?.length ?? 0)
+  for (const [name, content] of headers) bytes += 10 + 3 * name.length + (content?.length ?? 0)
+  return bytes
+}
+
+function messageOf({ partition, key, value, timestamp, headers }: OutRecord): Message {
+  // kafkajs takes the number 0 for no timestamp, but not its text.
+  const message: Message = { partition, key: bufferOf(key), value: bufferOf(value), timestamp: String(timestamp) }
+  if (headers.length > 0)
+    message.headers = { headers: headerList(headers) } as unknown as NonNullable<Message['headers']>
+  return message
+}
+
+/**
+ * kafkajs takes headers as an object, which loses the order of names, and fails on null. It asks an array for its
+ * entries by `map`, once for each attempt to send, so an array of which `map` gives the entries as they are keeps both.
+ */
+function headerList(headers: Headers): unknown[] {
+  return Object.assign([], {
+    map: () => headers.map(([name, value]) => (value ? { key: name, value: bufferOf(value) } : new NullHeader(name))),
+  })
+}
+
+/** kafkajs measures a header's value before it looks whether it is null; the measure is then not used. */
+class NullHeader {
+  private isMeasured = false
+
+  constructor(readonly key: string) {}
+
+  get value(): string | null {
+    if (this.isMeasured) return null
+    this.isMeasured = true
+    return ''
+  }
+}
+
+/** kafkajs writes any other kind of bytes as text. */
+function bufferOf(bytes: Uint8Array): Buffer
+function bufferOf(bytes: Uint8Array | null): Buffer | null
+function bufferOf(bytes: Uint8Array | null): Buffer | null {
+  return bytes === null || Buffer.isBuffer(bytes)
+    ? bytes
+    : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+}

@@ -1,0 +1,78 @@
+import type { NewTopic, TopicPartition } from '../../ports/broker.js'
+import { unknownTopic } from '../unknownTopic.js'
+import type { ClusterClient } from './cluster.js'
+import { errorType, tidemarkError } from './errors.js'
+
+const CONTROLLER_TIMEOUT_MS = 15_000
+
+/** Makes and removes topics, and knows which there are. */
+export class TopicAdmin {
+  /** Partition counts of topics that have been written to. */
+  private readonly counts = new Map<string, number>()
+
+  constructor(
+    private readonly cluster: ClusterClient,
+    private readonly replicationFactor: number,
+  ) {}
+
+  /** Resolves when the new topics can be written and read. */
+  async create(topics: readonly NewTopic[]): Promise<void> {
+    const found = await this.cluster.partitionCounts(topics.map(({ topic }) => topic))
+    for (const { topic, partitions, compacted = false } of topics) {
+      if (found.has(topic)) continue
+      const configEntries = compacted ? [{ name: 'cleanup.policy', value: 'compact' }] : []
+      const wanted = {
+        topic,
+        numPartitions: partitions,
+        replicationFactor: this.replicationFactor,
+        configEntries,
+      }
+      await this.change(`creating topic ${topic}`, 'TOPIC_ALREADY_EXISTS', () =>
+        this.cluster.atController((node) => node.createTopics({ topics: [wanted], timeout: CONTROLLER_TIMEOUT_MS })),
+      )
+      await this.until(async () => (await this.cluster.partitionCounts([topic])).has(topic))
+      await this.until(() => this.cluster.ranges(topic).then(() => true))
+    }
+  }
+
+  /** Resolves when nobody is told of the topics any more. */
+  async delete(topics: readonly string[]): Promise<void> {
+    for (const topic of (await this.cluster.partitionCounts(topics)).keys()) {
+      this.counts.delete(topic)
+      await this.change(`deleting topic ${topic}`, 'UNKNOWN_TOPIC_OR_PARTITION', () =>
+        this.cluster.atController((node) => node.deleteTopics({ topics: [topic], timeout: CONTROLLER_TIMEOUT_MS })),
+      )
+      await this.until(async () => !(await this.cluster.partitionCounts([topic])).has(topic))
+    }
+  }
+
+  /** @throws TidemarkError `UNKNOWN_TOPIC` if one of them isn't there */
+  async check(partitions: Iterable<TopicPartition>): Promise<void> {
+    for (const { topic, partition } of partitions) {
+      const known = this.counts.get(topic)
+      if (known !== undefined && partition >= 0 && partition < known) continue
+      const count = (await this.cluster.partitionCounts([topic])).get(topic)
+      if (count === undefined) throw unknownTopic(this.cluster.name, topic)
+      this.counts.set(topic, count)
+      if (partition < 0 || partition >= count) throw unknownTopic(this.cluster.name, topic, partition)
+    }
+  }
+
+  /** Makes a change that may have been made already. */
+  private async change(what: string, done: string, attempt: () => Promise<unknown>): Promise<void> {
+    try {
+      await this.cluster.retry(what, attempt)
+    } catch (error) {
+      // kafkajs gathers the errors of several topics.
+      const causes = (error as { errors?: unknown[] }).errors ?? [error]
+      if (causes.some((cause) => errorType(cause) !== done)) throw tidemarkError(this.cluster.name, what, causes[0])
+    }
+  }
+
+  /** Waits until the brokers have heard of a change. */
+  private async until(holds: () => Promise<boolean>): Promise<void> {
+    await this.cluster.retry('waiting for the brokers to agree', async () => {
+      if (!(await holds())) throw Object.assign(new Error('not all brokers know'), { type: 'LEADER_NOT_AVAILABLE' })
+    })
+  }
+}

@@ -1,0 +1,150 @@
+import type { Producer as KafkajsProducer, Transaction as KafkajsTransaction } from 'kafkajs'
+import type { OutRecord, Position, Transaction, TransactionalProducer } from '../../ports/broker.js'
+import type { StoreChanges } from '../../ports/store.js'
+import { show, TidemarkError } from '../../record/errors.js'
+import { errorType, isFenced, isTransient, tidemarkError } from './errors.js'
+import { sends } from './messages.js'
+import { explicitPartition, type ProducerHost } from './producer.js'
+
+// The end of a transaction is still being written when the next one begins: short waits, many times. kafkajs waits
+// for it by itself when it adds records, but not when it adds offsets.
+const RETRY = { initialRetryTime: 10, maxRetryTime: 1_000, retries: 20 }
+const PAUSE_MS = 10
+const LONGEST_PAUSE_MS = 200
+const PATIENCE_MS = 20_000
+
+/**
+ * A transactional producer on kafkajs. Once fenced, or once an end of a transaction has failed so that nobody knows
+ * how it ended, it does no more: to take the id again could fence a rightful owner.
+ */
+export class KafkaTransactionalProducer implements TransactionalProducer {
+  private client: KafkajsProducer | undefined
+  private open: OpenTransaction | undefined
+  private failure: TidemarkError | undefined
+  private isClosed = false
+
+  constructor(
+    readonly host: ProducerHost,
+    readonly id: string,
+    private readonly timeoutMs: number,
+  ) {}
+
+  async begin(): Promise<Transaction> {
+    this.check()
+    if (this.open?.isOpen) throw this.badState('a transaction is open')
+    const transaction = await this.guard('beginning a transaction', 'repeat', async () => {
+      this.client ??= await this.connect()
+      return this.client.transaction()
+    })
+    this.open = new OpenTransaction(this, transaction)
+    return this.open
+  }
+
+  async close(): Promise<void> {
+    if (this.isClosed) return
+    if (this.open?.isOpen && !this.failure) await this.open.abort().catch(() => {})
+    this.isClosed = true
+    await this.client?.disconnect()
+  }
+
+  check(): void {
+    if (this.isClosed) throw this.badState('the producer is closed')
+    if (this.failure) throw this.failure
+  }
+
+  badState(what: string): TidemarkError {
+    return new TidemarkError('BAD_STATE', `${this.host.name}: transactional producer ${show(this.id)}: ${what}`)
+  }
+
+  /** Runs a step. Whether it may be done again when it fails for a reason that passes, is for the caller to know. */
+  async guard<T>(what: string, kind: 'repeat' | 'send' | 'end', step: () => Promise<T>): Promise<T> {
+    const deadline = Date.now() + PATIENCE_MS
+    for (let pauseMs = PAUSE_MS; ; pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS)) {
+      try {
+        return await step()
+      } catch (error) {
+        const mayPass = errorType(error) === 'CONCURRENT_TRANSACTIONS' || isTransient(error)
+        if (kind !== 'repeat' || !mayPass || Date.now() > deadline) throw this.failed(what, kind === 'end', error)
+      }
+      await new Promise((resolve) => setTimeout(resolve, pauseMs))
+    }
+  }
+
+  private failed(what: string, isEnd: boolean, error: unknown): TidemarkError {
+    if (isFenced(error)) {
+      this.failure = new TidemarkError(
+        'FENCED',
+        `${this.host.name}: transactional producer ${show(this.id)}: a newer producer has the id, or the transaction took longer than ${this.timeoutMs} ms; close this one and start from the committed offsets`,
+        {},
+        { cause: error },
+      )
+      return this.failure
+    }
+    const ours = tidemarkError(this.host.name, `${what} of ${this.id}`, error)
+    if (isEnd) this.failure = ours
+    return ours
+  }
+
+  private async connect(): Promise<KafkajsProducer> {
+    const producer = this.host.kafka.producer({
+      transactionalId: this.id,
+      transactionTimeout: this.timeoutMs,
+      idempotent: true,
+      maxInFlightRequests: 1,
+      allowAutoTopicCreation: false,
+      retry: RETRY,
+      createPartitioner: explicitPartition,
+    })
+    await producer.connect()
+    return producer
+  }
+}
+
+class OpenTransaction implements Transaction {
+  isOpen = true
+
+  constructor(
+    private readonly producer: KafkaTransactionalProducer,
+    private readonly transaction: KafkajsTransaction,
+  ) {}
+
+  async send(records: readonly OutRecord[]): Promise<void> {
+    this.check()
+    await this.producer.host.checkPartitions(records)
+    for (const topicMessages of sends(records)) {
+      await this.producer.guard('sending in a transaction', 'send', () => this.transaction.sendBatch({ topicMessages }))
+    }
+  }
+
+  async sendOffsets(group: string, positions: readonly Position[]): Promise<void> {
+    this.check()
+    const topics = positions.map(({ topic, partition, offset }) => ({
+      topic,
+      partitions: [{ partition, offset: String(offset) }],
+    }))
+    await this.producer.guard('committing offsets in a transaction', 'repeat', () =>
+      this.transaction.sendOffsets({ consumerGroupId: group, topics }),
+    )
+  }
+
+  async commit(along: readonly StoreChanges[] = []): Promise<void> {
+    this.check()
+    if (along.length > 0) throw this.producer.badState('Kafka has no store that state could be committed to')
+    await this.end('committing a transaction', () => this.transaction.commit())
+  }
+
+  async abort(): Promise<void> {
+    this.check()
+    await this.end('aborting a transaction', () => this.transaction.abort())
+  }
+
+  private async end(what: string, step: () => Promise<void>): Promise<void> {
+    this.isOpen = false
+    await this.producer.guard(what, 'end', step)
+  }
+
+  private check(): void {
+    this.producer.check()
+    if (!this.isOpen) throw this.producer.badState('this transaction has ended')
+  }
+}

@@ -1,0 +1,25 @@
+export * from './brokerConformance.js'
+export { type Diagram, type Mark, parseDiagram } from './diagram.js'
+export { matchers, type RecordMatchers } from './matchers.js'
+export { type OperatorLaw, type OperatorLawOptions, operatorLaws } from './operatorLaws.js'
+export type { ExpectedRecord } from './recordText.js'
+export {
+  type Emission,
+  type MarbleOptions,
+  type MarbleRun,
+  type MarbleSources,
+  type MarbleTools,
+  type MarbleValue,
+  runMarbles,
+} from './runMarbles.js'
+export * from './storeConformance.js'
+export {
+  type ReadRecord,
+  type SentRecord,
+  type StateEntry,
+  type TestApp,
+  type TestAppOptions,
+  type TestTopic,
+  testApp,
+} from './testApp.js'
+export { type TestClock, testClock } from './testClock.js'

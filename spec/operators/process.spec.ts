@@ -1,0 +1,215 @@
+import { describe, expect, test } from '@jest/globals'
+import { from, merge, Subject } from 'rxjs'
+import { json, local, process, record, type StreamRecord, sideOutput, toTopic, withWatermark } from 'tidemark'
+import { matchers, operatorLaws, runMarbles, testApp } from 'tidemark/testing'
+
+expect.extend(matchers)
+
+type Click = StreamRecord<string, any>
+
+/** The example of the docstring, with 10 ms for ten minutes. */
+const gone = () =>
+  process<Click, StreamRecord<string, 'gone'>>(
+    ({ keyed, timers, emit }) => {
+      const last = keyed<string, number>()
+      return {
+        record(click) {
+          last.put(click.key, click.timestamp)
+          timers.at(click.timestamp + 10, click.key)
+        },
+        timer(timestamp, key) {
+          if (last.get(key as string) === timestamp - 10) emit(record(key as string, 'gone', timestamp))
+        },
+      }
+    },
+    { name: 'gone' },
+  )
+
+test('its example: who has not been heard of for ten minutes, when others move time on', async () => {
+  await runMarbles({
+    source: 'a---b-a----------b-a-|',
+    out: '   -----------------x---(zw|)',
+    values: {
+      a: ['ann', 0],
+      b: ['bob', 0],
+      x: { key: 'ann', value: 'gone', timestamp: 16 },
+      z: { key: 'bob', value: 'gone', timestamp: 27 },
+      w: { key: 'ann', value: 'gone', timestamp: 29 },
+    },
+    pipeline: (s) => s.pipe(gone()),
+  })
+})
+
+describe('laws', () => {
+  const times = [1, 4, 12, 9, 13, 21, 22, 35, 50]
+  const input = times.map((time, i) => record(['ann', 'bob'][i % 2] as string, i, time))
+  for (const law of operatorLaws(gone, input)) test(law.name, law.run)
+})
+
+/** Sets the timers that a record's value lists, and tells when each fires and at what time. */
+const alarms = () =>
+  process<Click, any>(({ timers, emit, time }) => ({
+    record: (r) => {
+      for (const at of r.value) timers.at(at, r.key)
+    },
+    timer: (timestamp, key) => emit(record(key, { timestamp, now: time() }, timestamp)),
+  }))
+
+describe('edges', () => {
+  const fired = (given: readonly (readonly [string, readonly number[], number])[], bound?: number) => {
+    const seen: string[] = []
+    const source = from(given.map(([key, value, time]) => record(key, value, time)))
+    const timed = bound === undefined ? source : source.pipe(withWatermark({ maxOutOfOrderness: bound }))
+    timed.pipe(alarms()).subscribe((r) => seen.push(`${r.key} ${r.value.timestamp} at ${r.value.now}`))
+    return seen
+  }
+
+  test('timers fire by timestamp, then key, each once however often it was set', () => {
+    expect(
+      fired([
+        ['b', [7, 5, 7], 1],
+        ['a', [7, 6], 1],
+        ['c', [], 8],
+      ]),
+    ).toEqual(['b 5 at 8', 'a 6 at 8', 'a 7 at 8', 'b 7 at 8'])
+  })
+
+  test('one that is due already fires in the same visit', () => {
+    expect(fired([['a', [3], 5]])).toEqual(['a 3 at 5'])
+  })
+
+  test('with a watermark, they follow it', () => {
+    expect(
+      fired(
+        [
+          ['a', [10], 5],
+          ['a', [], 12],
+          ['a', [], 13],
+        ],
+        3,
+      ),
+    ).toEqual(['a 10 at 10'])
+  })
+
+  test('all fire on completion', () => {
+    expect(fired([['a', [100], 5]])).toEqual(['a 100 at Infinity'])
+  })
+
+  test('cancelled timers do not fire', () => {
+    const seen: unknown[] = []
+    from([record('a', 'set', 1), record('a', 'cancel', 2), record('a', '', 100)])
+      .pipe(
+        process<Click, unknown>(({ timers, emit }) => ({
+          record: (r) => {
+            if (r.value === 'set') timers.at(50, r.key)
+            if (r.value === 'cancel') timers.cancel(50, r.key)
+          },
+          timer: emit,
+        })),
+      )
+      .subscribe((r) => seen.push(r))
+    expect(seen).toEqual([])
+  })
+
+  test('a timer behind a cancelled one waits for its own time', () => {
+    const early: unknown[] = []
+    const running = new Subject<Click>()
+    running
+      .pipe(
+        process<Click, unknown>(({ timers, emit }) => ({
+          record(r) {
+            for (const at of r.value) timers.at(at, r.key)
+            if (r.value.length === 0) timers.cancel(50, r.key)
+          },
+          timer: emit,
+        })),
+      )
+      .subscribe((r) => early.push(r))
+    running.next(record('a', [50, 200], 1))
+    running.next(record('a', [], 49))
+    running.next(record('b', [], 100))
+    expect(early).toEqual([])
+  })
+
+  test('what throws comes out with the place, of a timer too', () => {
+    const boom = () => {
+      throw new RangeError('boom')
+    }
+    const errorOf = (setup: Parameters<typeof process<Click, unknown>>[0]) => {
+      const errors: unknown[] = []
+      from([record('a', 1, 5, { topic: 't', offset: 2 })])
+        .pipe(process(setup, { name: 'mine' }))
+        .subscribe({ error: (error) => errors.push(error) })
+      return errors
+    }
+    const place = { operator: 'mine' }
+    expect(errorOf(() => ({ record: boom }))).toMatchObject([
+      { code: 'OPERATOR_FAILED', place: { ...place, topic: 't', offset: 2, key: 'a' } },
+    ])
+    expect(errorOf(({ timers }) => ({ record: (r) => timers.at(1, r.key), timer: boom }))).toMatchObject([
+      { code: 'OPERATOR_FAILED', place },
+    ])
+  })
+
+  test('several states by name, side outputs, and drops under a reason of its own', async () => {
+    const odd = sideOutput<Click>('odd')
+    const t = await testApp(
+      (app) => {
+        const stream = app.stream<number>('in', { value: json() })
+        const split = process<any, Click>(
+          ({ emit, emitTo, drop, keyed }) => {
+            const [seen, total] = [keyed<string, number>('seen'), keyed<string, number>('total')]
+            return {
+              record(r) {
+                if (r.value < 0) return drop(r, 'negative')
+                seen.put(r.key, (seen.get(r.key) ?? 0) + 1)
+                total.put(r.key, (total.get(r.key) ?? 0) + r.value)
+                if (r.value % 2 === 1) emitTo(odd, r)
+                else emit(r)
+              },
+            }
+          },
+          { name: 'split', sideOutputs: [odd] },
+        )
+        app.run('even', stream.pipe(split, toTopic('even')))
+        app.run('odd', odd.pipe(toTopic('odd')))
+      },
+      { topics: { in: 1, even: 1, odd: 1 } },
+    )
+    await t.send(
+      'in',
+      [1, 2, -3, 4].map((value) => ({ key: 'k', value, timestamp: 1 })),
+    )
+    await t.settle()
+    expect(await t.records('even')).toEqualRecords([{ value: 2 }, { value: 4 }])
+    expect(await t.records('odd')).toEqualRecords([{ value: 1 }])
+    expect(await t.state('split.seen')).toMatchObject([{ key: 'k', value: 3 }])
+    expect(await t.state('split.total')).toMatchObject([{ key: 'k', value: 7 }])
+    expect(t.app.stats().tasks[0]?.dropped).toEqual([{ operator: 'split', reason: 'negative', count: 1 }])
+    await t.stop()
+  })
+})
+
+test('keyed state: size, entries in order of insertion, delete', () => {
+  const seen: unknown[] = []
+  local(
+    merge(from(['b', 'a', 'b', 'c'].map((key, i) => record(key, i, i)))).pipe(
+      process<Click, unknown>(({ keyed }) => {
+        const state = keyed<string, number>()
+        return {
+          record(r) {
+            if (r.key === 'c') state.delete('b')
+            else state.put(r.key, r.value)
+            seen.push([state.size, ...state.entries()])
+          },
+        }
+      }),
+    ),
+  ).subscribe()
+  expect(seen).toEqual([
+    [1, ['b', 0]],
+    [2, ['b', 0], ['a', 1]],
+    [2, ['b', 2], ['a', 1]],
+    [1, ['a', 1]],
+  ])
+})

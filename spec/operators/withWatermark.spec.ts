@@ -1,0 +1,116 @@
+import { describe, expect, test } from '@jest/globals'
+import { filter, merge, of } from 'rxjs'
+import { aggregate, count, local, mapValues, record, tumblingWindow, withWatermark } from 'tidemark'
+import { operatorLaws, runMarbles } from 'tidemark/testing'
+import { expectDrawn } from '../testing/docstring.js'
+
+const pass: any = mapValues((v: unknown) => v)
+const none = { maxOutOfOrderness: 0 }
+
+test('its diagram', async () => {
+  const source = 'a@1--b@9--c@4--d@16--|'
+  expectDrawn('operators/withWatermark.ts', `in         ${source}`, 'watermark  -4   4         11')
+  await runMarbles({
+    source,
+    out: source,
+    watermarks: { 0: -4, 5: 4, 15: 11 },
+    values: { a: ['a', 1], b: ['b', 1], c: ['c', 1], d: ['d', 1] },
+    pipeline: (s) => s.pipe(withWatermark({ maxOutOfOrderness: '5ms' })),
+  })
+  await runMarbles({
+    source,
+    out: '---------------x-----(y|)',
+    values: {
+      ...Object.fromEntries(['a', 'b', 'c', 'd'].map((symbol) => [symbol, ['k', 1]])),
+      x: { value: 3, window: { start: 0, end: 10 } },
+      y: { value: 1, window: { start: 10, end: 20 } },
+    },
+    pipeline: (s) =>
+      s.pipe(withWatermark({ maxOutOfOrderness: '5ms' }), tumblingWindow(10), aggregate(count(), { emit: 'close' })),
+  })
+})
+
+describe('laws', () => {
+  const input = [1, 9, 4, 16, 30].map((time, i) => record('ann', i, time))
+  const chain = () => (s: any) =>
+    s.pipe(withWatermark({ maxOutOfOrderness: 3 }), tumblingWindow(10), aggregate(count(), { emit: 'close' }))
+  for (const law of operatorLaws(chain, input)) test(law.name, law.run)
+})
+
+describe('edges', () => {
+  const values = { a: ['k', 1], b: ['k', 2] } as const
+
+  test('the first of our operators measures it, before any filter behind it, wherever it is declared', async () => {
+    await runMarbles({
+      source: 'a-b@20',
+      watermarks: { 0: -5, 2: 15 },
+      values,
+      pipeline: (s) =>
+        s.pipe(
+          pass,
+          filter((r: any) => r.value === 1),
+          withWatermark({ maxOutOfOrderness: 5 }),
+        ),
+    })
+  })
+
+  test('the minimum over several sources: a silent one holds back time', async () => {
+    await runMarbles({
+      source: { one: 'a@10-a@20-', two: '-------b@5-b@50' },
+      watermarks: { 7: 5, 11: 20 },
+      values,
+      pipeline: ({ one, two }) =>
+        merge(one.pipe(withWatermark(none), pass), two.pipe(withWatermark(none), pass)).pipe(pass),
+    })
+  })
+
+  test('an idle source holds back nobody; when all are idle, time goes on with the wall clock', async () => {
+    const options = { maxOutOfOrderness: 0, idleTimeout: 10 }
+    const run = await runMarbles({
+      source: { one: 'a@100- 50ms -', two: 'b@1--b@2-b@3-b@4-b@5-b@6 30ms -' },
+      values,
+      pipeline: ({ one, two }) =>
+        merge(one.pipe(withWatermark(options), pass), two.pipe(withWatermark(options), pass)).pipe(pass),
+    })
+    const times = Object.entries(run.watermarks).map(([at, reached]) => [Number(at), reached] as const)
+    // While two is busy, it alone counts.
+    expect(times.filter(([at]) => at < 29).every(([, reached]) => reached <= 6)).toBe(true)
+    const last = times[times.length - 1] as readonly [number, number]
+    expect(last[1]).toBeGreaterThan(6)
+  })
+
+  test.each([
+    ['two different ones over one source', { maxOutOfOrderness: 5 }, { maxOutOfOrderness: 6 }],
+    ['two different idle time-outs', { maxOutOfOrderness: 5 }, { maxOutOfOrderness: 5, idleTimeout: 1 }],
+  ])('%s: TWO_WATERMARKS', (_name, one, two) => {
+    const source = of(record('a', 1, 1)).pipe(pass)
+    const codes: unknown[] = []
+    local(merge(source.pipe(withWatermark(one as any)), source.pipe(withWatermark(two as any))).pipe(pass)).subscribe({
+      error: (error) => codes.push(error.code),
+    })
+    expect(codes).toEqual(['TWO_WATERMARKS'])
+  })
+
+  test('after an operator that uses time: TWO_WATERMARKS', () => {
+    const codes: unknown[] = []
+    of(record('a', 1, 1))
+      .pipe(aggregate(count()), withWatermark({ maxOutOfOrderness: 5 }), aggregate(count()))
+      .subscribe({ error: (error) => codes.push(error.code) })
+    expect(codes).toEqual(['TWO_WATERMARKS'])
+  })
+
+  test('beside a source without one: WATERMARK_MISSING, with the name of what lacks it', () => {
+    const errors: { code: string; message: string }[] = []
+    const marked = of(record('a', 1, 1)).pipe(withWatermark({ maxOutOfOrderness: 5 }), pass)
+    const bare = of(record('a', 1, 1)).pipe(aggregate(count(), { name: 'bare' }))
+    local(merge(marked, bare).pipe(pass)).subscribe({ error: (error) => errors.push(error) })
+    expect(errors).toMatchObject([{ code: 'WATERMARK_MISSING', message: expect.stringContaining('bare') }])
+  })
+
+  test.each([{ maxOutOfOrderness: -1 }, { maxOutOfOrderness: '5 s' }, { maxOutOfOrderness: 1, idleTimeout: 0 }])(
+    '%j is refused',
+    (options) => {
+      expect(() => withWatermark(options as never)).toThrow(expect.objectContaining({ code: 'BAD_DURATION' }))
+    },
+  )
+})

@@ -1,0 +1,142 @@
+import { describe, expect, test } from '@jest/globals'
+import fc from 'fast-check'
+import { from, map, Subject } from 'rxjs'
+import { aggregate, count, json, local, record, streamTableJoin, toTable, toTopic, tumblingWindow } from 'tidemark'
+import { matchers, runMarbles, testApp } from 'tidemark/testing'
+import { expectDrawn } from '../testing/docstring.js'
+
+expect.extend(matchers)
+
+const values = {
+  a: ['ann', 1],
+  b: ['bob', 5],
+  c: ['ann', 2],
+  d: ['ann', null],
+  k: [null, 1],
+  p: { key: 'ann', value: 1, previous: null },
+  q: { key: 'bob', value: 5, previous: null },
+  r: { key: 'ann', value: 2, previous: 1 },
+  s: { key: 'ann', value: null, previous: 2 },
+  n: { key: 'ann', value: null, previous: null },
+} as const
+
+test('its diagram', async () => {
+  const [source, out] = ['a--b--c--d--|', 'p--q--r--s--|']
+  expectDrawn('tables/toTable.ts', `stream   ${source}`, `changes  ${out}`)
+  await runMarbles({ source, out, values, pipeline: (s) => toTable('t', s).changes() })
+})
+
+describe('edges', () => {
+  test.each([
+    { name: 'an empty stream', source: '|', out: '|' },
+    { name: 'an error', source: 'a#', out: 'p#' },
+    { name: 'a null key is dropped', source: 'ka', out: '-p' },
+    { name: 'a delete of nothing', source: 'd', out: 'n' },
+    { name: 'equal timestamps', source: '(acd)', out: '(prs)' },
+    { name: 'a late record overwrites a newer one', source: 'a@9--c@3', out: 'p@9--r@3' },
+  ])('$name', async ({ source, out }) => {
+    await runMarbles({ source, out, values, pipeline: (s) => toTable('t', s).changes() })
+  })
+
+  test('rows can be read while it runs, and no longer', () => {
+    const source = new Subject<any>()
+    const table = toTable<string, number>('t', source)
+    expect(table.get('ann')).toBeUndefined()
+    const subscription = local(table.changes()).subscribe()
+    source.next(record('ann', 1, 1))
+    source.next(record('bob', 5, 2))
+    source.next(record('ann', null, 3))
+    expect(table.get('ann')).toBeUndefined()
+    expect(table.get('bob')).toBe(5)
+    expect([...table.entries()]).toEqual([['bob', 5]])
+    subscription.unsubscribe()
+    expect([...table.entries()]).toEqual([])
+  })
+
+  test('a window that no aggregate has resolved is LOST_WINDOW, and so are windowed results', () => {
+    const codes: unknown[] = []
+    const note = { error: (error: { code: string }) => codes.push(error.code) }
+    const source = from([record('a', 1, 1)])
+    local(toTable('t', source.pipe(tumblingWindow(10))).changes()).subscribe(note)
+    const windowed = source.pipe(
+      tumblingWindow(10),
+      aggregate(count()),
+      map((r) => ({ ...r })),
+    )
+    local(toTable('t', windowed).changes()).subscribe(note)
+    expect(codes).toEqual(['LOST_WINDOW', 'LOST_WINDOW'])
+  })
+})
+
+describe('against recomputing, in an app with crashes', () => {
+  const given = fc.array(
+    fc.record({ key: fc.constantFrom('a', 'b', 'c', 'd'), value: fc.option(fc.nat(9), { freq: 3 }) }),
+    { maxLength: 20 },
+  )
+
+  test('rows, state and changes', async () => {
+    await fc.assert(
+      fc.asyncProperty(given, fc.nat(20), async (records, crashAt) => {
+        const t = await testApp(
+          (app) => {
+            const table = app.table<number>('rows', { value: json() })
+            const changes = table.changes().pipe(
+              map((change) => ({
+                ...record(change.key, { now: change.value, was: change.previous ?? null }, change.timestamp),
+              })),
+            )
+            app.run('changes', changes.pipe(toTopic('changes')))
+            return table
+          },
+          { topics: { rows: 2, changes: 1 } },
+        )
+        for (const [i, { key, value }] of records.entries()) {
+          await t.send('rows', { key, value, timestamp: i })
+          await t.settle({ checkpoint: i % 2 === 0 })
+          if (i !== crashAt) continue
+          await t.crash()
+          await t.restart()
+        }
+        await t.settle()
+        const rows = new Map(records.map(({ key, value }) => [key, value]))
+        const expected = [...rows].filter(([, value]) => value !== null).sort()
+        expect([...t.result.entries()].sort()).toEqual(expected)
+        expect((await t.state('rows')).map(({ key, value }) => [key, value]).sort()).toEqual(expected)
+        const changes = await t.records('changes')
+        for (const key of rows.keys()) {
+          const own = records.filter((r) => r.key === key).map((r) => r.value)
+          expect(changes.filter((r) => r.key === key)).toEqualRecords(
+            own.map((value, i) => ({ value: { now: value, was: own[i - 1] ?? null } })),
+          )
+        }
+        await t.stop()
+      }),
+      { seed: 41, numRuns: 40 },
+    )
+  })
+
+  test('the table of a stream has a state of its own, and can be joined', async () => {
+    const t = await testApp(
+      (app) => {
+        const stream = app.stream<number>('in', { value: json() })
+        const table = toTable('latest', stream)
+        app.run(
+          'out',
+          stream.pipe(
+            streamTableJoin(table, (value, row) => [value, row]),
+            toTopic('out'),
+          ),
+        )
+      },
+      { topics: { in: 1, out: 1 } },
+    )
+    await t.send(
+      'in',
+      [1, 2].map((value) => ({ key: 'a', value, timestamp: value })),
+    )
+    await t.settle()
+    expect(await t.records('out')).toEqualRecords([{ value: [1, 1] }, { value: [2, 2] }])
+    expect(await t.state('latest')).toMatchObject([{ key: 'a', value: 2 }])
+    await t.stop()
+  })
+})
