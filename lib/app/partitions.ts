@@ -43,7 +43,7 @@ export function resolvePartitions(
         joinedWith(plan, source, counts) ??
         tasksOf(plan, source.writtenBy as number, counts)
       counts.set(source.topic, wanted)
-      if (found === undefined) missing.push({ topic: source.topic, partitions: wanted })
+      if (found === undefined) missing.push({ topic: source.topic, partitions: wanted, keepsOld: true })
     }
   }
   for (const { operator, sources } of plan.coPartitioned) {

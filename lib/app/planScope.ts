@@ -1,10 +1,10 @@
 import type { Observable, Subscription } from 'rxjs'
+import { systemClock } from '../ports/systemClock.js'
 import { TidemarkError } from '../record/errors.js'
 import type { AnyRecord, Definition, TaskInfo, TopicTarget } from '../task/definition.js'
 import type { Input, Node } from '../task/node.js'
 import { Scope } from '../task/scope.js'
 import type { Checkpointed } from '../task/state.js'
-import { systemClock } from '../task/systemClock.js'
 import { SourceTime } from '../task/watermark.js'
 
 const NAME = /^[A-Za-z0-9._-]+$/

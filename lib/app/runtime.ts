@@ -15,6 +15,7 @@ import type { StoreAdapter, StoreChanges } from '../ports/store.js'
 import { TidemarkError } from '../record/errors.js'
 import type { DropReason } from '../task/definition.js'
 import { Snapshot } from './checkpoint.js'
+import { describeText } from './describe.js'
 import { PartitionQueue } from './partitionQueue.js'
 import { resolvePartitions, tasksOf } from './partitions.js'
 import type { Plan } from './plan.js'
@@ -166,7 +167,8 @@ export class Runtime implements TaskHost, ConsumerListener {
       group: this.options.id,
       topics,
       slots: this.slots,
-      plan: this.plan.fingerprint,
+      // As text: a member with another one hears where it differs.
+      plan: describeText(this.plan),
       listener: this,
     })
     this.every(this.options.commitMs, () => this.commit())

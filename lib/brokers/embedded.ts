@@ -13,9 +13,9 @@ import type {
 import { placeOf } from '../ports/broker.js'
 import type { Clock } from '../ports/clock.js'
 import type { StoreAdapter } from '../ports/store.js'
+import { systemClock } from '../ports/systemClock.js'
 import { TidemarkError } from '../record/errors.js'
 import { Group } from './embedded/group.js'
-import { soon } from './embedded/soon.js'
 import { Topics } from './embedded/topics.js'
 import { Transactions } from './embedded/transactions.js'
 
@@ -62,7 +62,8 @@ class EmbeddedBroker implements Broker {
 
   constructor({ store, clock, compactAfter = 1_000 }: EmbeddedOptions) {
     if (store) this.store = store
-    this.soon = clock ? (callback) => clock.soon(callback) : soon
+    const source = clock ?? systemClock
+    this.soon = (callback) => source.soon(callback)
     this.contents = new Topics(this.name, store, compactAfter)
     this.transactions = new Transactions(this.contents)
   }

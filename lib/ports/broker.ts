@@ -46,6 +46,8 @@ export interface NewTopic {
   readonly partitions: number
   /** Keeps the last record of each key instead of the last days. */
   readonly compacted?: boolean
+  /** Deletes no record for its age. A broker counts age in event time, so an hour's replay of old records would lose them. */
+  readonly keepsOld?: boolean
 }
 
 export interface PartitionRange {

@@ -1,12 +1,12 @@
 import { Observable, type Subscriber, type Subscription } from 'rxjs'
 import type { Clock } from '../ports/clock.js'
+import { systemClock } from '../ports/systemClock.js'
 import { TidemarkError } from '../record/errors.js'
 import { active, building } from './current.js'
 import type { AnyRecord, Definition, DropReason, TaskInfo, TopicTarget } from './definition.js'
 import type { Input, Node } from './node.js'
 import { Scope } from './scope.js'
 import type { Checkpointed } from './state.js'
-import { systemClock } from './systemClock.js'
 import { idleWatermarks, type SourceTime } from './watermark.js'
 
 /** The task of a chain that belongs to no app: memory state, one partition, plain Observables as sources. */

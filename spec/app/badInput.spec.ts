@@ -16,6 +16,7 @@ import {
   toTopic,
   tumblingWindow,
 } from 'tidemark'
+import { kafka } from 'tidemark/kafka'
 import { until } from '../until.js'
 import { rawTopics } from './raw.js'
 
@@ -144,6 +145,24 @@ test('an unknown topic is named', async () => {
   const app = createApp({ id: 'bad', broker, store: memory() })
   app.run('test', app.stream('orderz', { value: json() }).pipe(toTopic('out')))
   await expect(app.start()).rejects.toMatchObject({ code: 'UNKNOWN_TOPIC', place: { topic: 'orderz', app: 'bad' } })
+})
+
+test('a broker that is not there is named within its time-out, and the app can be made again', async () => {
+  const app = createApp({
+    id: 'bad',
+    broker: kafka({ brokers: ['127.0.0.1:1'], connectionTimeout: '300ms' }),
+    store: memory(),
+  })
+  app.run('test', app.stream('orders', { value: json() }).pipe(toTopic('out')))
+  await expect(app.start()).rejects.toMatchObject({ code: 'BROKER_UNAVAILABLE', place: { app: 'bad' } })
+  await expect(app.start()).rejects.toThrow(/BAD_STATE.*failed/)
+  const next = createApp({
+    id: 'bad',
+    broker: kafka({ brokers: ['127.0.0.1:1'], connectionTimeout: '300ms' }),
+    store: memory(),
+  })
+  next.run('test', next.stream('orders', { value: json() }).pipe(toTopic('out')))
+  await expect(next.start()).rejects.toThrow(/BROKER_UNAVAILABLE.*127\.0\.0\.1:1/)
 })
 
 test('two apps with one id in a process: the second is refused, the first goes on', async () => {

@@ -18,9 +18,12 @@ export class TopicAdmin {
   /** Resolves when the new topics can be written and read. */
   async create(topics: readonly NewTopic[]): Promise<void> {
     const found = await this.cluster.partitionCounts(topics.map(({ topic }) => topic))
-    for (const { topic, partitions, compacted = false } of topics) {
+    for (const { topic, partitions, compacted = false, keepsOld = false } of topics) {
       if (found.has(topic)) continue
-      const configEntries = compacted ? [{ name: 'cleanup.policy', value: 'compact' }] : []
+      const configEntries = [
+        ...(compacted ? [{ name: 'cleanup.policy', value: 'compact' }] : []),
+        ...(keepsOld ? [{ name: 'retention.ms', value: '-1' }] : []),
+      ]
       const wanted = {
         topic,
         numPartitions: partitions,

@@ -1,4 +1,4 @@
-import type { Clock } from '../ports/clock.js'
+import type { Clock } from './clock.js'
 
 interface Timeouts {
   setTimeout(callback: () => void, ms: number): unknown
