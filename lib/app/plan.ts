@@ -111,12 +111,7 @@ export function planApp(
 
 function describePlan(app: string, scope: PlanScope): Plan {
   const component = components(scope.order)
-  const ids = new Map<Node, number>()
-  // In topological order, so that a sub-topology's number is above those that feed it.
-  for (const node of scope.order) {
-    const root = component(node)
-    if (!ids.has(root)) ids.set(root, ids.size)
-  }
+  const ids = numbered(scope, component)
   const idOf = (node: Node) => ids.get(component(node)) as number
   const topics = exchangeTopics(app, scope)
   const coPartitioned: { operator: string; nodes: Set<Node> }[] = scope.order
@@ -193,6 +188,23 @@ function describePlan(app: string, scope: PlanScope): Plan {
   }))
   checkKeySerdes(app, pairs)
   return { app, nodes, subTopologies, coPartitioned: pairs, fingerprint: fingerprint(nodes) }
+}
+
+/** Numbers for components: those that write an exchange come before those that read it. */
+function numbered(scope: PlanScope, component: (node: Node) => Node): Map<Node, number> {
+  const ids = new Map<Node, number>()
+  const entered = new Set<Node>()
+  const visit = (root: Node): void => {
+    if (entered.has(root)) return
+    entered.add(root)
+    for (const node of scope.order) {
+      const { role } = node.definition
+      if (role?.is === 'exchange' && component(node) === root) visit(component(scope.outputNode(role.writer) as Node))
+    }
+    ids.set(root, ids.size)
+  }
+  for (const node of scope.order) visit(component(node))
+  return ids
 }
 
 /** Whose nodes are connected by edges other than exchanges: union-find. */

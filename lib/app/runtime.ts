@@ -94,6 +94,9 @@ export class Runtime implements TaskHost, ConsumerListener {
   private unsent: OutRecord[] = []
   private sending: Promise<void> | undefined
   private sendingCount = 0
+  /** How many have been given to the producer, and how many of them the broker has. */
+  private taken = 0
+  private acknowledged = 0
 
   constructor(private readonly options: RuntimeOptions) {
     this.clock = options.clock
@@ -476,23 +479,25 @@ export class Runtime implements TaskHost, ConsumerListener {
     if (this.producer === undefined) return
     for (const task of this.tasks.values())
       if (task.output.length > 0) for (const record of task.takeOutput()) this.unsent.push(record)
-    if (this.unsent.length > 0) this.sending ??= this.send(this.producer)
+    if (this.unsent.length > 0 && this.sending === undefined) {
+      this.sending = this.send(this.producer)
+      // A commit that waits for it fails by it; if none does, the app must all the same.
+      this.sending.catch((error) => this.failed(undefined, this.asError(error)))
+    }
   }
 
+  /** Sends all that is there, as one batch. */
   private async send(producer: Producer): Promise<void> {
-    try {
-      while (this.unsent.length > 0) {
-        const records = this.unsent
-        this.unsent = []
-        this.sendingCount = records.length
-        await producer.send(records)
-        this.sendingCount = 0
-        this.wake()
-      }
-    } finally {
-      this.sending = undefined
-      this.sendingCount = 0
-    }
+    const records = this.unsent
+    this.unsent = []
+    this.taken += records.length
+    this.sendingCount = records.length
+    await producer.send(records)
+    this.acknowledged += records.length
+    this.sendingCount = 0
+    this.sending = undefined
+    this.collectOutput()
+    this.wake()
   }
 
   /** Commits what has changed; calls follow one another. */
@@ -524,7 +529,9 @@ export class Runtime implements TaskHost, ConsumerListener {
     this.collectOutput()
     const changes = tasks.map((task) => this.changesOf(task))
     const positions = tasks.flatMap((task) => task.positions)
-    while (this.sending !== undefined) await this.sending
+    // What comes meanwhile is not waited for: under load it never ends.
+    const due = this.taken + this.unsent.length
+    while (this.acknowledged < due) await this.sending
     await this.options.store.commit(changes)
     try {
       await this.consumer?.commit(positions)

@@ -17,6 +17,7 @@ export class LocalScope extends Scope {
   private hasFailed = false
   private isClosed = false
   private cancelIdle: (() => void) | undefined
+  private root: Subscriber<unknown> | undefined
 
   private constructor(
     readonly clock: Clock,
@@ -32,6 +33,7 @@ export class LocalScope extends Scope {
     clock: Clock = systemClock,
   ): void {
     const scope = new LocalScope(clock, holds)
+    scope.root = subscriber as Subscriber<unknown>
     subscriber.add(() => scope.close())
     scope.within(() => {
       subscriber.add(pipeline.subscribe(subscriber) as Subscription)
@@ -125,6 +127,8 @@ export class LocalScope extends Scope {
     this.abandon()
     const wrapped = this.wrap(node, error, record)
     for (const edge of node.edges) edge.subscriber.error(wrapped)
+    // Nobody reads a node that has completed: what it throws all the same still ends the chain.
+    this.root?.error(wrapped)
   }
 
   inputError(input: Input, error: unknown): void {

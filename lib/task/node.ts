@@ -348,8 +348,13 @@ export class Node implements OperatorContext<unknown> {
 
   readonly fireDue = (): void => {
     const time = this.time()
-    while (this.due <= time) this.fireOne()
+    while (this.isDueAt(time)) this.fireOne()
     if (this.isPulled) this.heldTime = Math.max(this.heldTime, time)
+  }
+
+  /** Whether it has something to fire at that time. At +Infinity, its end, all that it holds is due, and nothing if it holds nothing. */
+  isDueAt(time: number): boolean {
+    return this.due <= time && this.due < Number.POSITIVE_INFINITY
   }
 
   fireOne(): void {

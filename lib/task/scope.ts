@@ -178,18 +178,65 @@ export abstract class Scope implements StateHome {
     return definition === undefined ? undefined : this.nodes.get(definition)
   }
 
-  /** Each node after all that feed it; otherwise in the order in which they were subscribed. */
+  /**
+   * Each node after all that feed it. A record runs depth first, so of two ways that meet in a join the one to the table comes
+   * first: the row is there when the stream's record arrives. Otherwise the order in which nodes were subscribed.
+   */
   protected sort(): Node[] {
+    const early = this.tablesFirst()
+    const sorted = this.sortWith((node) => [...(early.get(node) ?? []), ...this.before(node)])
+    // Two joins may want opposite orders (each reads a table of the other's stream): neither gets its wish.
+    return this.isTopological(sorted) ? sorted : this.sortWith((node) => this.before(node))
+  }
+
+  private sortWith(before: (node: Node) => Iterable<Node>): Node[] {
     const sorted: Node[] = []
     const done = new Set<Node>()
     const visit = (node: Node): void => {
       if (done.has(node)) return
       done.add(node)
-      for (const other of this.before(node)) visit(other)
+      for (const other of before(node)) visit(other)
       sorted.push(node)
     }
     for (const node of this.nodes.values()) visit(node)
     return sorted
+  }
+
+  private isTopological(sorted: readonly Node[]): boolean {
+    const place = new Map(sorted.map((node, index) => [node, index]))
+    return sorted.every((node, index) => this.before(node).every((other) => (place.get(other) as number) < index))
+  }
+
+  /** For nodes that lead only to the stream's side of a join: those that lead only to its table's. */
+  private tablesFirst(): Map<Node, Set<Node>> {
+    const early = new Map<Node, Set<Node>>()
+    for (const node of this.nodes.values()) {
+      const { untimed } = node.definition
+      if (untimed.length === 0) continue
+      const tables = this.ancestors(node, (index) => untimed.includes(index))
+      const streams = this.ancestors(node, (index) => !untimed.includes(index))
+      const onlyTables = [...tables].filter((other) => !streams.has(other))
+      // Without a common source no record reaches both.
+      if (onlyTables.length === tables.size) continue
+      for (const other of streams) {
+        if (tables.has(other)) continue
+        const known = early.get(other) ?? new Set()
+        for (const table of onlyTables) known.add(table)
+        early.set(other, known)
+      }
+    }
+    return early
+  }
+
+  private ancestors(node: Node, isWanted: (input: number) => boolean): Set<Node> {
+    const found = new Set<Node>()
+    const visit = (other: Node): void => {
+      if (found.has(other)) return
+      found.add(other)
+      for (const input of other.inputs) for (const edge of input.edges) visit(edge.from)
+    }
+    for (const input of node.inputs) if (isWanted(input.index)) for (const edge of input.edges) visit(edge.from)
+    return found
   }
 
   /** A watermark is measured by the sources under the place that declares it, before any filter. */
@@ -284,13 +331,12 @@ export abstract class Scope implements StateHome {
   /** Takes a source's new watermark (or cap); what becomes due by it fires in {@link continueAdvance}, after the record. */
   protected raise(time: SourceTime, watermark: number): void {
     if (watermark >= this.minDue && this.cursor < 0) {
-      const before = time.watermark
+      // What nodes promise at the old time is held until they have fired. Looked at before time rises, as nodes remember it.
+      for (const node of this.ordered) if (node.hasFirings) node.heldTime = Math.max(node.heldTime, node.time())
       time.watermark = watermark
       this.version++
-      if (!this.anyDue()) return
-      // Hold what nodes promise at the old time until they have fired.
-      time.watermark = before
-      this.hold()
+      if (this.anyDue()) this.cursor = 0
+      return
     }
     time.watermark = watermark
     this.version++
@@ -313,14 +359,8 @@ export abstract class Scope implements StateHome {
     if (this.cursor < 0) this.cursor = 0
   }
 
-  private hold(): void {
-    this.version++
-    for (const node of this.ordered) if (node.hasFirings) node.heldTime = Math.max(node.heldTime, node.time())
-    this.cursor = 0
-  }
-
   private anyDue(): boolean {
-    for (const node of this.ordered) if (node.hasFirings && node.due <= node.pull()) return true
+    for (const node of this.ordered) if (node.hasFirings && node.isDueAt(node.pull())) return true
     return false
   }
 
@@ -339,7 +379,7 @@ export abstract class Scope implements StateHome {
       const node = this.ordered[this.cursor] as Node
       if (node.hasFirings && node.isPulled) {
         let fired = 0
-        while (node.due <= node.time()) {
+        while (node.isDueAt(node.time())) {
           try {
             node.fireOne()
           } catch (error) {

@@ -157,13 +157,13 @@ test('a result that has come out does not change when more comes in', () => {
   expect(results).toEqual([[1], [1, 2], [1, 2, 3]])
 })
 
-test.each([
+test.each<[string, () => Aggregator<any, unknown, any>, unknown]>([
   ['first', first, null],
   ['last', last, null],
   ['collect', collect, [null]],
   ['count', count, 1],
 ])('%s takes a null value, which a window lets through', (_name, make, expected) => {
-  const aggregator = make() as Aggregator<Value, unknown, any>
+  const aggregator = make()
   const acc = aggregator.add(aggregator.init?.(), { value: null })
   expect(aggregator.result ? aggregator.result(acc) : acc).toEqual(expected)
 })

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals'
-import { filter, merge, of } from 'rxjs'
+import { filter, merge, type Observable, of } from 'rxjs'
 import { aggregate, count, local, mapValues, record, tumblingWindow, withWatermark } from 'tidemark'
 import { operatorLaws, runMarbles } from 'tidemark/testing'
 import { expectDrawn } from '../testing/docstring.js'
@@ -83,7 +83,7 @@ describe('edges', () => {
     ['two different ones over one source', { maxOutOfOrderness: 5 }, { maxOutOfOrderness: 6 }],
     ['two different idle time-outs', { maxOutOfOrderness: 5 }, { maxOutOfOrderness: 5, idleTimeout: 1 }],
   ])('%s: TWO_WATERMARKS', (_name, one, two) => {
-    const source = of(record('a', 1, 1)).pipe(pass)
+    const source: Observable<any> = of(record('a', 1, 1)).pipe(pass)
     const codes: unknown[] = []
     local(merge(source.pipe(withWatermark(one as any)), source.pipe(withWatermark(two as any))).pipe(pass)).subscribe({
       error: (error) => codes.push(error.code),

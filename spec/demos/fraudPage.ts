@@ -1,0 +1,39 @@
+import { feed, prepare } from '../../demos/fraud/feed.js'
+import { fraud } from '../../demos/fraud/pipeline.js'
+import { createApp } from '../../lib/app/app.js'
+import { embedded } from '../../lib/brokers/embedded.js'
+import { idb } from '../../lib/stores/idb.js'
+import { type PlainOutcome, plain, readOutcome, SEED, WATERMARK } from './outcome.js'
+
+/* The page of fraud.chromium.spec.ts. */
+async function open(database: string) {
+  const store = idb(database)
+  const broker = embedded({ store })
+  await broker.connect()
+  await prepare(broker, SEED)
+  const app = createApp({ id: 'fraud', broker, store })
+  const { spend } = fraud(app, { watermark: WATERMARK })
+  app.errors$.subscribe((error) => console.error(error.message))
+  await app.start()
+  return { app, broker, spend }
+}
+
+let running: Awaited<ReturnType<typeof open>>
+
+const page = {
+  async open(database: string) {
+    running = await open(database)
+  },
+  /** Writes transactions until there are so many. */
+  feed: (count: number, rate?: number) => feed(running.broker, { seed: SEED, count, rate }),
+  outcome: async (): Promise<PlainOutcome> => plain(await readOutcome(running.broker)),
+  /** The rows of the app's own table. */
+  spend: () => [...running.spend.entries()].sort(([a], [b]) => (a < b ? -1 : 1)),
+  async close() {
+    await running.app.stop()
+    await running.broker.close()
+  },
+}
+
+export type FraudPage = typeof page
+Object.assign(globalThis, { fraud: page })

@@ -1,0 +1,38 @@
+import type { Observable } from 'rxjs'
+import type { App, Broker, StoreAdapter, StreamRecord, Table } from 'tidemark'
+import type { TestApp } from 'tidemark/testing'
+
+// What the examples of the documentation may use without saying where it comes from.
+
+export interface Order {
+  readonly userId: string
+  readonly product: string
+  readonly amount: number
+  /** Event time, ms since the epoch. */
+  readonly time: number
+}
+
+export interface User {
+  readonly name: string
+  readonly tier: string
+}
+
+export interface Click {
+  readonly page: string
+}
+
+export declare const app: App
+export declare const orders: Observable<StreamRecord<string, Order>>
+export declare const refunds: Observable<StreamRecord<string, Order>>
+export declare const clicks: Observable<StreamRecord<string, Click>>
+export declare const users: Table<string, User>
+export declare function lookUp(user: string): Promise<User>
+
+// In the examples of tidemark/testing.
+export declare const t: TestApp<unknown>
+export declare const input: StreamRecord<string, number>[]
+export declare const options: object
+export declare function myBroker(options: object): Broker
+export declare function myStore(folder: string): StoreAdapter
+export declare function newFolder(): string
+export declare function folderOf(store: StoreAdapter): string

@@ -1,0 +1,106 @@
+import { describe, expect, test } from '@jest/globals'
+import { type Import, importsOfLib } from './sources.js'
+
+/**
+ * The floors of lib/, from the ground up. A folder may use what lies below its floor; folders on one floor don't visit
+ * each other. What hangs on the ports (brokers, stores) uses `record` and `ports` alone; `index` is the roof.
+ */
+const FLOORS = [['record'], ['ports'], ['task'], ['aggregates', 'tables'], ['windows'], ['operators', 'joins'], ['app']]
+const ADAPTERS = ['brokers', 'stores']
+const ROOFS = ['index', 'testing']
+
+/** Stairs that still go up. To be taken away one by one: none may be added. */
+const KNOWN: readonly string[] = [
+  'aggregates/aggregate -> tables/change',
+  'aggregates/aggregate -> tables/toTable',
+  'aggregates/aggregate -> windows/aggregateWindows',
+  'aggregates/aggregate -> windows/inWindow',
+  'joins/streamTableJoin -> operators/mapValues',
+]
+
+/** Packages besides rxjs, and Node's own modules, with the only rooms that may know them. */
+const PACKAGES: Record<string, RegExp> = {
+  'classic-level': /^stores\/level$/,
+  'idb-keyval': /^stores\/idb$/,
+  kafkajs: /^brokers\/kafka(\/|$)/,
+  'node:': /^(stores\/level|brokers\/kafka)(\/|$)/,
+}
+
+/** The files that take more than types from rxjs: the seam, and who makes an Observable that no operator is. */
+const RXJS_USERS = /^(task\/.*|app\/runtime|operators\/sideOutput|testing\/.*)$/
+
+const imports = importsOfLib()
+const ours = imports.filter((one) => one.isOurs)
+const floorOf = (folder: string) => FLOORS.findIndex((floor) => floor.includes(folder))
+const folderOf = (file: string) => file.split('/')[0] as string
+const show = ({ from, to }: Import) => `${from} -> ${to}`
+const unique = (names: readonly string[]) => [...new Set(names)].sort()
+
+function isAllowed({ from, to }: Import): boolean {
+  const [a, b] = [folderOf(from), folderOf(to)]
+  if (a === b || ROOFS.includes(a)) return true
+  if (ADAPTERS.includes(a)) return b === 'record' || b === 'ports'
+  return floorOf(b) >= 0 && floorOf(b) < floorOf(a)
+}
+
+describe('imports', () => {
+  test('every folder of lib/ has its floor', () => {
+    const folders = unique(imports.map(({ from }) => folderOf(from)))
+    expect(folders.filter((name) => ![...FLOORS.flat(), ...ADAPTERS, ...ROOFS].includes(name))).toEqual([])
+  })
+
+  test('go down only', () => {
+    expect(unique(ours.filter((one) => !isAllowed(one)).map(show))).toEqual(KNOWN)
+  })
+
+  test('have no cycles among files', () => {
+    expect(cycles(ours.filter((one) => !one.isType))).toEqual([])
+  })
+
+  test('reach no adapter: any of them could be deleted and the rest would compile', () => {
+    const adapters = /^(brokers|stores)\/(kafka|embedded|level|idb|memory)(\/|$)/
+    const reached = ours.filter(
+      ({ from, to }) =>
+        from !== 'index' && adapters.exec(to) !== null && adapters.exec(from)?.[2] !== adapters.exec(to)?.[2],
+    )
+    expect(reached.map(show)).toEqual([])
+  })
+
+  test('of a package stand in one room', () => {
+    const strangers = imports.filter(({ from, to, isOurs }) => {
+      if (isOurs || to === 'rxjs') return false
+      const known = Object.keys(PACKAGES).find((name) => to === name || (name.endsWith(':') && to.startsWith(name)))
+      return known === undefined || !(PACKAGES[known] as RegExp).test(from)
+    })
+    expect(strangers.map(show)).toEqual([])
+  })
+
+  test('of rxjs beyond types stand where Observables are made', () => {
+    const users = imports.filter(({ to, isType }) => to === 'rxjs' && !isType).map(({ from }) => from)
+    expect(unique(users).filter((file) => !RXJS_USERS.test(file))).toEqual([])
+  })
+})
+
+/** Sets of files that import each other, by Tarjan's algorithm. */
+function cycles(edges: readonly Import[]): string[] {
+  const next = new Map<string, string[]>()
+  for (const { from, to } of edges) next.set(from, [...(next.get(from) ?? []), to])
+  const index = new Map<string, number>()
+  const low = new Map<string, number>()
+  const stack: string[] = []
+  const found: string[] = []
+  const visit = (file: string): void => {
+    index.set(file, index.size)
+    low.set(file, index.get(file) as number)
+    stack.push(file)
+    for (const other of next.get(file) ?? []) {
+      if (!index.has(other)) visit(other)
+      if (stack.includes(other)) low.set(file, Math.min(low.get(file) as number, low.get(other) as number))
+    }
+    if (low.get(file) !== index.get(file)) return
+    const members = stack.splice(stack.indexOf(file))
+    if (members.length > 1) found.push(members.sort().join(' '))
+  }
+  for (const file of next.keys()) if (!index.has(file)) visit(file)
+  return found.sort()
+}

@@ -1,0 +1,126 @@
+import { expectTypeOf } from 'expect-type'
+import { type Observable, count as rxjsCount } from 'rxjs'
+import {
+  type App,
+  aggregate,
+  type Change,
+  count,
+  type Duration,
+  json,
+  keyBy,
+  mapAsync,
+  mapValues,
+  rollingAggregate,
+  type StreamRecord,
+  streamTableJoin,
+  sum,
+  type Table,
+  toTable,
+  toTopic,
+  tumblingWindow,
+  type Window,
+  type WindowedRecord,
+} from 'tidemark'
+
+// Compiled with everything else (`npm run types`), never run.
+
+interface Order {
+  readonly userId: string
+  readonly amount: number
+}
+interface User {
+  readonly tier: 'gold' | 'free'
+}
+declare const app: App
+
+const orders = app.stream<Order>('orders', { value: json<Order>() })
+expectTypeOf(orders).toEqualTypeOf<Observable<StreamRecord<string, Order>>>()
+
+const users = app.table<User>('users', { value: json<User>() })
+expectTypeOf(users).toEqualTypeOf<Table<string, User>>()
+expectTypeOf(users.changes()).toEqualTypeOf<Observable<Change<string, User>>>()
+
+// Key, value and window, through the whole pipe.
+const spend = orders.pipe(
+  keyBy((order) => order.value.userId),
+  streamTableJoin(
+    users,
+    (order, user) => {
+      expectTypeOf(order).toEqualTypeOf<Order>()
+      expectTypeOf(user).toEqualTypeOf<User | null>()
+      return { ...order, tier: user?.tier }
+    },
+    { kind: 'left' },
+  ),
+  tumblingWindow('5m', { grace: '1m' }),
+  aggregate({ orders: count(), total: sum((order) => order.value.amount) }, { name: 'spend', emit: 'close' }),
+)
+type Spend = typeof spend extends Observable<infer R> ? R : never
+expectTypeOf<Spend>().toExtend<WindowedRecord<string, { readonly orders: number; readonly total: number }>>()
+expectTypeOf<Spend['key']>().toEqualTypeOf<string>()
+expectTypeOf<Spend['value']['total']>().toEqualTypeOf<number>()
+expectTypeOf<Spend['window']>().toEqualTypeOf<Window>()
+app.run('spend', spend.pipe(toTopic('spend')))
+
+// An inner join never meets null.
+orders.pipe(
+  streamTableJoin(users, (_order, user) => {
+    expectTypeOf(user).toEqualTypeOf<User>()
+    return user.tier
+  }),
+)
+
+// Without a window there is none on the results.
+const totals = orders.pipe(
+  aggregate(
+    sum((order) => order.value.amount),
+    { name: 'totals' },
+  ),
+)
+expectTypeOf(totals).toExtend<Observable<StreamRecord<string, number>>>()
+expectTypeOf<
+  typeof totals extends Observable<infer R> ? ('window' extends keyof R ? true : false) : never
+>().toEqualTypeOf<false>()
+expectTypeOf(toTable('totals', totals).get('a')).toEqualTypeOf<number | undefined>()
+
+// A key of another type.
+const byAmount = orders.pipe(keyBy((order) => [order.value.userId, order.value.amount] as const))
+expectTypeOf<typeof byAmount extends Observable<infer R extends StreamRecord> ? R['key'] : never>().toEqualTypeOf<
+  readonly [string, number]
+>()
+
+// Values by what the functions return.
+const lengths = orders.pipe(
+  mapValues((order) => order.userId),
+  mapAsync(async (r) => r.value.length),
+)
+expectTypeOf<
+  typeof lengths extends Observable<infer R extends StreamRecord> ? R['value'] : never
+>().toEqualTypeOf<number>()
+const rolled = orders.pipe(rollingAggregate('10m', count()))
+expectTypeOf<
+  typeof rolled extends Observable<infer R extends StreamRecord> ? R['key'] : never
+>().toEqualTypeOf<string>()
+
+// The wrong import: rxjs's `count` is no aggregator.
+// @ts-expect-error
+orders.pipe(aggregate(rxjsCount()))
+
+// Durations are checked by the compiler.
+const good: Duration[] = [5, '5ms', '5s', '1.5m', '24h', '7d']
+expectTypeOf(good).toEqualTypeOf<Duration[]>()
+// @ts-expect-error
+tumblingWindow('5 minutes')
+// @ts-expect-error
+tumblingWindow('m')
+// @ts-expect-error
+tumblingWindow('5M')
+
+// A table of one key type isn't joined with a stream of another.
+const numbered = app.table<User, number>('numbered', { key: json<number>(), value: json<User>() })
+// @ts-expect-error
+orders.pipe(streamTableJoin(numbered, (order) => order))
+
+// A filter of rxjs would lose a table's deletes: a table has no pipe for it.
+// @ts-expect-error
+users.pipe
