@@ -181,7 +181,8 @@ function onTime<R extends StreamRecord<string, Transaction>>(late: ReturnType<ty
 
 const firstVisits: Aggregator<StreamRecord<string, Payment>, Places, Places> = {
   init: () => ({}),
-  add: (visited, { value: { id, country } }) => (Object.hasOwn(visited, country) ? visited : { ...visited, [country]: id }),
+  add: (visited, { value: { id, country } }) =>
+    Object.hasOwn(visited, country) ? visited : { ...visited, [country]: id },
 }
 
 function isNewPlace({ id, country }: Payment, visited: Places): boolean {

@@ -21,9 +21,7 @@ export interface AggregateOptions {
 
 /** What an aggregate makes of records of type R: windowed results if a window was declared. */
 export type Aggregated<R extends StreamRecord<any, any>, Out> =
-  R extends InWindow<unknown>
-    ? WindowedRecord<NonNullable<R['key']> & Key, Out>
-    : StreamRecord<NonNullable<R['key']> & Key, Out>
+  R extends InWindow<unknown> ? WindowedRecord<Extract<R['key'], Key>, Out> : StreamRecord<Extract<R['key'], Key>, Out>
 
 /**
  * Keeps one value per key (per key and window, after a window) and emits it.

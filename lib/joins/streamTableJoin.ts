@@ -29,7 +29,7 @@ export interface StreamTableJoinOptions<Kind extends 'inner' | 'left' = 'inner' 
  * @throws TidemarkError at planning `CO_PARTITION`
  */
 export function streamTableJoin<R extends StreamRecord<any, any>, V, Out, Kind extends 'inner' | 'left' = 'inner'>(
-  table: Table<NonNullable<R['key']> & Key, V>,
+  table: Table<Extract<R['key'], Key>, V>,
   joiner: (value: NonNullable<R['value']>, row: Kind extends 'left' ? V | null : V, record: R) => Out,
   options: StreamTableJoinOptions<Kind> = {},
 ): OperatorFunction<R, WithValue<R, Out>> {

@@ -43,7 +43,7 @@ export function rollingAggregate<R extends StreamRecord<any, any>, A extends Agg
   size: Duration,
   given: Aggregator<RollingRecord<NoInfer<R>>, Out, any> | A,
   options: RollingOptions = {},
-): OperatorFunction<R, StreamRecord<NonNullable<R['key']> & Key, ResultOf<A, Out>>> {
+): OperatorFunction<R, StreamRecord<Extract<R['key'], Key>, ResultOf<A, Out>>> {
   const sizeMs = durationMs(size, 'rollingAggregate: size', 1)
   const aggregator = oneAggregator(given as Aggregator<never, unknown, any>) as Aggregator<AnyValue, unknown, unknown>
   return (source) => {
@@ -62,7 +62,7 @@ export function rollingAggregate<R extends StreamRecord<any, any>, A extends Agg
       role: { is: 'side' },
     })
     keepsRows(stream, changes)
-    return stream as unknown as Observable<StreamRecord<NonNullable<R['key']> & Key, ResultOf<A, Out>>>
+    return stream as unknown as Observable<StreamRecord<Extract<R['key'], Key>, ResultOf<A, Out>>>
   }
 }
 
