@@ -1,0 +1,10 @@
+// `npm run bench`: what Tidemark costs beside a loop written by hand. `npm run bench -- core` runs one part.
+import { benchCore } from './core.js'
+import { benchKafka } from './kafka.js'
+
+const parts: Record<string, () => Promise<void>> = { core: benchCore, kafka: benchKafka }
+
+const wanted = process.argv.slice(2)
+for (const name of wanted)
+  if (!(name in parts)) throw new Error(`no part ${name}; there are ${Object.keys(parts).join(', ')}`)
+for (const [name, run] of Object.entries(parts)) if (wanted.length === 0 || wanted.includes(name)) await run()
