@@ -1,4 +1,3 @@
-export { type Aggregated, type AggregateOptions, aggregate } from './aggregates/aggregate.js'
 export type { Aggregator, Aggregators, ResultOf } from './aggregates/aggregator.js'
 export { avg } from './aggregates/avg.js'
 export { collect } from './aggregates/collect.js'
@@ -14,9 +13,10 @@ export { type App, type AppOptions, createApp, type StreamOptions, type TableOpt
 export type { AppState, AppStats, TaskStats } from './app/runtime.js'
 export { type EmbeddedOptions, embedded } from './brokers/embedded.js'
 export { type StreamTableJoinOptions, streamTableJoin } from './joins/streamTableJoin.js'
+export { type Aggregated, type AggregateOptions, aggregate } from './operators/aggregate.js'
 export { type KeyByOptions, keyBy } from './operators/keyBy.js'
 export { type MapAsyncOptions, mapAsync } from './operators/mapAsync.js'
-export { mapValues, type WithValue } from './operators/mapValues.js'
+export { mapValues } from './operators/mapValues.js'
 export { type ProcessContext, type ProcessOptions, type Processor, process } from './operators/process.js'
 export { shared } from './operators/shared.js'
 export { sideOutput } from './operators/sideOutput.js'
@@ -37,6 +37,7 @@ export {
   type StreamRecord,
   type Window,
   type WindowedRecord,
+  type WithValue,
 } from './record/record.js'
 export { bytes, json, type Serde, string } from './record/serde.js'
 export { memory } from './stores/memory.js'

@@ -28,7 +28,7 @@ export interface AppOptions {
   readonly commitInterval?: Duration
   /** Between words of an exchange's writer about its time, where no record carries it. Default 1 s. */
   readonly watermarkInterval?: Duration
-  /** Records read ahead of a partition before it is paused; it resumes at a quarter. Default 5,000. */
+  /** Records read ahead of a partition before it is paused; it resumes at a quarter. Default 20,000. */
   readonly maxBufferedRecords?: number
   /** Longest run of records before I/O gets its turn. Default 5 ms. */
   readonly slice?: Duration
@@ -119,7 +119,7 @@ export function createApp(options: AppOptions): App {
     commitMs: durationMs(options.commitInterval ?? (exactlyOnce ? 100 : 1_000), 'createApp: commitInterval', 1),
     watermarkMs: durationMs(options.watermarkInterval ?? 1_000, 'createApp: watermarkInterval', 1),
     sliceMs: durationMs(options.slice ?? 5, 'createApp: slice', 1),
-    maxBuffered: options.maxBufferedRecords ?? 5_000,
+    maxBuffered: options.maxBufferedRecords ?? 20_000,
     plan,
   })
 

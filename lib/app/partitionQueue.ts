@@ -4,7 +4,7 @@ import type { Key } from '../record/key.js'
 import type { StreamRecord } from '../record/record.js'
 import { readStamps, type TimeStamp, withoutStamps } from '../record/stamp.js'
 import type { ExchangeRole, SourceRole } from '../task/definition.js'
-import { badTimestamp } from '../task/local.js'
+import { badTimestamp, isTimestamp } from '../task/local.js'
 
 /** What a task has of one partition and hasn't handled yet, with its place in the log. */
 export class PartitionQueue {
@@ -108,7 +108,7 @@ function decode(
       part = 'timestamp'
       record.timestamp = role.timestamp(record)
     }
-    if (!(record.timestamp >= 0 && record.timestamp < Number.POSITIVE_INFINITY)) throw badTimestamp(record.timestamp)
+    if (!isTimestamp(record.timestamp)) throw badTimestamp(record.timestamp)
     return record
   } catch (cause) {
     const message = cause instanceof Error ? cause.message.replace(/^[A-Z_]+: /, '') : String(cause)

@@ -121,7 +121,7 @@ export class TaskScope extends Scope {
     if (this.isRunning) {
       throw new TidemarkError(
         'NOT_PLANNED',
-        'an operator was subscribed while its task runs (by concat, switchMap, retry or the like); merge, and use onError instead of retry',
+        'an operator was subscribed while its task runs (by concat, switchMap, retry or the like); merge instead of concat and switchMap, and give retries to mapAsync',
         place,
       )
     }

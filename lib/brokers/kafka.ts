@@ -43,7 +43,7 @@ export interface KafkaOptions {
   readonly transactionTimeout?: Duration
   /** How long a fetch waits where there is nothing to read. Default: 100 ms. */
   readonly maxWait?: Duration
-  /** The most that one fetch brings, per partition and in all. Default: 1 MiB and 8 MiB. */
+  /** The most that one fetch brings, per partition and in all. Default: 256 KiB and 8 MiB. */
   readonly maxPartitionBytes?: number
   readonly maxBytes?: number
 }
@@ -97,7 +97,7 @@ class KafkaBroker implements Broker {
     this.replicationFactor = options.replicationFactor ?? -1
     this.limits = {
       maxWaitMs: durationMs(options.maxWait ?? 100, 'kafka: maxWait'),
-      maxPartitionBytes: options.maxPartitionBytes ?? 1 << 20,
+      maxPartitionBytes: options.maxPartitionBytes ?? 256 << 10,
       maxBytes: options.maxBytes ?? 8 << 20,
     }
     this.kafka = new kafkajs.Kafka({

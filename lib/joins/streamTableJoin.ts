@@ -1,7 +1,6 @@
 import type { Observable, OperatorFunction } from 'rxjs'
-import type { WithValue } from '../operators/mapValues.js'
 import type { Key } from '../record/key.js'
-import type { StreamRecord } from '../record/record.js'
+import type { StreamRecord, WithValue } from '../record/record.js'
 import type { Rows } from '../tables/rows.js'
 import { rowsDefinition, type Table } from '../tables/table.js'
 import { define } from '../task/operate.js'

@@ -2,12 +2,11 @@ import type { OperatorFunction } from 'rxjs'
 import { type Duration, durationMs } from '../record/duration.js'
 import { show, TidemarkError } from '../record/errors.js'
 import { type Key, keyIdentity } from '../record/key.js'
-import type { StreamRecord } from '../record/record.js'
+import type { StreamRecord, WithValue } from '../record/record.js'
 import { type RecordJson, recordFromJson, recordToJson } from '../record/recordJson.js'
 import type { Handlers, OperatorContext } from '../task/definition.js'
 import { operate } from '../task/operate.js'
 import type { CellState } from '../task/state.js'
-import type { WithValue } from './mapValues.js'
 
 export interface MapAsyncOptions {
   /** Names the state: the inputs in flight. A must where the app's store is durable. */

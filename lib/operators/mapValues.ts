@@ -1,11 +1,6 @@
 import type { OperatorFunction } from 'rxjs'
-import type { StreamRecord } from '../record/record.js'
+import type { StreamRecord, WithValue } from '../record/record.js'
 import { operate } from '../task/operate.js'
-
-/** A record type with another value type: key, window and the rest stay. */
-export type WithValue<R extends StreamRecord<unknown, unknown>, V> = {
-  readonly [Field in keyof R]: Field extends 'value' ? V : R[Field]
-}
 
 /**
  * Gives each record another value; key, timestamp and window stay, so nothing is repartitioned.

@@ -13,7 +13,8 @@ import { sameWatermark, type WatermarkOptions, watermarkOf } from '../task/water
  * watermark  -4   4         11          a window that ends at 10 closes with d
  * ```
  *
- * The sources beneath measure it, per partition and before any filter: `watermark = highest timestamp - maxOutOfOrderness`, and
+ * An app's sources measure it, per partition and before any filter (outside an app, where sources are plain Observables, the first of our
+ * operators does): `watermark = highest timestamp - maxOutOfOrderness`, and
  * the stream's is the minimum over its active partitions. Records with a timestamp at or above it are on time. With `idleTimeout`, a
  * partition with nothing to read for that long (lag is never idle) doesn't count; when all are quiet, time goes on
  * with the wall clock, so that windows close when traffic stops. On completion time goes to +Infinity. It costs nothing per record.

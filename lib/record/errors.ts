@@ -28,7 +28,6 @@ export type ErrorCode =
   | 'LOST_WINDOW'
   | 'NAME_TAKEN'
   | 'NOT_PLANNED'
-  | 'NOT_RUNNING'
   | 'NOT_SERIALISABLE'
   | 'OFFSET_OUT_OF_RANGE'
   | 'OPERATOR_FAILED'

@@ -29,6 +29,11 @@ export interface WindowedRecord<K = Key, V = unknown> extends StreamRecord<K, V>
   readonly final: boolean
 }
 
+/** A record type with another value type: key, window and the rest stay. */
+export type WithValue<R extends StreamRecord<unknown, unknown>, V> = {
+  readonly [Field in keyof R]: Field extends 'value' ? V : R[Field]
+}
+
 /**
  * Makes a record for a test, a REPL or a plain Observable; an app's sources make their own.
  *

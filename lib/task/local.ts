@@ -77,22 +77,26 @@ export class LocalScope extends Scope {
       this.caught(input.node, gap(input, record as AnyRecord, this), record as AnyRecord)
       return
     }
-    this.enter(() => {
-      if (!this.sealed && !this.trySeal(input.node)) return
-      const { timestamp } = record as AnyRecord
-      if (!(timestamp >= 0 && timestamp < Number.POSITIVE_INFINITY)) {
-        this.caught(input.node, badTimestamp(timestamp), record as AnyRecord)
-        return
-      }
-      const { entry } = input
-      const lane = entry.lane(0, 0)
-      if (entry.declared !== undefined && entry.declared.idleMs < Number.POSITIVE_INFINITY) {
-        lane.activeAt = this.clock.now()
-        this.watchIdle()
-      }
-      this.measure(entry, lane, timestamp)
-      input.next(record)
-    })
+    if (this.isHolding) this.waiting.push(() => this.outside(input, record))
+    else this.dispatchRecord(this.take, input, record)
+  }
+
+  private readonly take = (input: Input, record: unknown): void => {
+    if (!this.sealed && !this.trySeal(input.node)) return
+    const { timestamp } = record as AnyRecord
+    if (!isTimestamp(timestamp)) {
+      this.caught(input.node, badTimestamp(timestamp), record as AnyRecord)
+      return
+    }
+    const { entry } = input
+    const lane = entry.lane(0, 0)
+    if (entry.declared !== undefined && entry.declared.idleMs < Number.POSITIVE_INFINITY) {
+      lane.activeAt = this.clock.now()
+      this.watchIdle()
+    }
+    this.measure(entry, lane, timestamp)
+    input.next(record)
+    if (this.isAdvancing && !this.hasFailed) this.continueAdvance(never)
   }
 
   private trySeal(node: Node): boolean {
@@ -252,6 +256,9 @@ export function gap(input: Input, record: AnyRecord, scope: Scope): TidemarkErro
     place,
   )
 }
+
+export const isTimestamp = (timestamp: unknown): timestamp is number =>
+  typeof timestamp === 'number' && timestamp >= 0 && timestamp < Number.POSITIVE_INFINITY
 
 export function badTimestamp(timestamp: unknown): TidemarkError {
   return new TidemarkError(

@@ -321,6 +321,17 @@ export abstract class Scope implements StateHome {
     }
   }
 
+  /** The same for one record: a closure for each would cost a fifth of a local chain's speed. */
+  protected dispatchRecord(take: (input: Input, record: unknown) => void, input: Input, record: unknown): void {
+    const outer = active
+    setActive(this)
+    try {
+      take(input, record)
+    } finally {
+      setActive(outer)
+    }
+  }
+
   /** Stops the running dispatch: whatever it still emits reaches nobody. */
   protected abandon(): void {
     if (active === this) setActive(undefined)

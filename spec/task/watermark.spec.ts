@@ -84,6 +84,15 @@ describe('idle lanes', () => {
       expected: undefined,
     },
     {
+      name: 'but from it on',
+      lanes: [
+        { lane: 0, newest: 100, at: 15 },
+        { lane: 1, newest: 20, at: 5 },
+      ],
+      now: 15,
+      expected: 95,
+    },
+    {
       name: 'lag is never idle',
       lanes: [
         { lane: 0, newest: 100, at: 50 },

@@ -22,14 +22,14 @@ describe('its diagram', () => {
 
   test('one aggregator', async () => {
     const out = 'a--b--x--|'
-    expectDrawn('aggregates/aggregate.ts', `in                                    ${source}`)
-    expectDrawn('aggregates/aggregate.ts', `aggregate(sum(r => r.value))          ${out}`)
+    expectDrawn('operators/aggregate.ts', `in                                    ${source}`)
+    expectDrawn('operators/aggregate.ts', `aggregate(sum(r => r.value))          ${out}`)
     await runMarbles({ source, out, values, pipeline: (s) => s.pipe(aggregate(total)) })
   })
 
   test('several', async () => {
     const out = 'p--q--r--|'
-    expectDrawn('aggregates/aggregate.ts', `aggregate({ n: count(), s: sum(…) })  ${out}`)
+    expectDrawn('operators/aggregate.ts', `aggregate({ n: count(), s: sum(…) })  ${out}`)
     await runMarbles({ source, out, values, pipeline: (s) => s.pipe(aggregate({ n: count(), s: total })) })
   })
 })

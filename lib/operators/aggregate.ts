@@ -1,4 +1,6 @@
 import type { Observable, OperatorFunction } from 'rxjs'
+import type { Aggregator, Aggregators, ResultOf } from '../aggregates/aggregator.js'
+import { oneAggregator } from '../aggregates/combine.js'
 import type { Key } from '../record/key.js'
 import { NO_HEADERS, type StreamRecord, type WindowedRecord } from '../record/record.js'
 import type { Change } from '../tables/change.js'
@@ -9,8 +11,6 @@ import type { Cell } from '../task/state.js'
 import type { Windowing } from '../task/windowing.js'
 import { aggregateWindows } from '../windows/aggregateWindows.js'
 import type { InWindow } from '../windows/inWindow.js'
-import type { Aggregator, Aggregators, ResultOf } from './aggregator.js'
-import { oneAggregator } from './combine.js'
 
 export interface AggregateOptions {
   /** Names the state. A must where the app's store is durable. */
