@@ -41,7 +41,10 @@ export interface StreamOptions<K, V> {
   /** Default: strings as UTF-8. */
   readonly key?: Serde<K>
   readonly value: Serde<V>
-  /** Event time of a record, in ms since the epoch. Default: the timestamp that the broker has. */
+  /**
+   * Event time of a record, in ms since the epoch. Default: the timestamp that the broker has. A stream asks it of records with a null
+   * value too, if the topic has any; a table doesn't, and takes a delete's timestamp from the broker.
+   */
   readonly timestamp?: (record: StreamRecord<K, V>) => number
   readonly watermark?: WatermarkOptions
   /** What to do with a record that can't be read: `fail` (default) stops the app there, `skip` counts and reports it on `errors$`. */
@@ -49,7 +52,10 @@ export interface StreamOptions<K, V> {
 }
 
 /** The values of a table are never null: null deletes. */
-export type TableOptions<K, V> = Omit<StreamOptions<K, V>, 'watermark'>
+export type TableOptions<K, V> = Omit<StreamOptions<K, V>, 'watermark'> & {
+  /** Names the state. Default: the topic. */
+  readonly name?: string
+}
 
 /** A pipeline with its broker, store and id; what runs. */
 export interface App {
@@ -76,6 +82,14 @@ export interface App {
   describe(format?: 'text' | 'mermaid'): string
   /** Figures of the tasks that run in this process. */
   stats(): AppStats
+}
+
+function atLeastOne(maxBufferedRecords: number): number {
+  if (Number.isInteger(maxBufferedRecords) && maxBufferedRecords >= 1) return maxBufferedRecords
+  throw new TidemarkError(
+    'BAD_OPTION',
+    `createApp: maxBufferedRecords must be a whole number of at least 1; got ${show(maxBufferedRecords)}`,
+  )
 }
 
 /**
@@ -119,7 +133,7 @@ export function createApp(options: AppOptions): App {
     commitMs: durationMs(options.commitInterval ?? (exactlyOnce ? 100 : 1_000), 'createApp: commitInterval', 1),
     watermarkMs: durationMs(options.watermarkInterval ?? 1_000, 'createApp: watermarkInterval', 1),
     sliceMs: durationMs(options.slice ?? 5, 'createApp: slice', 1),
-    maxBuffered: options.maxBufferedRecords ?? 20_000,
+    maxBuffered: atLeastOne(options.maxBufferedRecords ?? 20_000),
     plan,
   })
 
@@ -148,8 +162,20 @@ export function createApp(options: AppOptions): App {
   return {
     id: options.id,
     stream: (topic, given) => source(topic, given, 'stream'),
-    table: <V, K extends Key = string>(topic: string, given: TableOptions<K, V>) =>
-      tableOf<K, V>(topic, source<K | null, V | null>(topic, given as never, 'table')),
+    table<V, K extends Key = string>(topic: string, given: TableOptions<K, V>): Table<K, V> {
+      const { timestamp } = given
+      const rows = source<K | null, V | null>(
+        topic,
+        {
+          ...given,
+          ...(timestamp !== undefined && {
+            timestamp: (record) => (record.value === null ? record.timestamp : timestamp(record as StreamRecord<K, V>)),
+          }),
+        } as StreamOptions<K | null, V | null>,
+        'table',
+      )
+      return tableOf<K, V>(given.name ?? topic, rows)
+    },
     run(name, pipeline) {
       if (runtime.state !== 'created')
         throw new TidemarkError('BAD_OPTION', 'app.run: pipelines are added before start', { app: options.id })

@@ -3,11 +3,11 @@ import type { StoreEntry } from '../ports/store.js'
 import { TidemarkError } from '../record/errors.js'
 import { utf8 } from '../record/serde.js'
 
-/** Time reached, by source topic: the watermark, the bound of an exchange, and each lane's newest timestamp and watermark. */
+/** Time reached by a source: the watermark, the bound of an exchange, and each lane's newest timestamp and watermark. */
 export interface SavedTime {
   readonly watermark: number | null
   readonly cap: number | null
-  readonly lanes: readonly (readonly [id: string, newest: number | null, watermark: number | null])[]
+  readonly lanes: readonly (readonly [id: string, newest: number | null, watermark: number | null, idle: boolean])[]
 }
 
 /** What a checkpoint says besides the entries of states. */
@@ -16,7 +16,9 @@ export interface Manifest {
   /** Fingerprint of the plan that wrote it. */
   readonly plan: string
   readonly positions: readonly Position[]
-  readonly sources: { readonly [topic: string]: SavedTime }
+  /** The states that it holds. */
+  readonly states: readonly string[]
+  readonly sources: { readonly [source: string]: SavedTime }
   /** Stream time by operator. */
   readonly streamTimes: { readonly [operator: string]: number }
 }

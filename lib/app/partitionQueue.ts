@@ -19,8 +19,7 @@ export class PartitionQueue {
   isPaused = false
   /** Decoded once, when its turn is weighed. */
   private decoded: StreamRecord<Key | null, unknown> | undefined
-  /** Wall clock, ms: since when it has been waited for. */
-  waitingSince: number | undefined
+  private decodedBy: SourceRole | ExchangeRole | undefined
 
   constructor(
     readonly topic: string,
@@ -37,7 +36,6 @@ export class PartitionQueue {
     if (batch.nextOffset <= this.position) return
     this.batches.push(batch)
     this.size += batch.records.length
-    this.waitingSince = undefined
     this.skipHandled()
   }
 
@@ -59,9 +57,12 @@ export class PartitionQueue {
     return this.batches[0]?.records[this.at]
   }
 
-  /** The next record as a source reads it; the same object until {@link done}. */
+  /** The next record as a source reads it. */
   record(role: SourceRole | ExchangeRole): StreamRecord<Key | null, unknown> {
-    this.decoded ??= decode(this.head() as RawRecord, this.topic, this.partition, role)
+    if (this.decoded === undefined || this.decodedBy !== role) {
+      this.decoded = decode(this.head() as RawRecord, this.topic, this.partition, role)
+      this.decodedBy = role
+    }
     return this.decoded
   }
 

@@ -21,6 +21,8 @@ export interface PlannedSource {
 /** What becomes one task per partition. */
 export interface SubTopology {
   readonly id: number
+  /** The topics that it reads: what its checkpoints are filed under, as numbers change when pipelines are reordered. */
+  readonly title: string
   readonly definitions: readonly Definition[]
   /** What a task subscribes: the pipelines passed to `run`, and writing halves of exchanges. */
   readonly roots: readonly Observable<unknown>[]
@@ -78,7 +80,7 @@ export function planApp(
       if (probe.nodes.has(node.definition)) continue
       throw new TidemarkError(
         'FOREIGN_TASK',
-        `${node.operator} would run once for all tasks, as it stands behind share, shareReplay, connect or a Subject; use shared() instead`,
+        `${node.operator} would run once for all tasks, as it stands behind share, shareReplay, connect or a Subject (use shared() instead), or is made anew by each subscription (defer, iif: build it before)`,
         { app, operator: node.operator },
       )
     }
@@ -161,6 +163,7 @@ function describePlan(app: string, scope: PlanScope): Plan {
     const nodes = scope.order.filter((node) => idOf(node) === id)
     return {
       id,
+      title: [...new Set(nodes.flatMap((node) => planned.get(node)?.topic ?? []))].sort().join('+'),
       definitions: nodes.map((node) => node.definition),
       roots: nodes
         .filter(({ definition: { role } }) => role?.is === 'root' || role?.is === 'writer')

@@ -11,7 +11,7 @@ const NAME = /^[A-Za-z0-9._-]+$/
 
 /** A graph that is never fed: subscribing the pipelines in it shows what an app consists of. */
 export class PlanScope extends Scope {
-  readonly info: TaskInfo = { id: 'plan', partition: 0 }
+  readonly info: TaskInfo = { id: 'plan', partition: 0, writer: 'plan' }
   readonly clock = systemClock
   readonly tracked = false
   readonly states = new Map<string, Node>()

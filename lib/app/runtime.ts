@@ -18,7 +18,7 @@ import { Snapshot } from './checkpoint.js'
 import { describeText } from './describe.js'
 import { PartitionQueue } from './partitionQueue.js'
 import { resolvePartitions, tasksOf } from './partitions.js'
-import type { Plan } from './plan.js'
+import type { Plan, SubTopology } from './plan.js'
 import { type TaskHost, TaskScope, taskId } from './taskScope.js'
 
 export type AppState = 'created' | 'starting' | 'rebalancing' | 'running' | 'stopping' | 'stopped' | 'failed'
@@ -83,12 +83,15 @@ export class Runtime implements TaskHost, ConsumerListener {
   private producer: Producer | undefined
   private readonly slotProducers = new Map<number, TransactionalProducer>()
   private isScheduled = false
+  private turn = 0
   private readonly cancels = new Set<() => void>()
   private committing: Promise<void> = Promise.resolve()
   private checkpoints = 0
   private hasAssigned: (() => void) | undefined
   private opened: (() => Promise<void>)[] = []
   private ending: Promise<void> | undefined
+  private starting: Promise<void> | undefined
+  private isStopping = false
 
   // Records on their way without a transaction.
   private unsent: OutRecord[] = []
@@ -108,7 +111,13 @@ export class Runtime implements TaskHost, ConsumerListener {
 
   // ---- start and stop
 
-  async start(): Promise<void> {
+  start(): Promise<void> {
+    const starting = this.begin()
+    this.starting = starting.catch(() => {})
+    return starting
+  }
+
+  private async begin(): Promise<void> {
     const { id, instance, broker, store } = this.options
     if (this.state !== 'created')
       throw this.refuse('BAD_STATE', `start: the app is ${this.state}; make a new one to run it again`)
@@ -153,6 +162,7 @@ export class Runtime implements TaskHost, ConsumerListener {
       await store.open(storeName)
       this.opened.push(() => store.close())
     }
+    await this.checkScopes(store)
     if (!this.options.isTransactional) {
       const producer = await broker.producer()
       this.producer = producer
@@ -174,6 +184,11 @@ export class Runtime implements TaskHost, ConsumerListener {
       plan: describeText(this.plan),
       listener: this,
     })
+    if (this.failure !== undefined) {
+      // It failed while it was joining: nobody else knows this member yet.
+      await this.consumer.close()
+      throw this.failure
+    }
     this.every(this.options.commitMs, () => this.commit())
     this.every(this.options.watermarkMs, async () => this.stampExchanges())
     const idleMs = Math.min(
@@ -182,7 +197,7 @@ export class Runtime implements TaskHost, ConsumerListener {
       ),
     )
     if (Number.isFinite(idleMs)) this.every(Math.min(1_000, Math.max(10, idleMs / 2)), () => this.checkIdle())
-    await Promise.race([first, this.pause(START_MS)])
+    if (!this.isStopping) await Promise.race([first, this.pause(START_MS)])
   }
 
   private pause(ms: number): Promise<void> {
@@ -213,14 +228,15 @@ export class Runtime implements TaskHost, ConsumerListener {
       this.state$.next('stopped')
       return
     }
+    this.isStopping = true
+    this.hasAssigned?.()
+    await this.starting
     if (this.state === 'stopped' || this.state === 'failed' || this.state === 'stopping') {
       await this.ending
       return
     }
     this.state$.next('stopping')
-    this.ending = this.end(async () => {
-      await this.commit()
-    })
+    this.ending = this.end(() => this.commit())
     await this.ending
     if (this.failure === undefined) this.state$.next('stopped')
   }
@@ -235,7 +251,11 @@ export class Runtime implements TaskHost, ConsumerListener {
         this.errors$.next(this.asError(error))
       }
     }
-    await attempt(last)
+    try {
+      await last()
+    } catch (error) {
+      this.failed(undefined, this.asError(error))
+    }
     for (const task of this.tasks.values()) task.close()
     this.tasks.clear()
     this.queues.clear()
@@ -253,7 +273,13 @@ export class Runtime implements TaskHost, ConsumerListener {
     const known = error.at({ app: this.options.id })
     this.failure = known
     const wasStopping = this.state === 'stopping'
+    const wasRunning = this.state === 'running' || this.state === 'stopping'
     this.state$.next('failed')
+    // Nobody listens and no call is there to reject: told as RxJS tells an error without a handler.
+    if (!this.errors$.observed && wasRunning)
+      this.clock.after(0, () => {
+        throw known
+      })
     this.errors$.next(known)
     this.hasAssigned?.()
     // Nothing is committed: the last checkpoint holds, and what followed it is done again.
@@ -325,9 +351,10 @@ export class Runtime implements TaskHost, ConsumerListener {
   ): Promise<Position[]> {
     const planned = this.plan.subTopologies[sub] as Plan['subTopologies'][number]
     const id = taskId(sub, partition)
-    const snapshot = new Snapshot(id, await this.options.store.load(this.scopeOf(id)))
+    const snapshot = new Snapshot(id, await this.options.store.load(this.scopeOf(planned, partition)))
     if (!this.isActive) return []
-    const task = new TaskScope(planned, partition, this, snapshot)
+    this.checkStates(id, planned, snapshot)
+    const task = new TaskScope(planned, partition, this, snapshot, topics)
     const saved = new Map(snapshot.manifest?.positions.map((position) => [keyOf(position), position.offset]))
     const positions: Position[] = []
     try {
@@ -357,6 +384,37 @@ export class Runtime implements TaskHost, ConsumerListener {
     }
     this.tasks.set(id, task)
     return positions
+  }
+
+  /** A checkpoint of other states than the plan's would restore some of them as of another time. */
+  private checkStates(task: string, sub: SubTopology, { manifest }: Snapshot): void {
+    if (manifest === undefined) return
+    const gone = manifest.states.filter((name) => !sub.states.includes(name))
+    const added = sub.states.filter((name) => !manifest.states.includes(name))
+    if (gone.length + added.length === 0) return
+    throw this.refuse(
+      'PLAN_MISMATCH',
+      `the checkpoint of task ${task} was written by another plan: ${[
+        ...gone.map((name) => `it has a state ${name} that no operator has now`),
+        ...added.map((name) => `it has no state ${name}`),
+      ].join(
+        ', ',
+      )}. Restore the names, or give the app another id (or clear its store) to build the state anew from the log`,
+    )
+  }
+
+  /** Checkpoints of sub-topologies that the plan doesn't have would be left behind, and come back as of then. */
+  private async checkScopes(store: StoreAdapter): Promise<void> {
+    const known = new Set(this.plan.subTopologies.map((sub) => sub.title))
+    for (const scope of await store.scopes()) {
+      if (!scope.startsWith(this.scopePrefix)) continue
+      const title = scope.slice(this.scopePrefix.length, scope.lastIndexOf('/'))
+      if (known.has(title)) continue
+      throw this.refuse(
+        'PLAN_MISMATCH',
+        `the store has a checkpoint of a sub-topology that read ${title.replaceAll('+', ', ')}, and none of the plan's reads just that. Restore the pipeline, or give the app another id (or clear its store) to build the state anew from the log`,
+      )
+    }
   }
 
   private async openSlot(slot: number): Promise<void> {
@@ -420,12 +478,20 @@ export class Runtime implements TaskHost, ConsumerListener {
   private readonly runSlice = (): void => {
     this.isScheduled = false
     if (!this.isActive || this.backlog > MAX_UNSENT) return
+    const until = this.clock.now() + this.options.sliceMs
+    const isOver = () => this.clock.now() >= until
+    const tasks = [...this.tasks.values()]
     let more = false
-    for (const task of this.tasks.values()) {
-      const until = this.clock.now() + this.options.sliceMs
-      if (task.step(() => this.clock.now() >= until)) more = true
+    for (let n = 0; n < tasks.length; n++) {
+      // Where the last slice ended, so that each has its turn.
+      const task = tasks[(this.turn + n) % tasks.length] as TaskScope
+      if (task.step(isOver)) more = true
       if (!this.isActive) return
       this.resume(task)
+      if (!isOver()) continue
+      this.turn = (this.turn + n + 1) % tasks.length
+      more = true
+      break
     }
     this.collectOutput()
     if (more) this.wake()
@@ -521,7 +587,7 @@ export class Runtime implements TaskHost, ConsumerListener {
   }
 
   private changesOf(task: TaskScope): StoreChanges {
-    return { scope: this.scopeOf(task.info.id), entries: task.takeCheckpoint() }
+    return { scope: this.scopeOf(task.sub, task.partition), entries: task.takeCheckpoint() }
   }
 
   /** At least once: outputs are acknowledged, then state and offsets are stored in one, then the group hears of it. */
@@ -549,10 +615,14 @@ export class Runtime implements TaskHost, ConsumerListener {
       const slot = task.partition % this.slots
       slots.set(slot, [...(slots.get(slot) ?? []), task])
     }
-    for (const [slot, members] of slots) {
-      const records = members.flatMap((task) => task.takeOutput())
-      const changes = members.map((task) => this.changesOf(task))
-      const positions = members.flatMap((task) => task.positions)
+    // All of them now, between records: what follows waits, and tasks go on meanwhile.
+    const commits = [...slots].map(([slot, members]) => ({
+      slot,
+      records: members.flatMap((task) => task.takeOutput()),
+      changes: members.map((task) => this.changesOf(task)),
+      positions: members.flatMap((task) => task.positions),
+    }))
+    for (const { slot, records, changes, positions } of commits) {
       const transaction = await (this.slotProducers.get(slot) as TransactionalProducer).begin()
       if (records.length > 0) await transaction.send(records)
       await transaction.sendOffsets(id, positions)
@@ -561,8 +631,12 @@ export class Runtime implements TaskHost, ConsumerListener {
     }
   }
 
-  private scopeOf(task: string): string {
-    return `task/${this.options.id}/${task}`
+  private scopeOf(sub: SubTopology, partition: number): string {
+    return `${this.scopePrefix}${sub.title}/${partition}`
+  }
+
+  private get scopePrefix(): string {
+    return `task/${this.options.id}/`
   }
 
   // ---- what tasks ask for

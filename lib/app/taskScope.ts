@@ -24,7 +24,6 @@ import { idleWatermarks, type Lane, SourceTime } from '../task/watermark.js'
 import { fromSaved, type Manifest, manifestEntry, type SavedTime, type Snapshot, toSaved } from './checkpoint.js'
 import { type PartitionQueue, unstamp } from './partitionQueue.js'
 import type { Plan, PlannedSource, SubTopology } from './plan.js'
-import { CARRIED } from './planScope.js'
 
 /** What a task needs of the runtime around it. */
 export interface TaskHost {
@@ -51,9 +50,6 @@ interface Reader {
   partition: number
 }
 
-/** How long a partition with lag is waited for before other partitions go on without it. */
-const MAX_LAG_WAIT_MS = 1_000
-
 /** One sub-topology on one partition: its own subscription of the pipeline, its state, time and place in the log. */
 export class TaskScope extends Scope {
   readonly info: TaskInfo
@@ -75,16 +71,18 @@ export class TaskScope extends Scope {
   /** Something has happened that a checkpoint would tell. */
   isChanged = false
   handled = 0
-  private readonly stamped = new Map<Node, number[]>()
+  private readonly told = new Map<Node, (number | string)[]>()
 
   constructor(
     readonly sub: SubTopology,
     readonly partition: number,
     private readonly host: TaskHost,
     private readonly snapshot: Snapshot,
+    /** The topics of which a partition belongs to it. */
+    private readonly topics: readonly string[],
   ) {
     super()
-    this.info = { id: taskId(sub.id, partition), partition }
+    this.info = { id: taskId(sub.id, partition), partition, writer: writerId(sub, partition) }
     this.clock = host.clock
   }
 
@@ -146,11 +144,11 @@ export class TaskScope extends Scope {
     time.declared = planned.watermark
     node.source = time
     if (role.is === 'exchange') {
-      time.carried = planned.watermark === undefined || planned.watermark === CARRIED
-      if (planned.watermark === CARRIED && planned.writtenBy !== undefined) {
+      time.carried = true
+      const writing = this.host.plan.subTopologies[planned.writtenBy ?? -1]
+      if (planned.watermark !== undefined && writing !== undefined) {
         // Nobody's time is known before all have told theirs.
-        for (let p = 0; p < this.host.tasksIn(planned.writtenBy); p++)
-          time.lane(taskId(planned.writtenBy, p), this.clock.now())
+        for (let p = 0; p < this.host.tasksIn(writing.id); p++) time.lane(writerId(writing, p), this.clock.now())
       }
     }
     const resolved = role.is === 'exchange' ? { ...role, key: planned.keySerde } : role
@@ -158,17 +156,23 @@ export class TaskScope extends Scope {
     const reader: Reader = { node, role: resolved, planned, lane: undefined, partition: -1 }
     if (list === undefined) this.sources.set(planned.topic, [reader])
     else list.push(reader)
-    this.restoreTime(time, this.snapshot.manifest?.sources[planned.topic])
+    time.isAbsent = !this.topics.includes(planned.topic)
+    this.restoreTime(time, this.snapshot.manifest?.sources[this.sourceName(reader)])
+  }
+
+  private sourceName({ node, planned }: Reader): string {
+    return `${planned.topic}#${(this.sources.get(planned.topic) ?? []).findIndex((other) => other.node === node)}`
   }
 
   private restoreTime(time: SourceTime, saved: SavedTime | undefined): void {
     if (saved === undefined) return
     time.watermark = fromSaved(saved.watermark)
     time.cap = saved.cap ?? Number.POSITIVE_INFINITY
-    for (const [id, newest, watermark] of saved.lanes) {
+    for (const [id, newest, watermark, idle] of saved.lanes) {
       const lane = time.lane(id, this.clock.now())
       lane.newest = fromSaved(newest)
       lane.watermark = fromSaved(watermark)
+      lane.idle = idle
     }
   }
 
@@ -250,7 +254,7 @@ export class TaskScope extends Scope {
     let least = Number.POSITIVE_INFINITY
     for (const queue of queues) {
       if (queue.size === 0) {
-        if (queue.lag > 0 && this.waitsFor(queue)) return undefined
+        if (queue.lag > 0) return undefined
         continue
       }
       const timestamp = this.timestampOf(queue)
@@ -260,15 +264,6 @@ export class TaskScope extends Scope {
       }
     }
     return first
-  }
-
-  private waitsFor(queue: PartitionQueue): boolean {
-    const now = this.clock.now()
-    if (queue.waitingSince === undefined) {
-      queue.waitingSince = now
-      this.clock.after(MAX_LAG_WAIT_MS, () => this.host.wake())
-    }
-    return now - queue.waitingSince < MAX_LAG_WAIT_MS
   }
 
   /** One that can't be read comes first: it has to be dealt with anyhow. */
@@ -318,7 +313,6 @@ export class TaskScope extends Scope {
     this.measure(time, reader.lane, record.timestamp)
     if (record.timestamp > node.streamTime) node.streamTime = record.timestamp
     node.emit(record)
-    if (this.isAdvancing) this.afterRecord()
   }
 
   private deliverExchanged(node: Node, raw: StreamRecord<Key | null, unknown>): void {
@@ -329,7 +323,6 @@ export class TaskScope extends Scope {
       if (record.timestamp > node.streamTime) node.streamTime = record.timestamp
       node.emit(record)
     }
-    this.afterRecord()
   }
 
   private takeStamp(source: SourceTime, stamp: TimeStamp): void {
@@ -346,10 +339,6 @@ export class TaskScope extends Scope {
       this.version++
       this.beginAdvance()
     }
-  }
-
-  private afterRecord(): void {
-    if (this.failure === undefined) this.continueAdvance(() => false)
   }
 
   /**
@@ -377,10 +366,7 @@ export class TaskScope extends Scope {
     this.dispatch(() => {
       const risen = idleWatermarks([...topics.keys()], this.clock.now(), isCaughtUp)
       for (const [source, watermark] of risen) this.raise(source, watermark)
-      if (risen.size > 0) {
-        this.isChanged = true
-        this.continueAdvance(() => false)
-      }
+      if (risen.size > 0) this.isChanged = true
     })
   }
 
@@ -399,36 +385,52 @@ export class TaskScope extends Scope {
   addQueue(queue: PartitionQueue): void {
     this.queues.push(queue)
     for (const { node, role } of this.sources.get(queue.topic) ?? []) {
-      if (role.is === 'source' || node.source?.carried === false)
-        (node.source as SourceTime).lane(String(queue.partition), this.clock.now())
+      const time = node.source as SourceTime
+      if (role.is === 'source') time.lane(String(queue.partition), this.clock.now())
     }
+    this.version++
   }
 
-  /** Tells the readers of exchanges how far time is, where no record has told them. */
+  /** Tells the readers of exchanges how far time is, in partitions where no record has told them. */
   stampExchanges(): void {
     if (this.failure !== undefined) return
     const sources = [...this.sources.values()].flat().map(({ node }) => node.source as SourceTime)
-    const idle = sources.length > 0 && sources.every((source) => source.isIdle)
+    const declared = sources.filter((source) => source.declared !== undefined && !source.isAbsent)
     for (const node of this.ordered) {
-      if (node.definition.role?.is !== 'writer' || !node.hasWatermark) continue
-      const time = node.time()
+      if (node.definition.role?.is !== 'writer') continue
+      const { hasWatermark } = node
+      const known = hasWatermark ? node.time() : node.streamTime
+      // +Infinity: no partition of this task feeds the exchange.
+      const isSilent = known === Number.POSITIVE_INFINITY
+      const time = isSilent ? Number.NEGATIVE_INFINITY : known
+      const idle = isSilent || (hasWatermark && declared.every((source) => source.isIdle))
+      if (time === Number.NEGATIVE_INFINITY && !idle) continue
       const target = this.target(node)
-      const told = this.stamped.get(node) ?? []
-      this.stamped.set(node, told)
-      const mark = idle ? time + 0.5 : time
+      const told = this.toldBy(node)
+      const words = idle ? `idle at ${time}` : time
       for (let partition = 0; partition < target.partitions; partition++) {
-        if (told[partition] === mark || (time === Number.NEGATIVE_INFINITY && !idle)) continue
-        told[partition] = mark
+        if (told[partition] === words) continue
+        told[partition] = words
         this.output.push({
           topic: target.topic,
           partition,
           key: null,
           value: null,
           timestamp: Math.max(0, Number.isFinite(time) ? time : 0),
-          headers: [timeHeader({ task: this.info.id, time, hasWatermark: true, idle })],
+          headers: [timeHeader({ task: this.info.writer, time, hasWatermark, idle })],
         })
       }
     }
+  }
+
+  /** What each partition of an exchange has last heard of this task's time. */
+  private toldBy(node: Node): (number | string)[] {
+    let told = this.told.get(node)
+    if (told === undefined) {
+      told = []
+      this.told.set(node, told)
+    }
+    return told
   }
 
   // ---- what nodes ask for
@@ -464,7 +466,9 @@ export class TaskScope extends Scope {
     })
   }
 
-  write(_node: Node, write: TopicWrite): void {
+  write(node: Node, write: TopicWrite): void {
+    if (node.definition.role?.is === 'writer')
+      this.toldBy(node)[write.partition] = node.hasWatermark ? node.time() : node.streamTime
     this.output.push(write)
   }
 
@@ -557,13 +561,13 @@ export class TaskScope extends Scope {
     const entries: StoreEntry[] = []
     for (const state of this.states) state.takeChanges(entries)
     const sources: Record<string, SavedTime> = {}
-    for (const [topic, readers] of this.sources) {
-      const time = readers[0]?.node.source as SourceTime
-      sources[topic] = {
+    for (const reader of [...this.sources.values()].flat()) {
+      const time = reader.node.source as SourceTime
+      sources[this.sourceName(reader)] = {
         watermark: toSaved(time.watermark),
         cap: toSaved(time.cap),
         lanes: [...time.lanes].map(
-          ([id, lane]) => [String(id), toSaved(lane.newest), toSaved(lane.watermark)] as const,
+          ([id, lane]) => [String(id), toSaved(lane.newest), toSaved(lane.watermark), lane.idle] as const,
         ),
       }
     }
@@ -574,6 +578,7 @@ export class TaskScope extends Scope {
       version: 1,
       plan: this.host.plan.fingerprint,
       positions: this.positions,
+      states: this.sub.states,
       sources,
       streamTimes,
     }
@@ -586,7 +591,7 @@ export class TaskScope extends Scope {
   /** The lowest of its sources' watermarks; where none is declared, the highest timestamp that it has read. */
   get watermark(): number {
     const nodes = [...this.sources.values()].flat().map(({ node }) => node)
-    const marked = nodes.filter((node) => node.hasWatermark)
+    const marked = nodes.filter((node) => node.hasWatermark && node.source?.isAbsent === false)
     if (marked.length === 0) return Math.max(...nodes.map((node) => node.streamTime))
     return Math.min(...marked.map((node) => (node.source as SourceTime).watermark))
   }
@@ -597,5 +602,7 @@ export class TaskScope extends Scope {
     )
   }
 }
+
+const writerId = (sub: SubTopology, partition: number) => `${sub.title}/${partition}`
 
 export const taskId = (subTopology: number, partition: number) => `${subTopology}_${partition}`

@@ -1,11 +1,13 @@
 import type { Observable, OperatorFunction } from 'rxjs'
 import type { Aggregator, Aggregators, ResultOf } from '../aggregates/aggregator.js'
 import { oneAggregator } from '../aggregates/combine.js'
+import { TidemarkError } from '../record/errors.js'
 import type { Key } from '../record/key.js'
 import { NO_HEADERS, type StreamRecord, type WindowedRecord } from '../record/record.js'
 import type { Change } from '../tables/change.js'
 import { keepsRows } from '../tables/toTable.js'
-import type { Handlers, OperatorContext } from '../task/definition.js'
+import { definitionOf } from '../task/current.js'
+import type { Definition, Handlers, OperatorContext } from '../task/definition.js'
 import { define } from '../task/operate.js'
 import type { Cell } from '../task/state.js'
 import type { Windowing } from '../task/windowing.js'
@@ -15,7 +17,7 @@ import type { InWindow } from '../windows/inWindow.js'
 export interface AggregateOptions {
   /** Names the state. A must where the app's store is durable. */
   readonly name?: string
-  /** `update`: a result for each record. `close`: one for each window, when it closes. Default `update`. */
+  /** `update`: a result for each record. `close`: one for each window, when it closes; only after a window. Default `update`. */
   readonly emit?: 'update' | 'close'
 }
 
@@ -36,10 +38,13 @@ export type Aggregated<R extends StreamRecord<any, any>, Out> =
  * only null keys (count counts null values). A window's state is freed when it closes, at `end + grace <= time`; without a window it
  * stays until the aggregator gives null. With `emit: 'close'`, windows come out in the order of start, then key, with `final: true`; on
  * completion all that are open close. Late records are dropped and counted, and go to the window's side output.
- * The result is also the table of its results: `toTable(name, stream)` adds no second state. Semantics of Kafka Streams'
+ * Null from the aggregator deletes the key (in that window): it comes out as a value of null, and the next record begins anew; a window
+ * that closes says nothing of such a key.
+ * Without a window, the result is also the table of its results: `toTable(name, stream)` adds no second state. Semantics of Kafka Streams'
  * `aggregate`, `count`, `reduce`.
  *
- * @throws TidemarkError `OPERATOR_FAILED` with the record's place if the aggregator throws; at planning `UNNAMED_STATE`
+ * @throws TidemarkError `OPERATOR_FAILED` with the record's place if the aggregator throws; at planning `UNNAMED_STATE`, `BAD_OPTION` for
+ *   `emit: 'close'` without a window, `LOST_WINDOW` for a table of windowed results
  */
 export function aggregate<R extends StreamRecord<any, any>, A extends Aggregators<R>, Out>(
   given: Aggregator<NoInfer<R>, Out, any> | A,
@@ -52,6 +57,13 @@ export function aggregate<R extends StreamRecord<any, any>, A extends Aggregator
       [source],
       (context) => {
         const { windowing } = context
+        if (windowing === undefined && options.emit === 'close') {
+          throw new TidemarkError(
+            'BAD_OPTION',
+            "aggregate: emit 'close' needs a window, as only a windowed aggregate closes; declare one before it, or leave emit out",
+            { operator: context.operator },
+          )
+        }
         return windowing === undefined
           ? aggregateKeys(context, aggregator, changes)
           : (aggregateWindows(
@@ -69,9 +81,21 @@ export function aggregate<R extends StreamRecord<any, any>, A extends Aggregator
       },
     )
     // Follows the aggregate in the graph, and gets its records from the aggregate's own hand.
-    const changes = define<StreamRecord, Change<never, unknown>>('changes', [stream], () => ({ record() {} }), {
-      role: { is: 'side' },
-    })
+    const changes = define<StreamRecord, Change<never, unknown>>(
+      'changes',
+      [stream],
+      ({ published }) => {
+        if (published(definitionOf(stream) as Definition) === undefined) {
+          throw new TidemarkError(
+            'LOST_WINDOW',
+            'a table of windowed results would keep one window per key; key the results by [key, window.start] first and make the table of that, or write them with toTopic',
+            { operator: options.name ?? 'aggregate' },
+          )
+        }
+        return { record() {} }
+      },
+      { role: { is: 'side' } },
+    )
     keepsRows(stream, changes)
     return stream as unknown as Observable<Aggregated<R, ResultOf<A, Out>>>
   }
@@ -118,7 +142,10 @@ function aggregateKeys<R extends StreamRecord<unknown, unknown>>(
       let value: unknown = null
       let { timestamp } = record
       if (acc === null) {
-        if (cell !== undefined) state.remove(cell)
+        if (cell !== undefined) {
+          timestamp = Math.max(timestamp, cell.timestamp)
+          state.remove(cell)
+        }
       } else {
         if (cell === undefined) cell = state.insert(key, acc, timestamp)
         cell.value = acc

@@ -6,6 +6,7 @@ import { json, type Serde } from '../record/serde.js'
 import { timeHeader, windowHeaders } from '../record/stamp.js'
 import { definitionOf } from '../task/current.js'
 import type { AnyRecord, Definition, ExchangeRole, Handlers, OperatorContext, TopicTarget } from '../task/definition.js'
+import { badTimestamp, isTimestamp } from '../task/local.js'
 import { define } from '../task/operate.js'
 
 export interface KeyByOptions<K, V> {
@@ -31,7 +32,7 @@ export interface KeyByOptions<K, V> {
  * it. Their time is the lowest over the writing tasks, which travels with the records, so a shuffle makes no record late. Outside an
  * app it only sets the key. A null key is dropped and counted. Keeps no state; timestamps stay. Kafka Streams' `selectKey` + `repartition`.
  *
- * @throws TidemarkError at planning `LOST_WINDOW` after a window; `NOT_SERIALISABLE` for what the serde can't write
+ * @throws TidemarkError at planning `LOST_WINDOW` after a window; `NOT_SERIALISABLE` for what the serde can't write, `BAD_TIMESTAMP`, with the record's place
  */
 export function keyBy<R extends StreamRecord<any, any>, K extends Key>(
   keyOf: (record: R) => K | null | undefined,
@@ -82,6 +83,7 @@ function write(
   let target: TopicTarget | undefined
   return {
     record(record) {
+      if (!isTimestamp(record.timestamp)) throw badTimestamp(record.timestamp)
       const key = keyOf(record)
       context.accept(record.timestamp)
       if (key === null || key === undefined) {
@@ -91,7 +93,7 @@ function write(
       target ??= context.target()
       const keyBytes = target.keySerde.serialize(key)
       const stamp = timeHeader({
-        task: context.task.id,
+        task: context.task.writer,
         time: context.hasWatermark ? context.time() : context.streamTime,
         hasWatermark: context.hasWatermark,
         idle: false,

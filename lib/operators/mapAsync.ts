@@ -43,7 +43,7 @@ interface Call<R> {
  * The inputs in flight are state: a checkpoint holds them and doesn't wait for them, and a restart calls them again, so a call may be made more
  * than once. What follows sees no time beyond the earliest record in flight. A full operator stops the task's reading (back-pressure); outside an app, where a
  * source can't be stopped, inputs queue. A call that fails after its retries fails the task with `ASYNC_FAILED`. On completion what is in flight comes
- * out first; unsubscribing aborts the signal.
+ * out first. A call's signal aborts when its time is up, and when the task ends (unsubscribing, `stop`), after which no call is made.
  *
  * @throws TidemarkError `BAD_OPTION`, `BAD_DURATION`; at planning `UNNAMED_STATE`
  */
@@ -90,7 +90,11 @@ class Calls<R extends StreamRecord<any, any>> implements Handlers<R> {
   private running = 0
   private nextId = 0
   private isEnding = false
-  private readonly abort = new AbortController()
+  /** Calls under way: one per running attempt. */
+  private readonly attempts = new Set<AbortController>()
+  /** Pauses and time-outs under way. */
+  private readonly pending = new Set<() => void>()
+  private isClosed = false
 
   constructor(
     private readonly context: OperatorContext<unknown>,
@@ -123,7 +127,9 @@ class Calls<R extends StreamRecord<any, any>> implements Handlers<R> {
   }
 
   close(): void {
-    this.abort.abort()
+    this.isClosed = true
+    for (const cancel of this.pending) cancel()
+    for (const attempt of this.attempts) attempt.abort()
   }
 
   private add(id: number, record: R): void {
@@ -152,7 +158,7 @@ class Calls<R extends StreamRecord<any, any>> implements Handlers<R> {
         call.value = await this.attempt(call.record)
         break
       } catch (cause) {
-        if (this.abort.signal.aborted) return
+        if (this.isClosed) return
         if (attempt >= retries) {
           const tries = attempt === 0 ? '' : ` ${attempt + 1} times`
           const message = `the call failed${tries}: ${cause instanceof Error ? cause.message : String(cause)}`
@@ -168,27 +174,49 @@ class Calls<R extends StreamRecord<any, any>> implements Handlers<R> {
           )
           return
         }
-        await this.pause(backoffMs * 2 ** attempt)
+        await new Promise<void>((resolve) => this.after(backoffMs * 2 ** attempt, resolve))
       }
     }
-    if (!this.abort.signal.aborted) this.context.later(() => this.done(call))
+    if (!this.isClosed) this.context.later(() => this.done(call))
   }
 
   private attempt(record: R): Promise<unknown> {
     const { timeoutMs } = this.settings
-    // A call that throws before its first await counts like one that rejects.
-    const result = Promise.resolve().then(() => this.call(record, { signal: this.abort.signal }))
-    if (timeoutMs === undefined) return result
+    const attempt = new AbortController()
+    this.attempts.add(attempt)
     return new Promise((resolve, reject) => {
-      const cancel = this.context.clock.after(timeoutMs, () => reject(new Error(`no answer within ${timeoutMs} ms`)))
-      result.then(resolve, reject).finally(cancel)
+      const cancel =
+        timeoutMs === undefined
+          ? undefined
+          : this.after(timeoutMs, () => {
+              this.attempts.delete(attempt)
+              const late = new Error(`no answer within ${timeoutMs} ms`)
+              reject(late)
+              attempt.abort(late)
+            })
+      // A call that throws before its first await counts like one that rejects.
+      Promise.resolve()
+        .then(() => (this.isClosed ? undefined : this.call(record, { signal: attempt.signal })))
+        .then(resolve, reject)
+        .finally(() => {
+          this.attempts.delete(attempt)
+          cancel?.()
+        })
     })
   }
 
-  private pause(ms: number): Promise<void> {
-    return new Promise((resolve) => {
-      this.context.clock.after(ms, resolve)
+  /** A timer that ends with the task. */
+  private after(ms: number, run: () => void): () => void {
+    const cancelTimer = this.context.clock.after(ms, () => {
+      this.pending.delete(cancel)
+      run()
     })
+    const cancel = () => {
+      this.pending.delete(cancel)
+      cancelTimer()
+    }
+    this.pending.add(cancel)
+    return cancel
   }
 
   private done(call: Call<R>): void {

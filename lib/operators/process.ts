@@ -1,4 +1,5 @@
 import type { Observable, OperatorFunction } from 'rxjs'
+import { TidemarkError } from '../record/errors.js'
 import type { Key } from '../record/key.js'
 import type { StreamRecord } from '../record/record.js'
 import type { DropReason, Timers } from '../task/definition.js'
@@ -12,9 +13,9 @@ export interface ProcessContext<Out> {
   emitTo<T>(output: Observable<T>, record: T): void
   /** Counts a record that goes no further, under a reason. */
   drop(record: StreamRecord<unknown, unknown>, reason: DropReason): void
-  /** State by key; `part` names several. */
+  /** State by key; `part` names several. To be asked for in `setup`. */
   keyed<K extends Key, V>(part?: string): KeyedState<K, V>
-  /** Timers in event time. */
+  /** Timers in event time. A processor without `timer` has to take them in `setup`, or not at all. */
   readonly timers: Timers
   /** Event time in ms: the watermark, or the highest timestamp so far. */
   time(): number
@@ -54,7 +55,8 @@ export interface ProcessOptions {
  * `setup` runs once per task. Timers fire after the record that brought the time, by timestamp and then key; on completion all of them. State
  * and timers are part of the checkpoint and stay until they are deleted or have fired. Kafka Streams' `process`, Flink's KeyedProcessFunction.
  *
- * @throws TidemarkError `OPERATOR_FAILED` with the record's place if it throws; `TIMER_LOOP` if timers set timers at the present for ever
+ * @throws TidemarkError `OPERATOR_FAILED` with the record's place if it throws; `TIMER_LOOP` if timers set timers at the present for ever;
+ *   `BAD_STATE` for state that is first asked for after `setup`, too late to be restored
  */
 export function process<R extends StreamRecord<any, any>, Out>(
   setup: (context: ProcessContext<Out>) => Processor<R>,
@@ -64,17 +66,36 @@ export function process<R extends StreamRecord<any, any>, Out>(
     'process',
     (context) => {
       let timers: Timers | undefined
+      let isSetUp = false
+      const inSetup = (what: string) => {
+        if (!isSetUp) return
+        throw new TidemarkError(
+          'BAD_STATE',
+          `process: ${what} was first asked for after setup, when nothing is restored any more; ask for it in setup, and keep it in a variable`,
+          { operator: context.operator },
+        )
+      }
+      const queue = () => context.timers((timestamp, key) => processor.timer?.(timestamp, key))
       const processor = setup({
         emit: context.emit,
         emitTo: (output, record) => context.emitTo(output, record),
         drop: (record, reason) => context.drop(record, reason),
-        keyed: (part) => context.keyed(part),
+        keyed(part) {
+          inSetup(part === undefined ? 'keyed()' : `keyed('${part}')`)
+          return context.keyed(part)
+        },
         time: () => context.time(),
         get timers() {
-          timers ??= context.timers((timestamp, key) => processor.timer?.(timestamp, key))
+          if (timers === undefined) {
+            inSetup('timers')
+            timers = queue()
+          }
           return timers
         },
       })
+      // Timers of before a restart fire even if no record comes that would set one.
+      if (processor.timer !== undefined) timers ??= queue()
+      isSetUp = true
       return {
         record(record) {
           context.accept(record.timestamp)

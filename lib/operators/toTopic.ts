@@ -4,6 +4,7 @@ import type { StreamRecord } from '../record/record.js'
 import { json, type Serde, string } from '../record/serde.js'
 import { windowHeaders } from '../record/stamp.js'
 import type { TopicTarget } from '../task/definition.js'
+import { badTimestamp, isTimestamp } from '../task/local.js'
 import { operate } from '../task/operate.js'
 
 export interface ToTopicOptions<K, V> {
@@ -26,7 +27,7 @@ export interface ToTopicOptions<K, V> {
  * the topic's. The timestamp stays; a windowed result carries its window in the header `tidemark-window` as `start,end,final`. The topic must exist.
  * With exactly-once the write becomes visible with the checkpoint that follows, else it may be repeated after a crash, never lost.
  *
- * @throws TidemarkError `UNKNOWN_TOPIC` at start; `NOT_SERIALISABLE` with the record's place; `NOT_PLANNED` outside an app; at planning `LOST_WINDOW`
+ * @throws TidemarkError `UNKNOWN_TOPIC` at start; `NOT_SERIALISABLE`, `BAD_TIMESTAMP` with the record's place; `NOT_PLANNED` outside an app; at planning `LOST_WINDOW`
  */
 export function toTopic<R extends StreamRecord<any, any>>(
   topic: string,
@@ -40,6 +41,7 @@ export function toTopic<R extends StreamRecord<any, any>>(
       let target: TopicTarget | undefined
       return {
         record(record) {
+          if (!isTimestamp(record.timestamp)) throw badTimestamp(record.timestamp)
           target ??= context.target()
           const key = record.key === null ? null : keySerde.serialize(record.key)
           context.write({

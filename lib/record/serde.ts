@@ -85,7 +85,11 @@ function assertJson(value: unknown, path: string): void {
   )
 }
 
-/** Strings as plain UTF-8, as the JVM's StringSerializer writes them. */
+/**
+ * Strings as plain UTF-8, as the JVM's StringSerializer writes them.
+ *
+ * @throws TidemarkError `NOT_SERIALISABLE` for what is no string, or holds a lone surrogate
+ */
 export function string(): Serde<string> {
   return STRING_SERDE
 }
@@ -94,6 +98,12 @@ const STRING_SERDE: Serde<string> = {
   name: 'string',
   serialize: (value) => {
     if (typeof value !== 'string') throw new TidemarkError('NOT_SERIALISABLE', `the string serde got ${show(value)}`)
+    if (!value.isWellFormed()) {
+      throw new TidemarkError(
+        'NOT_SERIALISABLE',
+        `UTF-8 would not give back the lone surrogate in ${show(value)}; repair the text, or use json(), which escapes it`,
+      )
+    }
     return utf8.encode(value)
   },
   deserialize: (bytes) => utf8.decode(bytes),

@@ -19,11 +19,14 @@ export function timeHeader({ task, time, hasWatermark, idle }: TimeStamp): Heade
   return [TIME, utf8.encode(`${hasWatermark ? 'w' : 's'}${idle ? 'i' : '-'}${time}@${task}`)]
 }
 
-/** The window of a result that goes to a topic: the key alone would not say which one it was. */
+/**
+ * The window of a result that goes to a topic: the key alone would not say which one it was. Stamps that a record brought along from
+ * another topic say nothing of this one, and stay behind.
+ */
 export function windowHeaders(record: StreamRecord<unknown, unknown>): Headers {
   const { window, final } = record as WindowedRecord
   return window === undefined
-    ? record.headers
+    ? withoutStamps(record.headers)
     : [...withoutStamps(record.headers), [WINDOW, utf8.encode(`${window.start},${window.end},${final ? 1 : 0}`)]]
 }
 

@@ -28,7 +28,8 @@ export const keepsRows = (stream: object, changes: Observable<Change<never, unkn
  * key under `name`; over an aggregate it keeps nothing of its own, as the aggregate's state is the table. Null keys are
  * dropped. Completes with the stream.
  *
- * @throws TidemarkError `LOST_WINDOW` at planning, after a window that no aggregate has resolved
+ * @throws TidemarkError `LOST_WINDOW` at planning, after a window that no aggregate has resolved and over a windowed aggregate; for
+ *   other streams of windowed results with the first record
  */
 export function toTable<K extends Key, V>(
   name: string,

@@ -111,6 +111,8 @@ export interface TaskInfo {
   /** `0_3`: sub-topology 0, partition 3. A local task is called `local`. */
   readonly id: string
   readonly partition: number
+  /** What readers of its exchanges know it by; stays when pipelines are added or reordered. */
+  readonly writer: string
 }
 
 /** What a source does with a record that it can't read: fail the app, or count it as dropped and go on. */

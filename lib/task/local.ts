@@ -11,7 +11,7 @@ import { idleWatermarks, type SourceTime } from './watermark.js'
 
 /** The task of a chain that belongs to no app: memory state, one partition, plain Observables as sources. */
 export class LocalScope extends Scope {
-  readonly info: TaskInfo = { id: 'local', partition: 0 }
+  readonly info: TaskInfo = { id: 'local', partition: 0, writer: 'local' }
   readonly tracked = false
   private readonly waiting: (() => void)[] = []
   private hasFailed = false

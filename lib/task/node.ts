@@ -308,7 +308,10 @@ export class Node implements OperatorContext<unknown> {
 
   /** Its time as its inputs give it now. */
   pull(): number {
-    if (this.source !== undefined) return this.hasWatermark ? this.source.watermark : this.streamTime
+    if (this.source !== undefined) {
+      if (!this.hasWatermark) return this.streamTime
+      return this.source.isAbsent ? Number.POSITIVE_INFINITY : this.source.watermark
+    }
     if (!this.hasWatermark) return this.isCapped ? Math.min(this.streamTime, this.cap()) : this.streamTime
     let least = Number.POSITIVE_INFINITY
     for (const input of this.inputs)

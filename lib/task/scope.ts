@@ -261,6 +261,15 @@ export abstract class Scope implements StateHome {
         },
       )
     }
+    if (node.source?.carried === true) {
+      throw new TidemarkError(
+        'TWO_WATERMARKS',
+        'a watermark is declared after keyBy, where time comes with the records; declare it before',
+        {
+          operator: node.operator,
+        },
+      )
+    }
     const measure = (time: SourceTime): void => {
       const { declared } = time
       if (declared !== undefined && (declared.boundMs !== watermark.boundMs || declared.idleMs !== watermark.idleMs)) {

@@ -12,9 +12,13 @@ interface Timer {
 /** A visit in which fired timers set more than this many that are due at once will never end. */
 const MAX_CHAIN = 1_000_000
 
+/** Cancelled timers are cleared out of the heap when there are more of them than this, and than live ones. */
+const MAX_DEAD = 64
+
 /** An operator's timers, fired by timestamp, then by key; kept in a state, so that they survive a restart. */
 export class TimerQueue implements Timers, Firing {
-  private readonly heap = new Heap<Timer>((a, b) => a.timestamp - b.timestamp || compareKeys(a.key, b.key))
+  /** Holds cancelled timers too, until they come up or are most of it. */
+  private heap: Heap<Timer>
   private isFiring = false
   private chained = 0
   private chainTime = Number.NEGATIVE_INFINITY
@@ -26,10 +30,7 @@ export class TimerQueue implements Timers, Firing {
     private readonly handler: (timestamp: number, key: Key) => void,
     private readonly dueChanged: () => void,
   ) {
-    for (const cell of state.all()) {
-      const [timestamp, key] = cell.key as readonly [number, Key]
-      this.heap.push({ timestamp, key })
-    }
+    this.heap = this.live()
   }
 
   at(timestamp: number, key: Key): void {
@@ -42,9 +43,20 @@ export class TimerQueue implements Timers, Firing {
   }
 
   cancel(timestamp: number, key: Key): void {
+    const wasNext = this.heap.peek()?.timestamp === timestamp
     this.state.delete([timestamp, key])
+    if (this.heap.size - this.state.size > Math.max(MAX_DEAD, this.state.size)) this.heap = this.live()
     // If it was the next to fire, another one is, or none.
-    if (this.heap.peek()?.timestamp === timestamp) this.dueChanged()
+    if (wasNext) this.dueChanged()
+  }
+
+  private live(): Heap<Timer> {
+    const heap = new Heap<Timer>((a, b) => a.timestamp - b.timestamp || compareKeys(a.key, b.key))
+    for (const cell of this.state.all()) {
+      const [timestamp, key] = cell.key as readonly [number, Key]
+      heap.push({ timestamp, key })
+    }
+    return heap
   }
 
   due(): number {

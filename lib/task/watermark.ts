@@ -58,6 +58,8 @@ export class SourceTime {
   cap = Number.POSITIVE_INFINITY
   readonly lanes = new Map<string | number, Lane>()
   declared: Watermark | undefined
+  /** None of its partitions belongs to this task: it holds back nobody. */
+  isAbsent = false
   /** A reader of an exchange gets watermarks with the records instead of measuring. */
   carried = false
 
@@ -89,7 +91,7 @@ export class SourceTime {
 
 /**
  * Finds out which lanes are idle, and how far time goes by it: a source that is idle as a whole follows the others; when all are
- * idle, time goes on with the wall clock from where each lane's last record left it.
+ * idle, time goes on with the wall clock from the furthest that any of them has reached, as in Flink the furthest counts then.
  *
  * @param isCaughtUp whether everything up to the lane's present end has been handled
  * @returns the new watermark of each source whose time rises
@@ -99,8 +101,7 @@ export function idleWatermarks(
   now: number,
   isCaughtUp: (source: SourceTime, lane: string | number) => boolean,
 ): Map<SourceTime, number> {
-  const risen = new Map<SourceTime, number>()
-  const declared = sources.filter((source) => source.declared !== undefined)
+  const declared = sources.filter((source) => source.declared !== undefined && !source.isAbsent)
   for (const source of declared) {
     if (source.carried) continue
     for (const [id, lane] of source.lanes) {
@@ -108,24 +109,37 @@ export function idleWatermarks(
     }
   }
   const busy = declared.filter((source) => !source.isIdle)
+  const alone = busy.length === 0 ? timeWhenIdle(declared, now) : Number.NEGATIVE_INFINITY
+  const risen = new Map<SourceTime, number>()
   for (const source of declared) {
-    let watermark = Number.NEGATIVE_INFINITY
-    if (busy.length === 0) {
-      if (source.carried) continue
-      const { boundMs } = source.declared as Watermark
-      watermark = Number.POSITIVE_INFINITY
-      for (const lane of source.lanes.values()) {
-        lane.watermark = Math.max(lane.watermark, lane.newest + (now - lane.activeAt) - boundMs)
-        // A partition that never had a record says nothing about time.
-        if (lane.newest !== Number.NEGATIVE_INFINITY) watermark = Math.min(watermark, lane.watermark)
-      }
-      if (watermark === Number.POSITIVE_INFINITY) watermark = Number.NEGATIVE_INFINITY
-    } else if (source.isIdle) {
-      watermark = busy.reduce((least, other) => Math.min(least, other.watermark), Number.POSITIVE_INFINITY)
-    } else {
-      watermark = source.least()
-    }
+    let watermark = source.least()
+    if (busy.length === 0) watermark = source.carried ? watermark : alone
+    else if (source.isIdle) watermark = Math.min(...busy.map((other) => other.watermark))
     if (watermark > source.watermark) risen.set(source, watermark)
   }
   return risen
+}
+
+/** The furthest watermark of any lane, and the wall clock's time since the last record of all. */
+function timeWhenIdle(sources: readonly SourceTime[], now: number): number {
+  let furthest = Number.NEGATIVE_INFINITY
+  let lastAt = Number.NEGATIVE_INFINITY
+  for (const source of sources) {
+    if (source.carried) continue
+    furthest = Math.max(furthest, source.watermark)
+    for (const lane of source.lanes.values()) {
+      furthest = Math.max(furthest, lane.watermark)
+      if (lane.newest > Number.NEGATIVE_INFINITY) lastAt = Math.max(lastAt, lane.activeAt)
+    }
+  }
+  // The clock is counted from where the records left time, not from where the clock has brought it since.
+  return lastAt === Number.NEGATIVE_INFINITY ? furthest : Math.max(furthest, newestOf(sources) + (now - lastAt))
+}
+
+function newestOf(sources: readonly SourceTime[]): number {
+  let newest = Number.NEGATIVE_INFINITY
+  for (const { declared, lanes } of sources) {
+    for (const lane of lanes.values()) newest = Math.max(newest, lane.newest - (declared as Watermark).boundMs)
+  }
+  return newest
 }

@@ -59,7 +59,7 @@ export type ReadRecord = StreamRecord<any, any> & Partial<Pick<WindowedRecord, '
 
 /** One entry of a state, as the last checkpoint holds it. */
 export interface StateEntry {
-  /** `0_3`: sub-topology 0, partition 3. */
+  /** `orders/3`: the task that reads partition 3 of orders. */
   readonly task: string
   readonly key: Key
   /** Where the state is kept by window: its start. */

@@ -9,7 +9,8 @@ import type { Windowing } from '../task/windowing.js'
  * Aggregates in windows whose starts are multiples of `advance`.
  *
  * A record at t belongs to the windows `[start, start + size)` with `start = n·advance`, `start <= t < start + size`, `start >= 0`. Each
- * takes it while `end + grace > time`; it closes, and is freed, at `end + grace <= time`.
+ * takes it while `end + grace > time`; it closes, and is freed, at `end + grace <= time`. A null accumulator is none: the key's next
+ * record in that window begins anew, and nothing comes out for it on close.
  */
 export function aggregateWindows<R extends StreamRecord<unknown, unknown>>(
   context: OperatorContext<WindowedRecord>,
@@ -31,7 +32,7 @@ export function aggregateWindows<R extends StreamRecord<unknown, unknown>>(
   function emitResult(cell: Cell<unknown>, window: Window, final: boolean, cause: R | undefined): void {
     context.emit({
       key: cell.key,
-      value: aggregator.result === undefined ? cell.value : aggregator.result(cell.value),
+      value: aggregator.result === undefined || cell.value === null ? cell.value : aggregator.result(cell.value),
       timestamp: cell.timestamp,
       topic: cause === undefined ? '' : cause.topic,
       partition: cause === undefined ? context.task.partition : cause.partition,
@@ -53,14 +54,14 @@ export function aggregateWindows<R extends StreamRecord<unknown, unknown>>(
     const window = current
     const key = record.key as Key
     let cell = state.cell(window, key)
-    if (cell === undefined) {
+    if (cell === undefined || cell.value === null) {
       const { init } = aggregator
-      cell = state.insert(
-        window,
-        key,
-        init === undefined ? record.value : aggregator.add(init(), record),
-        record.timestamp,
-      )
+      const acc = init === undefined ? record.value : aggregator.add(init(), record)
+      if (cell === undefined) cell = state.insert(window, key, acc, record.timestamp)
+      else {
+        cell.value = acc
+        cell.timestamp = record.timestamp
+      }
     } else {
       cell.value = aggregator.add(cell.value, record)
       if (cell.timestamp < record.timestamp) cell.timestamp = record.timestamp
@@ -133,6 +134,6 @@ class ClosingWindows implements Firing {
     }
     const cell = this.cells[this.at++] as Cell<unknown>
     if (this.at === this.cells.length) this.cells = []
-    this.emit?.(cell, this.window)
+    if (cell.value !== null) this.emit?.(cell, this.window)
   }
 }

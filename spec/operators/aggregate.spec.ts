@@ -79,11 +79,25 @@ describe('edges', () => {
       values: {
         ...values,
         p: { key: 'ann', value: 1, timestamp: 9 },
-        q: { key: 'ann', value: null, timestamp: 5 },
+        q: { key: 'ann', value: null, timestamp: 9 },
         r: { key: 'ann', value: 2, timestamp: 1 },
       },
       pipeline: (s) => s.pipe(aggregate(reduce((a: number, b: number) => (b < 0 ? (null as never) : a + b)))),
     })
+  })
+
+  test("emit 'close' without a window is BAD_OPTION", async () => {
+    const codes: unknown[] = []
+    from([record('a', 1, 1)])
+      .pipe(aggregate(count(), { emit: 'close', name: 'n' }))
+      .subscribe({ error: (error) => codes.push(error.code) })
+    expect(codes).toEqual(['BAD_OPTION'])
+    const app = testApp(
+      (a) =>
+        a.run('x', a.stream<number>('in', { value: json() }).pipe(aggregate(count(), { emit: 'close', name: 'n' }))),
+      { topics: { in: 1 } },
+    )
+    await expect(app).rejects.toMatchObject({ code: 'BAD_OPTION', place: { operator: 'n' } })
   })
 
   test('what throws in an aggregator comes out with the place', () => {
@@ -129,8 +143,8 @@ describe('edges', () => {
     ])
     expect(t.result.table.get('c')).toBeUndefined()
     expect((await t.state('lists')).map(({ task, key, value }) => [task, key, value])).toEqual([
-      ['0_0', 'a', [1, 3]],
-      ['0_1', 'b', [2]],
+      ['in/0', 'a', [1, 3]],
+      ['in/1', 'b', [2]],
     ])
     expect(await t.state('table')).toEqual([])
     await t.stop()

@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
-import { aggregate, collect, json, keyBy, record, string, toTopic, tumblingWindow } from 'tidemark'
+import { map } from 'rxjs'
+import { aggregate, collect, json, keyBy, record, string, toTable, toTopic, tumblingWindow } from 'tidemark'
 import { matchers, operatorLaws, runMarbles, testApp } from 'tidemark/testing'
 import { expectDrawn } from '../testing/docstring.js'
 
@@ -85,6 +86,41 @@ describe('in an app', () => {
     ])
     const dropped = t.app.stats().tasks.flatMap((task) => task.dropped)
     expect(dropped).toEqual([{ operator: 'by', reason: 'null key', count: 1 }])
+    await t.stop()
+  })
+
+  test('what was a windowed result in the topic that it is read from is a plain record', async () => {
+    const t = await testApp(
+      (app) => {
+        const stream = app.stream<number>('in', { value: json() })
+        app.run('results', stream.pipe(tumblingWindow(10), aggregate(collect(), { name: 'lists' }), toTopic('results')))
+        const results = app.stream<number[]>('results', { value: json() })
+        const latest = toTable('latest', results.pipe(keyBy((r) => r.key, { name: 'by' })))
+        app.run('latest', latest.changes())
+      },
+      { topics: { in: 1, results: 1 } },
+    )
+    await t.send('in', { key: 'k', value: 1, timestamp: 5 })
+    await t.settle()
+    expect(t.errors).toEqual([])
+    expect(await t.state('latest')).toMatchObject([{ key: 'k', value: [1] }])
+    await t.stop()
+  })
+
+  test.each([Number.NaN, -1, Number.POSITIVE_INFINITY])('a timestamp of %s is BAD_TIMESTAMP', async (timestamp) => {
+    const t = await testApp(
+      (app) => {
+        const stream = app.stream<number>('in', { value: json() })
+        const bent = stream.pipe(map((r) => ({ ...r, timestamp })))
+        app.run('x', bent.pipe(keyBy((r) => r.key, { name: 'by' })))
+      },
+      { topics: { in: 1 } },
+    )
+    await t.send('in', { key: 'k', value: 1, timestamp: 5 })
+    await t.settle()
+    expect(t.errors).toMatchObject([
+      { code: 'BAD_TIMESTAMP', place: { operator: 'by', topic: 'in', partition: 0, offset: 0, key: 'k' } },
+    ])
     await t.stop()
   })
 

@@ -1,6 +1,19 @@
 import { describe, expect, test } from '@jest/globals'
-import { aggregate, collect, json, mapAsync, mapValues, record, toTopic, tumblingWindow, withWatermark } from 'tidemark'
-import { type MarbleTools, matchers, operatorLaws, runMarbles, testApp } from 'tidemark/testing'
+import { Subject } from 'rxjs'
+import {
+  aggregate,
+  collect,
+  json,
+  local,
+  mapAsync,
+  mapValues,
+  record,
+  type StreamRecord,
+  toTopic,
+  tumblingWindow,
+  withWatermark,
+} from 'tidemark'
+import { type MarbleTools, matchers, operatorLaws, runMarbles, testApp, testClock } from 'tidemark/testing'
 import { expectDrawn } from '../testing/docstring.js'
 
 expect.extend(matchers)
@@ -138,6 +151,46 @@ describe('edges', () => {
       pipeline: (s, tools) => s.pipe(mapAsync(slow(tools), { timeout: 4 })),
     })
     expect((run.error as Error).message).toContain('no answer within 4 ms')
+  })
+
+  test('a call whose time is up has its signal aborted; the next attempt gets one of its own', async () => {
+    const seen: { signal: AbortSignal; at: number }[] = []
+    await runMarbles({
+      source: 'b- 1s -',
+      out: ' 14ms y',
+      values,
+      pipeline: (s, { clock }) =>
+        s.pipe(
+          mapAsync(
+            (_record, { signal }) => {
+              seen.push({ signal, at: clock.now() })
+              return seen.length === 1 ? new Promise<string>(() => {}) : Promise.resolve('1')
+            },
+            { timeout: 4, retries: 1, backoff: 10 },
+          ),
+        ),
+    })
+    expect(seen.map(({ signal, at }) => [at, signal.aborted])).toEqual([
+      [0, true],
+      [14, false],
+    ])
+  })
+
+  test('after the end no call is made: not after a pause, and not one that was about to begin', async () => {
+    const clock = testClock()
+    let calls = 0
+    const source = new Subject<StreamRecord<string, number>>()
+    const failing = async () => {
+      calls++
+      throw new Error('boom')
+    }
+    const subscription = local(source.pipe(mapAsync(failing, { retries: 5, backoff: 10 })), { clock }).subscribe()
+    source.next(record('a', 1, 1))
+    await clock.settle()
+    source.next(record('b', 1, 1))
+    subscription.unsubscribe()
+    await clock.advance('1m')
+    expect(calls).toBe(1)
   })
 
   test('unsubscribing aborts the signal', async () => {

@@ -80,6 +80,8 @@ describe('toTopic', () => {
 
   test.each([
     ['a key that is no string', 'NOT_SERIALISABLE', (r: any) => ({ ...r, key: 5 })],
+    ['a timestamp that is none', 'BAD_TIMESTAMP', (r: any) => ({ ...r, timestamp: Number.NaN })],
+    ['a timestamp before the epoch', 'BAD_TIMESTAMP', (r: any) => ({ ...r, timestamp: -1 })],
     ['a value that JSON would not give back', 'NOT_SERIALISABLE', (r: any) => ({ ...r, value: new Date(0) })],
   ])('%s stops the app with the place', async (_name, code, change) => {
     const t = await testApp(

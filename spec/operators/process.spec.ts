@@ -131,6 +131,52 @@ describe('edges', () => {
     expect(early).toEqual([])
   })
 
+  test('timers come back after a restart, also where only `record` asks for them', async () => {
+    const t = await testApp(
+      (app) => {
+        const stream = app.stream<number>('in', { value: json() })
+        const alarm = process<StreamRecord<string, number>, StreamRecord<string, string>>(
+          (context) => ({
+            record: (r) => {
+              if (r.value === 1) context.timers.at(r.timestamp + 10, r.key)
+            },
+            timer: (timestamp, key) => context.emit(record(key as string, 'due', timestamp)),
+          }),
+          { name: 'alarm' },
+        )
+        app.run('out', stream.pipe(alarm, toTopic('out')))
+      },
+      { topics: { in: 1, out: 1 } },
+    )
+    await t.send('in', { key: 'k', value: 1, timestamp: 5 })
+    await t.settle()
+    await t.crash()
+    await t.restart()
+    await t.send('in', { key: 'other', value: 0, timestamp: 100 })
+    await t.settle()
+    expect(t.errors).toEqual([])
+    expect(await t.records('out')).toEqualRecords([{ key: 'k', value: 'due', timestamp: 15 }])
+    await t.stop()
+  })
+
+  test('state that is first asked for after setup is BAD_STATE: nothing would restore it', () => {
+    const errorOf = (setup: Parameters<typeof process<Click, unknown>>[0]) => {
+      let found: unknown
+      from([record('a', 1, 5, { topic: 't', offset: 2 })])
+        .pipe(process(setup, { name: 'mine' }))
+        .subscribe({ error: (error) => (found = error) })
+      return found
+    }
+    const refused = (what: string) => ({
+      code: 'BAD_STATE',
+      message: expect.stringContaining(`${what} was first asked for after setup`),
+      place: { operator: 'mine', topic: 't', offset: 2 },
+    })
+    expect(errorOf((context) => ({ record: () => void context.keyed() }))).toMatchObject(refused('keyed()'))
+    expect(errorOf((context) => ({ record: () => void context.keyed('n') }))).toMatchObject(refused("keyed('n')"))
+    expect(errorOf((context) => ({ record: (r) => context.timers.at(9, r.key) }))).toMatchObject(refused('timers'))
+  })
+
   test('what throws comes out with the place, of a timer too', () => {
     const boom = () => {
       throw new RangeError('boom')

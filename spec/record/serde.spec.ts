@@ -58,6 +58,8 @@ test('string: UTF-8, and nothing but strings', () => {
     }),
     { seed: 2, numRuns: 300 },
   )
+  for (const lone of ['\ud800', 'a\udc00b', '\udc00\ud800'])
+    expect(() => string().serialize(lone)).toThrow(expect.objectContaining({ code: 'NOT_SERIALISABLE' }))
   expect(() => string().serialize(5 as never)).toThrow(expect.objectContaining({ code: 'NOT_SERIALISABLE' }))
 })
 
@@ -100,6 +102,7 @@ describe('stamps', () => {
     const headers = windowHeaders(windowed)
     expect(readStamps(headers).window).toEqual({ window: { start: 0, end: 10 }, final: true })
     expect(withoutStamps(headers)).toEqual([mine])
+    expect(windowHeaders(record('k', 1, 5, { headers }))).toEqual([mine])
     expect(windowHeaders({ ...windowed, headers }).filter(([name]) => name === 'tidemark-window')).toHaveLength(1)
   })
 })

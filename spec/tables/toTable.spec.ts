@@ -1,7 +1,18 @@
 import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import { from, map, Subject } from 'rxjs'
-import { aggregate, count, json, local, record, streamTableJoin, toTable, toTopic, tumblingWindow } from 'tidemark'
+import {
+  aggregate,
+  count,
+  json,
+  local,
+  record,
+  type StreamRecord,
+  streamTableJoin,
+  toTable,
+  toTopic,
+  tumblingWindow,
+} from 'tidemark'
 import { matchers, runMarbles, testApp } from 'tidemark/testing'
 import { expectDrawn } from '../testing/docstring.js'
 
@@ -64,7 +75,42 @@ describe('edges', () => {
       map((r) => ({ ...r })),
     )
     local(toTable('t', windowed).changes()).subscribe(note)
-    expect(codes).toEqual(['LOST_WINDOW', 'LOST_WINDOW'])
+    local(toTable('t', source.pipe(tumblingWindow(10), aggregate(count()))).changes()).subscribe(note)
+    expect(codes).toEqual(['LOST_WINDOW', 'LOST_WINDOW', 'LOST_WINDOW'])
+  })
+
+  test.each(['changes', 'join'])('a table of a windowed aggregate is refused at planning (%s)', async (reader) => {
+    const app = testApp(
+      (app) => {
+        const stream = app.stream<number>('in', { value: json() })
+        const table = toTable('t', stream.pipe(tumblingWindow(10), aggregate(count(), { name: 'n' })))
+        const join = streamTableJoin<StreamRecord<string, number>, number, number>(table, (_value, row) => row)
+        app.run('x', reader === 'join' ? stream.pipe(join) : table.changes())
+      },
+      { topics: { in: 1 } },
+    )
+    await expect(app).rejects.toMatchObject({
+      code: 'LOST_WINDOW',
+      place: { operator: 'n' },
+      message: expect.stringContaining('[key, window.start]'),
+    })
+  })
+
+  test('keyed by key and window, the results of a windowed aggregate are a table', () => {
+    const table = toTable(
+      't',
+      from([record('a', 1, 1), record('a', 1, 12), record('a', 1, 13)]).pipe(
+        tumblingWindow(10),
+        aggregate(count()),
+        map(({ key, value, window, timestamp }) => record([key, window.start] as const, value, timestamp)),
+      ),
+    )
+    const rows = new Map<string, unknown>()
+    local(table.changes()).subscribe(({ key, value }) => rows.set(key.join(' '), value))
+    expect([...rows]).toEqual([
+      ['a 0', 1],
+      ['a 10', 2],
+    ])
   })
 })
 
@@ -137,6 +183,50 @@ describe('against recomputing, in an app with crashes', () => {
     await t.settle()
     expect(await t.records('out')).toEqualRecords([{ value: [1, 1] }, { value: [2, 2] }])
     expect(await t.state('latest')).toMatchObject([{ key: 'a', value: 2 }])
+    await t.stop()
+  })
+})
+
+describe('the table of a topic', () => {
+  test("its timestamps are its function's, and a delete's is the broker's", async () => {
+    const t = await testApp(
+      (app) => {
+        const rows = app.table<{ at: number }>('rows', { value: json(), timestamp: (r) => r.value.at })
+        const stamped = rows.changes().pipe(map((change) => record(change.key, change.value, change.timestamp)))
+        app.run('changes', stamped.pipe(toTopic('changes')))
+      },
+      { topics: { rows: 1, changes: 1 } },
+    )
+    await t.send('rows', [
+      { key: 'k', value: { at: 5 }, timestamp: 70 },
+      { key: 'k', value: null, timestamp: 80 },
+    ])
+    await t.settle()
+    expect(t.errors).toEqual([])
+    expect(await t.records('changes')).toEqualRecords([
+      { key: 'k', value: { at: 5 }, timestamp: 5 },
+      { key: 'k', value: null, timestamp: 80 },
+    ])
+    await t.stop()
+  })
+
+  test('a name tells two tables over one topic apart', async () => {
+    const t = await testApp(
+      (app) => {
+        const [one, two] = [
+          app.table<number>('rows', { value: json() }),
+          app.table<number>('rows', { value: json(), name: 'again' }),
+        ]
+        app.run('one', one.changes())
+        app.run('two', two.changes())
+        return [one.name, two.name]
+      },
+      { topics: { rows: 1 } },
+    )
+    await t.send('rows', { key: 'k', value: 1, timestamp: 1 })
+    await t.settle()
+    expect(t.result).toEqual(['rows', 'again'])
+    for (const name of t.result) expect(await t.state(name)).toMatchObject([{ key: 'k', value: 1 }])
     await t.stop()
   })
 })

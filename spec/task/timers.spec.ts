@@ -75,6 +75,23 @@ describe('timers', () => {
     )
   })
 
+  test('that are cancelled take no room for long, and the rest fire as they would', () => {
+    const fired: number[] = []
+    const { timers } = queue(
+      () => 0,
+      (timestamp) => fired.push(timestamp),
+    )
+    const size = () => (timers as unknown as { heap: Heap<unknown> }).heap.size
+    timers.at(1, 'first')
+    for (let n = 0; n < 10_000; n++) {
+      timers.at(1_000 + n, 'k')
+      if (n >= 50) timers.cancel(1_000 + n - 50, 'k')
+    }
+    expect(size()).toBeLessThanOrEqual(51 + 65)
+    while (timers.due() < Number.POSITIVE_INFINITY) timers.fireNext()
+    expect(fired).toEqual([1, ...Array.from({ length: 50 }, (_, n) => 10_950 + n)])
+  })
+
   test('that set others at the present for ever are TIMER_LOOP, with the operator', () => {
     // A state of its own kind: a million entries of the real one take ten times as long.
     const set = new Set<number>()

@@ -102,14 +102,14 @@ describe('idle lanes', () => {
       expected: undefined,
     },
     {
-      name: 'when all are idle, time goes on with the wall clock, from the slowest',
+      name: 'when all are idle, time goes on with the wall clock, from the furthest that any has come',
       lanes: [
         { lane: 0, newest: 100, at: 20 },
         { lane: 1, newest: 90, at: 30 },
       ],
       now: 50,
-      // lane 0: 100 + 30 - 5, lane 1: 90 + 20 - 5
-      expected: 105,
+      // 100 - 5, and the 20 ms since the last record of all.
+      expected: 115,
     },
     {
       name: 'then lanes without any record say nothing',

@@ -10,6 +10,7 @@ import {
   local,
   mapValues,
   record,
+  reduce,
   type StreamRecord,
   sideOutput,
   toTopic,
@@ -138,6 +139,60 @@ describe('edges', () => {
       pipeline: (s) => s.pipe(withWatermark({ maxOutOfOrderness: 5 }), lists({ grace: 3 })),
     })
   })
+})
+
+describe('null from the aggregator deletes the key in that window, and its next record begins anew', () => {
+  const values = {
+    a: ['ann', 1],
+    b: ['ann', 2],
+    d: ['ann', -1],
+    n: ['ann', null],
+    p: { key: 'ann', value: 1, window: window(0, 10), timestamp: 9, final: false },
+    q: { key: 'ann', value: null, window: window(0, 10), timestamp: 9, final: false },
+    r: { key: 'ann', value: 2, window: window(0, 10), timestamp: 1, final: false },
+    o: { key: 'ann', value: null, window: window(0, 10), timestamp: 0, final: false },
+    x: { key: 'ann', value: 3, window: window(0, 10), timestamp: 3, final: true },
+  } as const
+  const added = (emit: 'update' | 'close') => (s: any) =>
+    s.pipe(
+      tumblingWindow(10),
+      aggregate(
+        reduce((a: number, b: number) => (b < 0 ? (null as never) : a + b)),
+        { emit },
+      ),
+    )
+  const listed = (emit: 'update' | 'close') => (s: any) =>
+    s.pipe(
+      tumblingWindow(10),
+      aggregate(
+        {
+          init: () => [0],
+          add: (acc: number[], r: StreamRecord<string, number>) => (r.value < 0 ? (null as never) : [...acc, r.value]),
+          result: (acc: number[]) => acc.reduce((a, b) => a + b),
+        },
+        { emit },
+      ),
+    )
+
+  describe.each([
+    ['reduce', added],
+    ['with a start', listed],
+  ] as const)('%s', (_name, pipeline) => {
+    test.each([
+      { name: 'updates', emit: 'update', source: 'a@9--d@5--b@1-', out: 'p----q----r' },
+      { name: 'on close', emit: 'close', source: '(adab@3)|', out: '--------(x|)' },
+      { name: 'nothing comes of it on close', emit: 'close', source: '(ad)|', out: '----|' },
+    ] as const)('$name', async ({ emit, source, out }) => {
+      await runMarbles({ source, out, values, pipeline: pipeline(emit) })
+    })
+  })
+
+  test('a first value of null is no start', async () => {
+    await runMarbles({ source: 'n@0--b@1-', out: 'o----r', values, pipeline: added('update') })
+  })
+
+  const input = [5, -1, 4, 2, -1, 8, 3].map((value, i) => record(['ann', 'bob'][i % 2] as string, value, i * 3))
+  for (const law of operatorLaws(() => added('update'), input)) test(law.name, law.run)
 })
 
 describe('against recomputing', () => {
