@@ -7,7 +7,7 @@ import { type Duration, durationMs } from '../record/duration.js'
 import { show, TidemarkError } from '../record/errors.js'
 import type { Key } from '../record/key.js'
 import type { StreamRecord } from '../record/record.js'
-import { type Serde, string } from '../record/serde.js'
+import { type KeySerde, type Serde, string } from '../record/serde.js'
 import type { Table } from '../tables/table.js'
 import { tableOf } from '../tables/toTable.js'
 import { definitionOf } from '../task/current.js'
@@ -37,25 +37,26 @@ export interface AppOptions {
   readonly clock?: Clock
 }
 
-export interface StreamOptions<K, V> {
-  /** Default: strings as UTF-8. */
-  readonly key?: Serde<K>
+interface TopicOptions<K, V> {
   readonly value: Serde<V>
   /**
    * Event time of a record, in ms since the epoch. Default: the timestamp that the broker has. A stream asks it of records with a null
    * value too, if the topic has any; a table doesn't, and takes a delete's timestamp from the broker.
    */
   readonly timestamp?: (record: StreamRecord<K, V>) => number
-  readonly watermark?: WatermarkOptions
   /** What to do with a record that can't be read: `fail` (default) stops the app there, `skip` counts and reports it on `errors$`. */
   readonly badRecords?: BadRecordPolicy
 }
 
-/** The values of a table are never null: null deletes. */
-export type TableOptions<K, V> = Omit<StreamOptions<K, V>, 'watermark'> & {
-  /** Names the state. Default: the topic. */
-  readonly name?: string
-}
+/** `key`: the serde of keys. Default for keys that are strings: UTF-8. */
+export type StreamOptions<K, V> = TopicOptions<K, V> & KeySerde<K> & { readonly watermark?: WatermarkOptions }
+
+/** The values of a table are never null: null deletes. `key` as for a stream. */
+export type TableOptions<K, V> = TopicOptions<K, V> &
+  KeySerde<K> & {
+    /** Names the state. Default: the topic. */
+    readonly name?: string
+  }
 
 /** A pipeline with its broker, store and id; what runs. */
 export interface App {

@@ -1,18 +1,20 @@
 import type { MonoTypeOperatorFunction } from 'rxjs'
 import { partitionOf } from '../record/partitionOf.js'
 import type { StreamRecord } from '../record/record.js'
-import { json, type Serde, string } from '../record/serde.js'
+import { json, type KeySerde, type Serde, string } from '../record/serde.js'
 import { windowHeaders } from '../record/stamp.js'
 import type { TopicTarget } from '../task/definition.js'
 import { badTimestamp, isTimestamp } from '../task/local.js'
 import { operate } from '../task/operate.js'
 
-export interface ToTopicOptions<K, V> {
-  /** Default: strings as UTF-8. */
-  readonly key?: Serde<K>
+/** `key`: the serde of keys. Default for keys that are strings: UTF-8. */
+export type ToTopicOptions<K, V> = KeySerde<K> & {
   /** Default: JSON. */
   readonly value?: Serde<V>
 }
+
+/** Options that can be left out where the key serde can. */
+type Given<K, V> = [K] extends [string] ? [options?: ToTopicOptions<K, V>] : [options: ToTopicOptions<K, V>]
 
 /**
  * Writes each record to a topic, and passes it on.
@@ -24,17 +26,18 @@ export interface ToTopicOptions<K, V> {
  * ```
  *
  * The partition follows from the key as with Kafka's Java producer; a record without a key goes to the number of its own partition, modulo
- * the topic's. The timestamp stays; a windowed result carries its window in the header `tidemark-window` as `start,end,final`. The topic must exist.
+ * the topic's. The timestamp stays; a windowed result carries its window in the header `tidemark-window` as `start,end,final`,
+ * and a plain record leaves out such a header that it was read with. The topic must exist.
  * With exactly-once the write becomes visible with the checkpoint that follows, else it may be repeated after a crash, never lost.
  *
  * @throws TidemarkError `UNKNOWN_TOPIC` at start; `NOT_SERIALISABLE`, `BAD_TIMESTAMP` with the record's place; `NOT_PLANNED` outside an app; at planning `LOST_WINDOW`
  */
 export function toTopic<R extends StreamRecord<any, any>>(
   topic: string,
-  options: ToTopicOptions<NonNullable<R['key']>, NonNullable<R['value']>> = {},
+  ...[options]: Given<NonNullable<R['key']>, NonNullable<R['value']>>
 ): MonoTypeOperatorFunction<R> {
-  const keySerde = (options.key ?? string()) as Serde<unknown>
-  const valueSerde = (options.value ?? json()) as Serde<unknown>
+  const keySerde = (options?.key ?? string()) as Serde<unknown>
+  const valueSerde = (options?.value ?? json()) as Serde<unknown>
   return operate<R, R>(
     'toTopic',
     (context) => {

@@ -8,6 +8,9 @@ export interface Serde<T> {
   deserialize(bytes: Uint8Array): T
 }
 
+/** The key serde among options: only keys that are strings have a default. */
+export type KeySerde<K> = [K] extends [string] ? { readonly key?: Serde<K> } : { readonly key: Serde<K> }
+
 const encoder = new TextEncoder()
 const decoder = new TextDecoder()
 

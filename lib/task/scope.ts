@@ -251,7 +251,9 @@ export abstract class Scope implements StateHome {
     }
   }
 
-  private declareAt(node: Node, watermark: NonNullable<Path['watermark']>): void {
+  private declareAt(node: Node, watermark: NonNullable<Path['watermark']>, seen: Set<Node> = new Set()): void {
+    if (seen.has(node)) return
+    seen.add(node)
     if (node.definition.usesTime) {
       throw new TidemarkError(
         'TWO_WATERMARKS',
@@ -286,7 +288,7 @@ export abstract class Scope implements StateHome {
     if (node.source !== undefined) measure(node.source)
     for (const input of node.inputs) {
       if (input.edges.length === 0) measure(input.entry)
-      else for (const edge of input.edges) this.declareAt(edge.from, watermark)
+      else for (const edge of input.edges) this.declareAt(edge.from, watermark, seen)
     }
   }
 

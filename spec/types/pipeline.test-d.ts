@@ -7,10 +7,12 @@ import {
   count,
   type Duration,
   json,
+  type Key,
   keyBy,
   mapAsync,
   mapValues,
   rollingAggregate,
+  type Serde,
   type StreamRecord,
   streamTableJoin,
   sum,
@@ -115,6 +117,48 @@ tumblingWindow('5 minutes')
 tumblingWindow('m')
 // @ts-expect-error
 tumblingWindow('5M')
+
+// Keys that are no strings need a serde, in streams, tables and sinks.
+const byId = app.stream('by-id', {
+  key: json<number>(),
+  value: json<Order>(),
+  timestamp: (r) => r.key + r.value.amount,
+})
+expectTypeOf(byId).toEqualTypeOf<Observable<StreamRecord<number, Order>>>()
+byId.pipe(toTopic('out', { key: json() }))
+orders.pipe(
+  keyBy((order) => order.value.amount),
+  aggregate(count(), { name: 'by-amount' }),
+  toTopic('out', { key: json<number>(), value: json<number>() }),
+)
+orders.pipe(
+  keyBy((order) => (order.value.amount > 5 ? 'much' : 'little')),
+  toTopic('out'),
+)
+app.stream<Order, 'ann' | 'bob'>('some', { value: json() }).pipe(toTopic('out', {}))
+// Only values: plain records of any key.
+app.run('any', app.stream<any, any>('any', { value: json() }).pipe(toTopic('out')))
+// @ts-expect-error
+app.stream<Order, number>('orders', { value: json() })
+// @ts-expect-error
+app.table<Order, number>('orders', { value: json() })
+// @ts-expect-error
+app.table<Order, number | string>('orders', { value: json() })
+// @ts-expect-error
+byId.pipe(toTopic('out'))
+// @ts-expect-error
+byId.pipe(toTopic('out', { value: json() }))
+orders.pipe(
+  keyBy((order) => order.value.amount),
+  aggregate(count(), { name: 'by-amount' }),
+  // @ts-expect-error
+  toTopic('out'),
+)
+
+// The same where the type of the keys isn't known yet.
+export function ordersOf<K extends Key>(topic: string, key: Serde<K>): Observable<StreamRecord<K, Order>> {
+  return app.stream(topic, { key, value: json<Order>() })
+}
 
 // A table of one key type isn't joined with a stream of another.
 const numbered = app.table<User, number>('numbered', { key: json<number>(), value: json<User>() })
