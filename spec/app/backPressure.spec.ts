@@ -67,16 +67,12 @@ test('long work does not starve the event loop: slices of a few ms', async () =>
   )
   await app.start()
   try {
-    let longest = 0
-    let last = performance.now()
-    const timer = setInterval(() => {
-      longest = Math.max(longest, performance.now() - last)
-      last = performance.now()
-    }, 1)
+    let turns = 0
+    const timer = setInterval(() => turns++, 1)
     await until('all of them', () => app.stats().tasks.every((task) => task.records > 0 && task.lag === 0), 20_000)
     clearInterval(timer)
-    // 400 ms of work in all: had it run in one piece, the timer would have waited for it.
-    expect(longest).toBeLessThan(200)
+    // 400 ms of work in all: in one piece it would have left the timer a turn or two.
+    expect(turns).toBeGreaterThan(20)
   } finally {
     await app.stop()
   }
