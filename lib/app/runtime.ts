@@ -579,11 +579,26 @@ export class Runtime implements TaskHost, ConsumerListener {
       (task) => (only === undefined || only.has(task)) && (task.isChanged || task.output.length > 0),
     )
     if (changed.length === 0) return
-    for (const task of changed) task.settle()
+    await this.quiesce(changed)
+    // From here to the snapshots nothing is awaited.
+    for (const task of changed) {
+      task.settle()
+      task.isQuiescing = false
+    }
+    this.wake()
     if (this.failure !== undefined) return
     if (this.options.isTransactional) await this.commitTransactions(changed)
     else await this.commitAfterSends(changed)
     this.checkpoints++
+  }
+
+  /** Checkpoints are taken between records: an advance that a slice has interrupted ends first, in slices while the app runs. */
+  private async quiesce(tasks: readonly TaskScope[]): Promise<void> {
+    for (const task of tasks) task.isQuiescing = true
+    while (this.isActive && tasks.some((task) => task.isAdvancing)) {
+      this.wake()
+      await new Promise<void>((resolve) => this.clock.soon(resolve))
+    }
   }
 
   private changesOf(task: TaskScope): StoreChanges {

@@ -68,6 +68,8 @@ export class TaskScope extends Scope {
   failure: TidemarkError | undefined
   /** Written since the last call of {@link takeOutput}. */
   output: OutRecord[] = []
+  /** A checkpoint is about to be taken: a running advance goes on, but nothing new begins. */
+  isQuiescing = false
   /** Something has happened that a checkpoint would tell. */
   isChanged = false
   handled = 0
@@ -220,6 +222,10 @@ export class TaskScope extends Scope {
           this.isChanged = true
           if (!this.continueAdvance(isOver)) return
         }
+        if (this.isQuiescing) {
+          more = false
+          return
+        }
         const run = this.pending.shift()
         if (run !== undefined) {
           this.isChanged = true
@@ -239,7 +245,7 @@ export class TaskScope extends Scope {
     return more && this.failure === undefined
   }
 
-  /** Finishes an advance that a slice has interrupted: checkpoints are taken between records only. */
+  /** Finishes an advance that a slice has interrupted, in one piece: at the end of a task. */
   settle(): void {
     this.dispatch(() => {
       if (this.failure === undefined) this.continueAdvance(() => false)
