@@ -112,7 +112,8 @@ function decode(
     if (!isTimestamp(record.timestamp)) throw badTimestamp(record.timestamp)
     return record
   } catch (cause) {
-    const message = cause instanceof Error ? cause.message.replace(/^[A-Z_]+: /, '') : String(cause)
+    const message =
+      cause instanceof TidemarkError ? cause.reason : cause instanceof Error ? cause.message : String(cause)
     const code = cause instanceof TidemarkError && cause.code === 'BAD_TIMESTAMP' ? 'BAD_TIMESTAMP' : 'DESERIALISE'
     throw new TidemarkError(
       code,

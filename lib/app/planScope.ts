@@ -170,14 +170,13 @@ export class PlanScope extends Scope {
   }
 
   protected released(): void {}
-  dropped(): void {}
   write(): void {}
   block(): void {}
   later(): void {}
 }
 
 /** What a reader of an exchange has where the writing tasks have a watermark. */
-export const CARRIED = { boundMs: 0, idleMs: Number.POSITIVE_INFINITY }
+const CARRIED = { boundMs: 0, idleMs: Number.POSITIVE_INFINITY }
 
 function proposeName(node: Node): string {
   const topics = new Set<string>()

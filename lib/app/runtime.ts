@@ -96,7 +96,6 @@ export class Runtime implements TaskHost, ConsumerListener {
   // Records on their way without a transaction.
   private unsent: OutRecord[] = []
   private sending: Promise<void> | undefined
-  private sendingCount = 0
   /** How many have been given to the producer, and how many of them the broker has. */
   private taken = 0
   private acknowledged = 0
@@ -139,7 +138,7 @@ export class Runtime implements TaskHost, ConsumerListener {
       await this.open(broker, store, instance === '' ? id : `${id}.${instance}`)
       await this.join(broker)
     } catch (error) {
-      this.failed(undefined, this.asError(error))
+      this.failed(this.asError(error))
       await this.ending
       throw this.asError(error)
     }
@@ -215,7 +214,7 @@ export class Runtime implements TaskHost, ConsumerListener {
     const cancel = this.clock.after(ms, () => {
       this.cancels.delete(cancel)
       run()
-        .catch((error) => this.failed(undefined, this.asError(error)))
+        .catch((error) => this.failed(this.asError(error)))
         .finally(() => {
           if (this.state === 'running' || this.state === 'rebalancing') this.every(ms, run)
         })
@@ -254,7 +253,7 @@ export class Runtime implements TaskHost, ConsumerListener {
     try {
       await last()
     } catch (error) {
-      this.failed(undefined, this.asError(error))
+      this.failed(this.asError(error))
     }
     for (const task of this.tasks.values()) task.close()
     this.tasks.clear()
@@ -268,7 +267,7 @@ export class Runtime implements TaskHost, ConsumerListener {
 
   private failure: TidemarkError | undefined
 
-  failed(_task: TaskScope | undefined, error: TidemarkError): void {
+  private failed(error: TidemarkError): void {
     if (this.state === 'failed' || this.state === 'stopped') return
     const known = error.at({ app: this.options.id })
     this.failure = known
@@ -284,10 +283,6 @@ export class Runtime implements TaskHost, ConsumerListener {
     this.hasAssigned?.()
     // Nothing is committed: the last checkpoint holds, and what followed it is done again.
     if (!wasStopping) this.ending = this.end(async () => {})
-  }
-
-  skipped(error: TidemarkError): void {
-    this.errors$.next(error.at({ app: this.options.id }))
   }
 
   private refuse(code: TidemarkError['code'], reason: string): TidemarkError {
@@ -459,7 +454,7 @@ export class Runtime implements TaskHost, ConsumerListener {
   }
 
   error(error: TidemarkError, fatal: boolean): void {
-    if (fatal) this.failed(undefined, error)
+    if (fatal) this.failed(error)
     else this.errors$.next(error.at({ app: this.options.id }))
   }
 
@@ -537,7 +532,7 @@ export class Runtime implements TaskHost, ConsumerListener {
   // ---- outputs and checkpoints
 
   private get backlog(): number {
-    return this.unsent.length + this.sendingCount
+    return this.unsent.length + this.taken - this.acknowledged
   }
 
   /** Without transactions, outputs leave as soon as they are there. */
@@ -548,7 +543,7 @@ export class Runtime implements TaskHost, ConsumerListener {
     if (this.unsent.length > 0 && this.sending === undefined) {
       this.sending = this.send(this.producer)
       // A commit that waits for it fails by it; if none does, the app must all the same.
-      this.sending.catch((error) => this.failed(undefined, this.asError(error)))
+      this.sending.catch((error) => this.failed(this.asError(error)))
     }
   }
 
@@ -557,10 +552,8 @@ export class Runtime implements TaskHost, ConsumerListener {
     const records = this.unsent
     this.unsent = []
     this.taken += records.length
-    this.sendingCount = records.length
     await producer.send(records)
     this.acknowledged += records.length
-    this.sendingCount = 0
     this.sending = undefined
     this.collectOutput()
     this.wake()

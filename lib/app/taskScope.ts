@@ -35,9 +35,8 @@ export interface TaskHost {
   tasksIn(subTopology: number): number
   /** The task has something to do that comes from no partition. */
   wake(): void
-  failed(task: TaskScope, error: TidemarkError): void
-  /** A record was left out by policy. */
-  skipped(error: TidemarkError): void
+  /** Something went wrong; `fatal`: the app ends by it. */
+  error(error: TidemarkError, fatal: boolean): void
 }
 
 /** A source node in the task. */
@@ -64,7 +63,8 @@ export class TaskScope extends Scope {
   private isRunning = false
   /** Wall clock, ms, when the running slice began. */
   private sliceAt = 0
-  private current: { queue: PartitionQueue } | undefined
+  /** Of the record that is being handled. */
+  private current: PartitionQueue | undefined
   failure: TidemarkError | undefined
   /** Written since the last call of {@link takeOutput}. */
   output: OutRecord[] = []
@@ -285,7 +285,7 @@ export class TaskScope extends Scope {
   private handle(queue: PartitionQueue): void {
     this.isChanged = true
     this.handled++
-    this.current = { queue }
+    this.current = queue
     for (const reader of this.sources.get(queue.topic) ?? []) {
       const { node, role } = reader
       let record: StreamRecord<Key | null, unknown>
@@ -293,8 +293,8 @@ export class TaskScope extends Scope {
         record = queue.record(role)
       } catch (error) {
         if (role.is === 'source' && role.badRecords === 'skip') {
-          node.drops.set('bad record', (node.drops.get('bad record') ?? 0) + 1)
-          this.host.skipped(error as TidemarkError)
+          node.countDrop('bad record')
+          this.host.error(error as TidemarkError, false)
           continue
         }
         this.fail(error)
@@ -478,8 +478,6 @@ export class TaskScope extends Scope {
     this.output.push(write)
   }
 
-  dropped(_node: Node, _record: AnyRecord, _reason: DropReason): void {}
-
   // ---- errors
 
   outside(input: Input, record: unknown): void {
@@ -533,7 +531,7 @@ export class TaskScope extends Scope {
   }
 
   private currentPlace() {
-    const { queue } = this.current ?? {}
+    const queue = this.current
     return queue === undefined ? {} : { topic: queue.topic, partition: queue.partition, offset: queue.position }
   }
 
@@ -546,7 +544,7 @@ export class TaskScope extends Scope {
     // A record that an operator made has no place in the log: that of the record behind it helps.
     this.failure = known.place.topic ? known : known.at(this.currentPlace())
     this.abandon()
-    this.host.failed(this, this.failure)
+    this.host.error(this.failure, true)
   }
 
   // ---- checkpoints

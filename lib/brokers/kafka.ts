@@ -22,7 +22,7 @@ import { readPartition } from './kafka/readPartition.js'
 import { openSocket } from './kafka/socket.js'
 import { TopicAdmin } from './kafka/topicAdmin.js'
 import { KafkaTransactionalProducer } from './kafka/transactionalProducer.js'
-import { unknownTopic } from './unknownTopic.js'
+import { unknownTopic } from './rules/unknownTopic.js'
 
 export interface KafkaOptions {
   /** `host:port` of some of the brokers; the others are found through them. */

@@ -3,7 +3,7 @@ import type { Clock } from '../ports/clock.js'
 import { systemClock } from '../ports/systemClock.js'
 import { TidemarkError } from '../record/errors.js'
 import { active, building } from './current.js'
-import type { AnyRecord, Definition, DropReason, TaskInfo, TopicTarget } from './definition.js'
+import type { AnyRecord, Definition, TaskInfo, TopicTarget } from './definition.js'
 import type { Input, Node } from './node.js'
 import { Scope } from './scope.js'
 import type { Checkpointed } from './state.js'
@@ -216,8 +216,6 @@ export class LocalScope extends Scope {
   register<S extends Checkpointed>(_node: Node, state: S): S {
     return state
   }
-
-  dropped(_node: Node, _record: AnyRecord, _reason: DropReason): void {}
 
   block(_node: Node, _blocked: boolean): void {}
 

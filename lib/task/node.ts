@@ -1,4 +1,4 @@
-import { Subscriber, type Subscription } from 'rxjs'
+import { Subscriber } from 'rxjs'
 import type { Clock } from '../ports/clock.js'
 import { TidemarkError } from '../record/errors.js'
 import type { Key } from '../record/key.js'
@@ -103,7 +103,6 @@ export class Input {
 /** An operator in a task: its consumers, its time and what its definition has set up. */
 export class Node implements OperatorContext<unknown> {
   readonly inputs: Input[]
-  readonly subscriptions: Subscription[] = []
   /** Who gets its records. */
   edges: readonly Edge[] = []
   handlers: Handlers<never> = NOT_READY
@@ -280,9 +279,10 @@ export class Node implements OperatorContext<unknown> {
     this.scope.outputNode(output)?.emit(record)
   }
 
-  readonly drop = (record: AnyRecord, reason: DropReason): void => {
+  readonly drop = (_record: AnyRecord, reason: DropReason): void => this.countDrop(reason)
+
+  countDrop(reason: DropReason): void {
     this.drops.set(reason, (this.drops.get(reason) ?? 0) + 1)
-    this.scope.dropped(this, record, reason)
   }
 
   // ---- time

@@ -2,10 +2,10 @@ import type { Observable, Subscriber } from 'rxjs'
 import type { Clock } from '../ports/clock.js'
 import { type ErrorPlace, TidemarkError } from '../record/errors.js'
 import { active, building, definitionOf, setActive, setBuilding } from './current.js'
-import type { AnyRecord, Definition, DropReason, TaskInfo, TopicTarget, TopicWrite } from './definition.js'
+import type { AnyRecord, Definition, TaskInfo, TopicTarget, TopicWrite } from './definition.js'
 import { Edge, type Input, Node, type Path } from './node.js'
 import type { Checkpointed, StateHome } from './state.js'
-import type { Lane, SourceTime } from './watermark.js'
+import { type Lane, type SourceTime, sameWatermark } from './watermark.js'
 
 /** Running nodes that show something, by definition: what a table reads from outside. */
 const publishers = new WeakMap<Definition, Set<Node>>()
@@ -38,7 +38,6 @@ export abstract class Scope implements StateHome {
   abstract restoredTime(node: Node): number | undefined
   abstract stateName(node: Node): string
   abstract register<S extends Checkpointed>(node: Node, state: S): S
-  abstract dropped(node: Node, record: AnyRecord, reason: DropReason): void
   abstract target(node: Node): TopicTarget
   abstract write(node: Node, write: TopicWrite): void
   abstract block(node: Node, blocked: boolean): void
@@ -81,7 +80,6 @@ export abstract class Scope implements StateHome {
       node = new Node(this, definition)
       this.nodes.set(definition, node)
       this.created(node)
-      this.isSealed = false
     }
     const edge = new Edge(node, subscriber, path.to, path.windowing, path.watermark)
     node.addConsumer(edge)
@@ -100,7 +98,6 @@ export abstract class Scope implements StateHome {
       this.path = { to: input, windowing: undefined, watermark: undefined }
       try {
         ;(node.definition.inputs[input.index] as Observable<unknown>).subscribe(input.subscriber)
-        node.subscriptions.push(input.subscriber)
       } finally {
         this.path = outer
       }
@@ -274,7 +271,7 @@ export abstract class Scope implements StateHome {
     }
     const measure = (time: SourceTime): void => {
       const { declared } = time
-      if (declared !== undefined && (declared.boundMs !== watermark.boundMs || declared.idleMs !== watermark.idleMs)) {
+      if (declared !== undefined && !sameWatermark(declared, watermark)) {
         throw new TidemarkError(
           'TWO_WATERMARKS',
           'two different watermarks are declared over one source; declare it once, on the source',

@@ -1,6 +1,6 @@
 import type { ConsumerOptions } from '../../ports/broker.js'
-import { assignSlots } from '../assignSlots.js'
-import { fingerprint, planMismatch } from '../planMismatch.js'
+import { assignSlots } from '../rules/assignSlots.js'
+import { fingerprint, planMismatch } from '../rules/planMismatch.js'
 import { Member } from './member.js'
 import type { Topics } from './topics.js'
 

@@ -1,5 +1,5 @@
 import { type ErrorPlace, show, TidemarkError } from '../../record/errors.js'
-import { unknownTopic } from '../unknownTopic.js'
+import { unknownTopic } from '../rules/unknownTopic.js'
 
 /** What kafkajs's errors have in common; the protocol's error is often the cause of another. */
 interface KafkaError {

@@ -1,5 +1,5 @@
 import type { Position, RawBatch, TopicPartition } from '../../ports/broker.js'
-import { partitionKey } from '../partitionKey.js'
+import { partitionKey } from '../rules/partitionKey.js'
 import type { KafkaNode } from './cluster.js'
 import { type AbortedTransaction, decodeRecordBatches, int64 } from './recordBatches.js'
 

@@ -1,6 +1,6 @@
 import kafkajs from 'kafkajs'
 import type { TopicPartition } from '../../ports/broker.js'
-import { assignSlots } from '../assignSlots.js'
+import { assignSlots } from '../rules/assignSlots.js'
 
 /** The name under which members find each other to be of one kind. */
 export const PROTOCOL = 'tidemark-slots-1'

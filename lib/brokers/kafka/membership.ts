@@ -1,5 +1,5 @@
 import type { TidemarkError } from '../../record/errors.js'
-import { fingerprint, planMismatch } from '../planMismatch.js'
+import { fingerprint, planMismatch } from '../rules/planMismatch.js'
 import type { ClusterClient, JoinAnswer } from './cluster.js'
 import { errorType, isTransient } from './errors.js'
 import {

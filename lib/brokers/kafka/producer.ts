@@ -1,4 +1,4 @@
-import type { Kafka, Producer as KafkajsProducer } from 'kafkajs'
+import type { Kafka, Producer as KafkajsProducer, ProducerConfig } from 'kafkajs'
 import type { OutRecord, Producer } from '../../ports/broker.js'
 import { TidemarkError } from '../../record/errors.js'
 import { tidemarkError } from './errors.js'
@@ -29,7 +29,7 @@ export class KafkaProducer implements Producer {
   constructor(private readonly host: ProducerHost) {}
 
   async connect(): Promise<void> {
-    this.client ??= connect(this.host.kafka)
+    this.client ??= connectProducer(this.host.kafka)
     await this.client
   }
 
@@ -84,20 +84,22 @@ export class KafkaProducer implements Producer {
   }
 }
 
-async function connect(kafka: Kafka): Promise<KafkajsProducer> {
+/** A connected producer that writes each record once and where the caller wants it. */
+export async function connectProducer(kafka: Kafka, config: ProducerConfig = {}): Promise<KafkajsProducer> {
   const producer = kafka.producer({
     idempotent: true,
     maxInFlightRequests: 1,
     allowAutoTopicCreation: false,
     retry: RETRY,
     createPartitioner: explicitPartition,
+    ...config,
   })
   await producer.connect()
   return producer
 }
 
 /** The caller has chosen; kafkajs's own partitioner would hash again on every attempt. */
-export const explicitPartition =
+const explicitPartition =
   () =>
   ({ message }: { message: { partition?: number } }): number =>
     message.partition as number

@@ -1,6 +1,6 @@
 import { placeOf, type RawBatch, type TopicPartition } from '../../ports/broker.js'
 import { TidemarkError } from '../../record/errors.js'
-import { unknownTopic } from '../unknownTopic.js'
+import { unknownTopic } from '../rules/unknownTopic.js'
 import type { ClusterClient } from './cluster.js'
 import { tidemarkError } from './errors.js'
 import { FetchFailed, type FetchLimits, fetchRecords } from './fetch.js'

@@ -1,5 +1,5 @@
 import type { NewTopic, TopicPartition } from '../../ports/broker.js'
-import { unknownTopic } from '../unknownTopic.js'
+import { unknownTopic } from '../rules/unknownTopic.js'
 import type { ClusterClient } from './cluster.js'
 import { errorType, tidemarkError } from './errors.js'
 

@@ -4,7 +4,7 @@ import type { StoreChanges } from '../../ports/store.js'
 import { show, TidemarkError } from '../../record/errors.js'
 import { errorType, isFenced, isTransient, tidemarkError } from './errors.js'
 import { sends } from './messages.js'
-import { explicitPartition, type ProducerHost } from './producer.js'
+import { connectProducer, type ProducerHost } from './producer.js'
 
 // The end of a transaction is still being written when the next one begins: short waits, many times. kafkajs waits
 // for it by itself when it adds records, but not when it adds offsets.
@@ -85,18 +85,12 @@ export class KafkaTransactionalProducer implements TransactionalProducer {
     return ours
   }
 
-  private async connect(): Promise<KafkajsProducer> {
-    const producer = this.host.kafka.producer({
+  private connect(): Promise<KafkajsProducer> {
+    return connectProducer(this.host.kafka, {
       transactionalId: this.id,
       transactionTimeout: this.timeoutMs,
-      idempotent: true,
-      maxInFlightRequests: 1,
-      allowAutoTopicCreation: false,
       retry: RETRY,
-      createPartitioner: explicitPartition,
     })
-    await producer.connect()
-    return producer
   }
 }
 

@@ -1,4 +1,4 @@
-import { show, TidemarkError } from '../record/errors.js'
+import { show, TidemarkError } from '../../record/errors.js'
 
 /** The error for a topic, or a partition of one, that the broker doesn't have. */
 export function unknownTopic(broker: string, topic: string, partition?: number): TidemarkError {

@@ -1,4 +1,4 @@
-import { show, TidemarkError } from '../record/errors.js'
+import { show, TidemarkError } from '../../record/errors.js'
 
 /** What a member sends ahead of its plan, so that members whose slots differ don't share partitions either. */
 export function fingerprint(plan: string, slots: number): string {

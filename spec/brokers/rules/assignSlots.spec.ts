@@ -1,5 +1,5 @@
 import fc from 'fast-check'
-import { assignSlots } from '../../lib/brokers/assignSlots.js'
+import { assignSlots } from '../../../lib/brokers/rules/assignSlots.js'
 
 const spread = (slots: number, owned: Record<string, number[]>) =>
   Object.fromEntries(

@@ -1,5 +1,5 @@
-import { placeOf, type TopicPartition } from '../ports/broker.js'
-import { show, TidemarkError } from '../record/errors.js'
+import { placeOf, type TopicPartition } from '../../ports/broker.js'
+import { show, TidemarkError } from '../../record/errors.js'
 
 /** The error of a member that commits for a partition which it hasn't got, or no longer. */
 export function notOurs(group: string, partition: TopicPartition): TidemarkError {
