@@ -37,7 +37,7 @@ export function idb(database: string): StoreAdapter {
       const unlock = await webLock(`tidemark ${path}`)
       if (unlock === undefined) throw lockedByAnother(name)
       try {
-        return await openIdb(name, createStore(path, 'tidemark'), unlock)
+        return await openIdb(name, strictly(createStore(path, 'tidemark')), unlock)
       } catch (error) {
         await unlock()
         throw error
@@ -199,6 +199,15 @@ async function transact<T>(
     }
   })
 }
+
+/** Writes are on disk before they count as committed: by default a browser may lose those of the last moments when it is killed. */
+const strictly =
+  (useStore: UseStore): UseStore =>
+  (mode, body) =>
+    useStore('readonly', (store) => {
+      const { db } = store.transaction
+      return body(db.transaction(store.name, mode, { durability: 'strict' }).objectStore(store.name))
+    })
 
 function abort(transaction: IDBTransaction): void {
   try {
