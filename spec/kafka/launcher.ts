@@ -50,7 +50,9 @@ export async function startKafka(options: StartOptions = {}): Promise<RunningKaf
   await writeFile(config, properties(dir, port, await freePort()))
   if (!existsSync(join(dir, 'data', 'meta.properties'))) {
     const id = randomBytes(16).toString('base64url')
-    await run('java', ['-cp', `${lib}/*`, ...JVM, 'kafka.tools.StorageTool', 'format', '-t', id, '-c', config])
+    // `=`, since one id in 64 begins with a dash and would be read as an option.
+    const format = ['kafka.tools.StorageTool', 'format', `--cluster-id=${id}`, '-c', config]
+    await run('java', ['-cp', `${lib}/*`, ...JVM, ...format])
   }
 
   const archive = join(CACHE, 'classes.jsa')
