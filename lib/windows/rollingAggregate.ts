@@ -5,6 +5,7 @@ import { type Duration, durationMs } from '../record/duration.js'
 import type { Key } from '../record/key.js'
 import { NO_HEADERS, type StreamRecord } from '../record/record.js'
 import type { Change } from '../tables/change.js'
+import type { Rows } from '../tables/rows.js'
 import { keepsRows } from '../tables/toTable.js'
 import type { Handlers, OperatorContext } from '../task/definition.js'
 import { define } from '../task/operate.js'
@@ -88,21 +89,24 @@ function roll(
     return aggregator.result === undefined ? acc : aggregator.result(acc)
   }
 
-  context.publish({
+  const row = ({ key, value, timestamp }: Cell<Kept[]>) => ({ value: resultOf(key, value), timestamp })
+  const rows: Rows<unknown> = {
     get size() {
       return state.size
     },
-    get(key: Key) {
+    get(key) {
       const cell = state.cell(key)
-      return cell === undefined ? undefined : resultOf(key, cell.value)
+      return cell === undefined ? undefined : row(cell)
     },
     *entries() {
-      for (const cell of state.all()) yield [cell.key, resultOf(cell.key, cell.value)]
+      for (const cell of state.all()) yield { key: cell.key, window: undefined, ...row(cell) }
     },
-  })
+  }
+  context.publish(rows)
 
   function tell(key: Key, value: unknown, previous: unknown, timestamp: number): void {
-    if (context.hasOutput(changes)) context.emitTo(changes, { key, value, previous, timestamp })
+    if (context.hasOutput(changes))
+      context.emitTo(changes, { key, value, previous, timestamp, window: undefined, isLatest: true })
   }
 
   /** Drops what has left the window of a cell; deletes the row if nothing is left. */

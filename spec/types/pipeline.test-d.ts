@@ -165,6 +165,6 @@ const numbered = app.table<User, number>('numbered', { key: json<number>(), valu
 // @ts-expect-error
 orders.pipe(streamTableJoin(numbered, (order) => order))
 
-// A filter of rxjs would lose a table's deletes: a table has no pipe for it.
+// A filter of rxjs would lose a table's deletes: a table's pipe doesn't take it.
 // @ts-expect-error
-users.pipe
+users.pipe(filter(() => true))
