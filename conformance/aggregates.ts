@@ -9,7 +9,7 @@ import {
   type TableNode,
   variablesOf,
 } from './graph.js'
-import type { Given, Json } from './json.js'
+import type { Json } from './json.js'
 import type { NodeFields } from './nodeFields.js'
 import { windowOf } from './windows.js'
 
@@ -29,7 +29,7 @@ const aggregated =
     ) as AnyStream
     const node: TableNode = {
       is: 'table',
-      table: toTable<string, Given>(name, results as never),
+      table: toTable(name, results),
       endShift: window?.endShift ?? 0,
       results,
     }

@@ -39,7 +39,7 @@ if (files.length === 0) {
 
 const reports: FileReport[] = []
 if (values.chromium) {
-  for await (const report of runInChromium(files, restartEvery)) reports.push(report)
+  reports.push(...(await runInChromium(files, restartEvery)))
 } else {
   const stores = await storeMaker(values.store as StoreName)
   for (const file of files) reports.push(await runFile(file, { store: stores.make, restartEvery }))
