@@ -51,7 +51,7 @@ export type Built = StreamNode | GroupedNode | TableNode | GroupedTableNode | Gl
 export interface Sources {
   stream(topic: string): AnyStream
   table(topic: string, options: { readonly name?: string; readonly historyMs?: number }): AnyTable
-  to(topic: string, stream: AnyStream): void
+  to(name: string, topic: string, stream: AnyStream): void
   /** Something that nothing reads. */
   run(name: string, stream: Observable<unknown>): void
 }

@@ -131,8 +131,8 @@ export const streams: Family = {
     return made(graph.repartition(stream, id), false)
   },
 
-  to(fields, _, graph) {
-    graph.sources.to(fields.text('topic'), graph.from(fields, 'stream').stream)
+  to(fields, id, graph) {
+    graph.sources.to(id, fields.text('topic'), graph.from(fields, 'stream').stream)
     return undefined
   },
 }
