@@ -44,7 +44,10 @@ export const aggregates: Family = {
   groupBy(fields, id, graph) {
     const { stream } = graph.from(fields, 'stream')
     const key = fields.expression('key', OF_RECORD)
-    return { is: 'grouped', stream: graph.repartition(stream, id, (record) => keyFrom(key, variablesOf(record))) }
+    return {
+      is: 'grouped',
+      stream: graph.repartition(stream, id, 'drop', (record) => keyFrom(key, variablesOf(record))),
+    }
   },
 
   count: aggregated(() => count() as AnyAggregator),

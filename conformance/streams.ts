@@ -128,7 +128,7 @@ export const streams: Family = {
 
   repartition(fields, id, graph) {
     const { stream } = graph.from(fields, 'stream')
-    return made(graph.repartition(stream, id), false)
+    return made(graph.repartition(stream, id, 'drop'), false)
   },
 
   to(fields, id, graph) {
