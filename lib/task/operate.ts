@@ -28,6 +28,8 @@ export function define<In, Out>(
     usesTime: traits.usesTime ?? false,
     untimed: traits.untimed ?? [],
     coPartitioned: traits.coPartitioned ?? false,
+    keyed: traits.keyed ?? true,
+    changesKey: traits.changesKey,
     sideOutputs: traits.sideOutputs ?? [],
   }
   const observable = new Observable<Out>((subscriber) => {
