@@ -69,7 +69,7 @@ describe('edges', () => {
     { name: 'null keys and values wait like others; timestamps stay', source: 'ab@9n@3--------', out: 'ab@9------n@3' },
     {
       name: 'the span counts from each record that has passed',
-      source: 'a-------bc-d-----e-',
+      source: 'a-------bc-d-----e----',
       out: 'a-------b-c-------d-e',
     },
     { name: 'after a pause all may pass at once', source: 'ab 20ms (cde)-----------', out: 'ab 20ms (cd)------e' },
