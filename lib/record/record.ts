@@ -34,6 +34,11 @@ export type WithValue<R extends StreamRecord<unknown, unknown>, V> = {
   readonly [Field in keyof R]: Field extends 'value' ? V : R[Field]
 }
 
+/** A record type with another key type: value, window and the rest stay. */
+export type WithKey<R extends StreamRecord<unknown, unknown>, K> = {
+  readonly [Field in keyof R]: Field extends 'key' ? K : R[Field]
+}
+
 /**
  * Makes a record for a test, a REPL or a plain Observable; an app's sources make their own.
  *

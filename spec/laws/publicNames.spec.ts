@@ -4,15 +4,15 @@ import { entries, exportedNames } from './publicNames.js'
 /** All that users can import. What is added here is a promise; what is taken away breaks somebody's code. */
 const NAMES: Record<string, string> = {
   tidemark: `
-    AggregateOptions Aggregated Aggregator Aggregators App AppOptions AppState AppStats Broker Change Clock Consumer
-    ConsumerListener ConsumerOptions DropReason Duration EmbeddedOptions ErrorCode ErrorPlace Header Headers
-    InWindow Key KeyByOptions MapAsyncOptions NO_HEADERS NewTopic OutRecord PartitionRange Position ProcessContext
-    ProcessOptions Processor Producer RawBatch RawRecord ResultOf RollingOptions Serde StoreAdapter StoreChanges
+    AggregateOptions Aggregated Aggregator Aggregators App AppOptions AppState AppStats BatchOptions Branches Broker Change Clock Consumer
+    ConsumerListener ConsumerOptions DedupOptions DropReason Duration EmbeddedOptions ErrorCode ErrorPlace Header Headers
+    InWindow Key KeyByOptions LatestOptions MapAsyncOptions NO_HEADERS NewTopic OutRecord PartitionRange Position ProcessContext
+    ProcessOptions Processor Producer RateLimitOptions RawBatch RawRecord ResultOf RollingOptions SelectKeyOptions Serde Split StoreAdapter StoreChanges
     StoreEntry StreamOptions StreamRecord StreamTableJoinOptions Table TableOptions TaskStats TidemarkError
     ToTopicOptions TopicPartition Transaction TransactionalProducer WatermarkOptions Window WindowOptions
-    WindowedRecord WithValue aggregate avg bytes collect compareKeys count countDistinct createApp durationMs
-    embedded first json keyBy last local mapAsync mapValues max memory min partitionOf placeOf process record reduce
-    rollingAggregate shared sideOutput streamTableJoin string sum toTable toTopic tumblingWindow withWatermark
+    WindowedRecord WithKey WithValue aggregate avg batch bytes collect compareKeys count countDistinct createApp dedup durationMs
+    embedded first flatMap json keyBy last latest local mapAsync mapValues max memory min partitionOf peek placeOf process rateLimit record reduce
+    rollingAggregate selectKey shared sideOutput split streamTableJoin string sum toTable toTopic tumblingWindow withWatermark
   `,
   'tidemark/idb': `
     idb
