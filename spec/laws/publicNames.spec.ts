@@ -4,14 +4,14 @@ import { entries, exportedNames } from './publicNames.js'
 /** All that users can import. What is added here is a promise; what is taken away breaks somebody's code. */
 const NAMES: Record<string, string> = {
   tidemark: `
-    AggregateOptions Aggregated Aggregator Aggregators App AppOptions AppState AppStats Broker Change Clock Consumer
+    AbsenceOptions AggregateOptions Aggregated Aggregator Aggregators App AppOptions AppState AppStats Broker Change Clock Consumer
     ConsumerListener ConsumerOptions DropReason Duration EmbeddedOptions ErrorCode ErrorPlace Header Headers
-    InWindow Key KeyByOptions MapAsyncOptions NO_HEADERS NewTopic OutRecord PartitionRange Position ProcessContext
-    ProcessOptions Processor Producer RawBatch RawRecord ResultOf RollingOptions Serde StoreAdapter StoreChanges
+    InWindow Key KeyByOptions KeyedState MapAsyncOptions MatchPatternOptions NO_HEADERS NewTopic OutRecord PartitionRange Pattern Position ProcessContext
+    ProcessOptions Processor Producer RawBatch RawRecord ResultOf RollingOptions Serde StepOptions StoreAdapter StoreChanges
     StoreEntry StreamOptions StreamRecord StreamTableJoinOptions Table TableOptions TaskStats TidemarkError
-    ToTopicOptions TopicPartition Transaction TransactionalProducer WatermarkOptions Window WindowOptions
+    Timers ToTopicOptions TopicPartition Transaction TransactionalProducer ValueState WatermarkOptions Window WindowOptions
     WindowedRecord WithValue aggregate avg bytes collect compareKeys count countDistinct createApp durationMs
-    embedded first json keyBy last local mapAsync mapValues max memory min partitionOf placeOf process record reduce
+    embedded first json keyBy last local mapAsync mapValues matchPattern max memory min partitionOf pattern placeOf process record reduce
     rollingAggregate shared sideOutput streamTableJoin string sum toTable toTopic tumblingWindow withWatermark
   `,
   'tidemark/idb': `
