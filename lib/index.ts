@@ -25,6 +25,15 @@ export { peek } from './operators/peek.js'
 export { type ProcessContext, type ProcessOptions, type Processor, process } from './operators/process.js'
 export { type RateLimitOptions, rateLimit } from './operators/rateLimit.js'
 export { type SelectKeyOptions, selectKey } from './operators/selectKey.js'
+export { type MatchPatternOptions, matchPattern } from './operators/matchPattern.js'
+export { type AbsenceOptions, type Pattern, pattern, type StepOptions } from './operators/pattern.js'
+export {
+  type ProcessContext,
+  type ProcessOptions,
+  type Processor,
+  process,
+  type ValueState,
+} from './operators/process.js'
 export { shared } from './operators/shared.js'
 export { sideOutput } from './operators/sideOutput.js'
 export { type Branches, type Split, split } from './operators/split.js'
@@ -53,8 +62,9 @@ export { memory } from './stores/memory.js'
 export type { Change } from './tables/change.js'
 export type { Table } from './tables/table.js'
 export { toTable } from './tables/toTable.js'
-export type { DropReason } from './task/definition.js'
+export type { DropReason, Timers } from './task/definition.js'
 export { local } from './task/local.js'
+export type { KeyedState } from './task/state.js'
 export type { WatermarkOptions } from './task/watermark.js'
 export type { InWindow } from './windows/inWindow.js'
 export { type RollingOptions, rollingAggregate } from './windows/rollingAggregate.js'

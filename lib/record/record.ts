@@ -17,6 +17,9 @@ export interface StreamRecord<K = Key | null, V = unknown> {
   readonly headers: Headers
 }
 
+/** The keys of records of type R, without null. */
+export type KeyOf<R extends StreamRecord<any, any>> = Extract<R['key'], Key>
+
 /** A half-open interval of event time: `start` belongs to it, `end` doesn't. */
 export interface Window {
   readonly start: number

@@ -35,12 +35,12 @@ export interface Firing {
   fireNext(): void
 }
 
-/** Event-time timers, one for each key and timestamp; they are part of the state. */
-export interface Timers {
-  /** Calls `timer(timestamp, key)` once time has reached `timestamp` (ms); if it has already, in the same visit. */
-  at(timestamp: number, key: Key): void
+/** Timers, one for each key and timestamp; they are part of the state. */
+export interface Timers<K extends Key = Key> {
+  /** Calls `timer(timestamp, key)` once time has reached `timestamp` (ms); if it has already, right after the running handler. */
+  at(timestamp: number, key: K): void
   /** Takes a timer back. */
-  cancel(timestamp: number, key: Key): void
+  cancel(timestamp: number, key: K): void
 }
 
 /** A record on its way to a topic. */

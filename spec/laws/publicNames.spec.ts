@@ -13,6 +13,15 @@ const NAMES: Record<string, string> = {
     WindowedRecord WithKey WithValue aggregate avg batch bytes collect compareKeys count countDistinct createApp dedup durationMs
     embedded first flatMap json keyBy last latest local mapAsync mapValues max memory min partitionOf peek placeOf process rateLimit record reduce
     rollingAggregate selectKey shared sideOutput split streamTableJoin string sum toTable toTopic tumblingWindow withWatermark
+    AbsenceOptions AggregateOptions Aggregated Aggregator Aggregators App AppOptions AppState AppStats Broker Change Clock Consumer
+    ConsumerListener ConsumerOptions DropReason Duration EmbeddedOptions ErrorCode ErrorPlace Header Headers
+    InWindow Key KeyByOptions KeyedState MapAsyncOptions MatchPatternOptions NO_HEADERS NewTopic OutRecord PartitionRange Pattern Position ProcessContext
+    ProcessOptions Processor Producer RawBatch RawRecord ResultOf RollingOptions Serde StepOptions StoreAdapter StoreChanges
+    StoreEntry StreamOptions StreamRecord StreamTableJoinOptions Table TableOptions TaskStats TidemarkError
+    Timers ToTopicOptions TopicPartition Transaction TransactionalProducer ValueState WatermarkOptions Window WindowOptions
+    WindowedRecord WithValue aggregate avg bytes collect compareKeys count countDistinct createApp durationMs
+    embedded first json keyBy last local mapAsync mapValues matchPattern max memory min partitionOf pattern placeOf process record reduce
+    rollingAggregate shared sideOutput streamTableJoin string sum toTable toTopic tumblingWindow withWatermark
   `,
   'tidemark/idb': `
     idb
