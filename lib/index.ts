@@ -21,12 +21,9 @@ export { type KeyByOptions, keyBy } from './operators/keyBy.js'
 export { type LatestOptions, latest } from './operators/latest.js'
 export { type MapAsyncOptions, mapAsync } from './operators/mapAsync.js'
 export { mapValues } from './operators/mapValues.js'
-export { peek } from './operators/peek.js'
-export { type ProcessContext, type ProcessOptions, type Processor, process } from './operators/process.js'
-export { type RateLimitOptions, rateLimit } from './operators/rateLimit.js'
-export { type SelectKeyOptions, selectKey } from './operators/selectKey.js'
 export { type MatchPatternOptions, matchPattern } from './operators/matchPattern.js'
 export { type AbsenceOptions, type Pattern, pattern, type StepOptions } from './operators/pattern.js'
+export { peek } from './operators/peek.js'
 export {
   type ProcessContext,
   type ProcessOptions,
@@ -34,6 +31,8 @@ export {
   process,
   type ValueState,
 } from './operators/process.js'
+export { type RateLimitOptions, rateLimit } from './operators/rateLimit.js'
+export { type SelectKeyOptions, selectKey } from './operators/selectKey.js'
 export { shared } from './operators/shared.js'
 export { sideOutput } from './operators/sideOutput.js'
 export { type Branches, type Split, split } from './operators/split.js'
