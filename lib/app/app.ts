@@ -54,7 +54,7 @@ export type StreamOptions<K, V> = TopicOptions<K, V> & KeySerde<K> & { readonly 
 /** The values of a table are never null: null deletes. `key` as for a stream. */
 export type TableOptions<K, V> = TopicOptions<K, V> &
   KeySerde<K> & {
-    /** Names the state. Default: the topic. */
+    /** Names the state, and lets it be read from outside. Without it the table keeps rows only if what follows needs them, under the topic's name. */
     readonly name?: string
   }
 
@@ -175,7 +175,7 @@ export function createApp(options: AppOptions): App {
         } as StreamOptions<K | null, V | null>,
         'table',
       )
-      return tableOf<K, V>(given.name ?? topic, rows)
+      return tableOf<K, V>(given.name ?? topic, given.name !== undefined, rows)
     },
     run(name, pipeline) {
       if (runtime.state !== 'created')

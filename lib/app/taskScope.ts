@@ -324,8 +324,7 @@ export class TaskScope extends Scope {
   private deliverExchanged(node: Node, raw: StreamRecord<Key | null, unknown>): void {
     const { record, time } = unstamp(raw)
     if (time !== undefined) this.takeStamp(node.source as SourceTime, time)
-    // A record without a key is a writer's word about its time and nothing else.
-    if (record.key !== null) {
+    if (time?.isWord !== true) {
       if (record.timestamp > node.streamTime) node.streamTime = record.timestamp
       node.emit(record)
     }
@@ -423,7 +422,7 @@ export class TaskScope extends Scope {
           key: null,
           value: null,
           timestamp: Math.max(0, Number.isFinite(time) ? time : 0),
-          headers: [timeHeader({ task: this.info.writer, time, hasWatermark, idle })],
+          headers: [timeHeader({ task: this.info.writer, time, hasWatermark, idle, isWord: true })],
         })
       }
     }

@@ -2,7 +2,7 @@ import type { Observable, OperatorFunction } from 'rxjs'
 import type { Key } from '../record/key.js'
 import type { StreamRecord, WithValue } from '../record/record.js'
 import type { Rows } from '../tables/rows.js'
-import { rowsDefinition, type Table } from '../tables/table.js'
+import { type AnyTable, rowsDefinition, type Table } from '../tables/table.js'
 import { define } from '../task/operate.js'
 
 export interface StreamTableJoinOptions<Kind extends 'inner' | 'left' = 'inner' | 'left'> {
@@ -38,7 +38,7 @@ export function streamTableJoin<R extends StreamRecord<any, any>, V, Out, Kind e
       'streamTableJoin',
       [source, table.changes() as Observable<unknown>],
       ({ published, emit, drop }) => {
-        const rows = published<Rows<Key, V>>(rowsDefinition(table as Table<never, unknown>))
+        const rows = published<Rows<V>>(rowsDefinition(table as AnyTable))
         return {
           record(record, input) {
             if (input === 1) return
@@ -47,12 +47,12 @@ export function streamTableJoin<R extends StreamRecord<any, any>, V, Out, Kind e
               drop(record, value === null ? 'null value' : 'null key')
               return
             }
-            const row = key === null ? null : (rows.get(key) ?? null)
+            const row = key === null ? null : (rows.get(key)?.value ?? null)
             if (row === null && !isLeft) return
             emit({ ...record, value: joiner(value, row as V, record) } as WithValue<R, Out>)
           },
         }
       },
-      { untimed: [1], coPartitioned: true },
+      { untimed: [1], coPartitioned: true, needs: (input) => ({ rows: input === 1, previous: false }) },
     )
 }

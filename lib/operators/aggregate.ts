@@ -5,9 +5,9 @@ import { TidemarkError } from '../record/errors.js'
 import type { Key } from '../record/key.js'
 import { NO_HEADERS, type StreamRecord, type WindowedRecord } from '../record/record.js'
 import type { Change } from '../tables/change.js'
+import type { Rows } from '../tables/rows.js'
 import { keepsRows } from '../tables/toTable.js'
-import { definitionOf } from '../task/current.js'
-import type { Definition, Handlers, OperatorContext } from '../task/definition.js'
+import type { Handlers, OperatorContext } from '../task/definition.js'
 import { define } from '../task/operate.js'
 import type { Cell } from '../task/state.js'
 import type { Windowing } from '../task/windowing.js'
@@ -40,11 +40,11 @@ export type Aggregated<R extends StreamRecord<any, any>, Out> =
  * completion all that are open close. Late records are dropped and counted, and go to the window's side output.
  * Null from the aggregator deletes the key (in that window): it comes out as a value of null, and the next record begins anew; a window
  * that closes says nothing of such a key.
- * Without a window, the result is also the table of its results: `toTable(name, stream)` adds no second state. Semantics of Kafka Streams'
- * `aggregate`, `count`, `reduce`.
+ * The result is also the table of its results: `toTable(name, stream)` adds no second state. Semantics of Kafka Streams' `aggregate`,
+ * `count`, `reduce`.
  *
  * @throws TidemarkError `OPERATOR_FAILED` with the record's place if the aggregator throws; at planning `UNNAMED_STATE`, `BAD_OPTION` for
- *   `emit: 'close'` without a window, `LOST_WINDOW` for a table of windowed results
+ *   `emit: 'close'` without a window
  */
 export function aggregate<R extends StreamRecord<any, any>, A extends Aggregators<R>, Out>(
   given: Aggregator<NoInfer<R>, Out, any> | A,
@@ -71,6 +71,7 @@ export function aggregate<R extends StreamRecord<any, any>, A extends Aggregator
               aggregator,
               windowing as Windowing,
               options.emit ?? 'update',
+              changes,
             ) as Handlers<R>)
       },
       {
@@ -81,21 +82,9 @@ export function aggregate<R extends StreamRecord<any, any>, A extends Aggregator
       },
     )
     // Follows the aggregate in the graph, and gets its records from the aggregate's own hand.
-    const changes = define<StreamRecord, Change<never, unknown>>(
-      'changes',
-      [stream],
-      ({ published }) => {
-        if (published(definitionOf(stream) as Definition) === undefined) {
-          throw new TidemarkError(
-            'LOST_WINDOW',
-            'a table of windowed results would keep one window per key; key the results by [key, window.start] first and make the table of that, or write them with toTopic',
-            { operator: options.name ?? 'aggregate' },
-          )
-        }
-        return { record() {} }
-      },
-      { role: { is: 'side' } },
-    )
+    const changes = define<StreamRecord, Change<never, unknown>>('changes', [stream], () => ({ record() {} }), {
+      role: { is: 'side' },
+    })
     keepsRows(stream, changes)
     return stream as unknown as Observable<Aggregated<R, ResultOf<A, Out>>>
   }
@@ -110,18 +99,20 @@ function aggregateKeys<R extends StreamRecord<unknown, unknown>>(
   const resultOf = (cell: Cell<unknown>) =>
     aggregator.result === undefined ? cell.value : aggregator.result(cell.value)
   const hasChanges = () => context.hasOutput(changes)
-  context.publish({
+  const rows: Rows<unknown> = {
     get size() {
       return state.size
     },
-    get(key: Key) {
+    get(key) {
       const cell = state.cell(key)
-      return cell === undefined ? undefined : resultOf(cell)
+      return cell === undefined ? undefined : { value: resultOf(cell), timestamp: cell.timestamp }
     },
     *entries() {
-      for (const cell of state.all()) yield [cell.key, resultOf(cell)]
+      for (const cell of state.all())
+        yield { key: cell.key, window: undefined, value: resultOf(cell), timestamp: cell.timestamp }
     },
-  })
+  }
+  context.publish(rows)
   return {
     record(record) {
       const key = record.key as Key | null
@@ -163,7 +154,7 @@ function aggregateKeys<R extends StreamRecord<unknown, unknown>>(
         offset: record.offset,
         headers: NO_HEADERS,
       })
-      if (hasChanges()) context.emitTo(changes, { key, value, previous, timestamp })
+      if (hasChanges()) context.emitTo(changes, { key, value, previous, timestamp, window: undefined, isLatest: true })
     },
   }
 }

@@ -1,15 +1,10 @@
 import type { Observable, OperatorFunction } from 'rxjs'
 import type { Key } from '../record/key.js'
-import { partitionOf } from '../record/partitionOf.js'
 import type { StreamRecord } from '../record/record.js'
 import { json, type Serde } from '../record/serde.js'
-import { timeHeader, windowHeaders } from '../record/stamp.js'
-import { definitionOf } from '../task/current.js'
-import type { AnyRecord, Definition, ExchangeRole, Handlers, OperatorContext, TopicTarget } from '../task/definition.js'
-import { badTimestamp, isTimestamp } from '../task/local.js'
-import { define } from '../task/operate.js'
+import { exchange } from '../task/exchange.js'
 
-export interface KeyByOptions<K, V> {
+export interface KeyByOptions<K, V, Null extends 'drop' | 'keep' = 'drop' | 'keep'> {
   /** Names the internal topic: `<app>-<name>-repartition`. Without it, the next named operator does. */
   readonly name?: string
   /** Of the internal topic; default: that of the table it is joined with, else JSON. */
@@ -18,6 +13,8 @@ export interface KeyByOptions<K, V> {
   readonly value?: Serde<V>
   /** Of the internal topic; default: that of what it is joined with, else as many as its input has. */
   readonly partitions?: number
+  /** What becomes of records that have no key: `drop` (default) counts them, `keep` passes them on, as a left join wants them. */
+  readonly nullKeys?: Null
 }
 
 /**
@@ -34,78 +31,21 @@ export interface KeyByOptions<K, V> {
  *
  * @throws TidemarkError at planning `LOST_WINDOW` after a window; `NOT_SERIALISABLE` for what the serde can't write, `BAD_TIMESTAMP`, with the record's place
  */
-export function keyBy<R extends StreamRecord<any, any>, K extends Key>(
+export function keyBy<R extends StreamRecord<any, any>, K extends Key, Null extends 'drop' | 'keep' = 'drop'>(
   keyOf: (record: R) => K | null | undefined,
-  options: KeyByOptions<K, R['value']> = {},
-): OperatorFunction<R, StreamRecord<K, R['value']>> {
-  return (source) => {
-    const value = (options.value ?? json()) as Serde<unknown>
-    const traits = { ...(options.name !== undefined && { name: options.name }), windowing: 'refuses' as const }
-    const writer: Observable<never> = define<AnyRecord, never>(
+  options: KeyByOptions<K, R['value'], Null> = {},
+): OperatorFunction<R, StreamRecord<Null extends 'keep' ? K | null : K, R['value']>> {
+  const keepsNull = options.nullKeys === 'keep'
+  return (source) =>
+    exchange<R, R['value']>(
       'keyBy',
-      [source],
-      (context) => write(context, keyOf as (record: AnyRecord) => unknown, value),
-      {
-        ...traits,
-        role: { is: 'writer', exchange: () => exchange },
-      },
-    )
-    const role: ExchangeRole = {
-      is: 'exchange',
-      key: options.key as Serde<unknown> | undefined,
-      value,
-      partitions: options.partitions,
-      writer,
-    }
-    const reader = define<R, StreamRecord<K, R['value']>>(
-      'keyBy',
-      [source],
-      ({ emit, drop }) => ({
-        record(record) {
-          const key = keyOf(record)
-          if (key === null || key === undefined) drop(record, 'null key')
-          else emit({ ...record, key })
+      source,
+      ({ drop }, send) =>
+        (record) => {
+          const key = keyOf(record) ?? null
+          if (key === null && !keepsNull) drop(record, 'null key')
+          else send({ ...record, key })
         },
-      }),
-      { ...traits, role },
-    )
-    const exchange = definitionOf(reader) as Definition
-    return reader
-  }
-}
-
-/** The half before the cut: writes each record, with this task's time, to its key's partition. */
-function write(
-  context: OperatorContext<never>,
-  keyOf: (record: AnyRecord) => unknown,
-  valueSerde: Serde<unknown>,
-): Handlers<AnyRecord> {
-  let target: TopicTarget | undefined
-  return {
-    record(record) {
-      if (!isTimestamp(record.timestamp)) throw badTimestamp(record.timestamp)
-      const key = keyOf(record)
-      context.accept(record.timestamp)
-      if (key === null || key === undefined) {
-        context.drop(record, 'null key')
-        return
-      }
-      target ??= context.target()
-      const keyBytes = target.keySerde.serialize(key)
-      const stamp = timeHeader({
-        task: context.task.writer,
-        time: context.hasWatermark ? context.time() : context.streamTime,
-        hasWatermark: context.hasWatermark,
-        idle: false,
-      })
-      context.write({
-        topic: target.topic,
-        partition: partitionOf(keyBytes, target.partitions),
-        key: keyBytes,
-        value: record.value === null ? null : valueSerde.serialize(record.value),
-        timestamp: record.timestamp,
-        headers: [...windowHeaders(record), stamp],
-      })
-    },
-  }
+      { ...options, value: options.value ?? json() },
+    ) as Observable<StreamRecord<Null extends 'keep' ? K | null : K, R['value']>>
 }

@@ -10,13 +10,16 @@ export interface TimeStamp {
   readonly hasWatermark: boolean
   /** Its sources are all idle: its time holds back nobody. */
   readonly idle: boolean
+  /** This is all that the record says: it is no record of the stream. */
+  readonly isWord: boolean
 }
 
 const TIME = 'tidemark-time'
 const WINDOW = 'tidemark-window'
 
-export function timeHeader({ task, time, hasWatermark, idle }: TimeStamp): Header {
-  return [TIME, utf8.encode(`${hasWatermark ? 'w' : 's'}${idle ? 'i' : '-'}${time}@${task}`)]
+export function timeHeader({ task, time, hasWatermark, idle, isWord }: TimeStamp): Header {
+  const kind = hasWatermark ? 'w' : 's'
+  return [TIME, utf8.encode(`${isWord ? kind.toUpperCase() : kind}${idle ? 'i' : '-'}${time}@${task}`)]
 }
 
 /**
@@ -42,7 +45,8 @@ export function readStamps(headers: Headers): {
       const text = utf8.decode(value)
       const at = text.indexOf('@')
       time = {
-        hasWatermark: text[0] === 'w',
+        hasWatermark: text[0] === 'w' || text[0] === 'W',
+        isWord: text[0] === 'W' || text[0] === 'S',
         idle: text[1] === 'i',
         time: Number(text.slice(2, at)),
         task: text.slice(at + 1),

@@ -1,8 +1,34 @@
 import type { Key } from '../record/key.js'
+import type { Window } from '../record/record.js'
 
-/** A table's rows in one task, as its node publishes them. */
-export interface Rows<K extends Key, V> {
+/** The present state of a row. `timestamp` is that of the newest record behind it, in ms. */
+export interface Row<V> {
+  readonly value: V
+  readonly timestamp: number
+}
+
+export interface RowEntry<V> extends Row<V> {
+  readonly key: Key
+  readonly window: Window | undefined
+}
+
+/** A table's rows in one task, as its node publishes them. A row is found by its {@link rowKey}. */
+export interface Rows<V> {
   readonly size: number
-  get(key: K): V | undefined
-  entries(): IterableIterator<[K, V]>
+  get(row: Key): Row<V> | undefined
+  /** The row as it was at that time (ms); undefined where there was none, or it is no longer known. Only a versioned table has it. */
+  at?(row: Key, timestamp: number): Row<V> | undefined
+  entries(): IterableIterator<RowEntry<V>>
+}
+
+const WINDOW = '\u0000window'
+
+/** What tells a row from all others: its key, and its window if it has one. In the order of key, start, end. */
+export const rowKey = (key: Key, window: Window | undefined): Key =>
+  window === undefined ? key : [key, window.start, window.end, WINDOW]
+
+/** The key and window that {@link rowKey} put together. */
+export function splitRowKey(row: Key): { readonly key: Key; readonly window: Window | undefined } {
+  if (typeof row !== 'object' || row.length !== 4 || row[3] !== WINDOW) return { key: row, window: undefined }
+  return { key: row[0] as Key, window: { start: row[1] as number, end: row[2] as number } }
 }

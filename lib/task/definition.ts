@@ -4,6 +4,7 @@ import type { Clock } from '../ports/clock.js'
 import type { Key } from '../record/key.js'
 import type { Headers, StreamRecord } from '../record/record.js'
 import type { Serde } from '../record/serde.js'
+import type { SeriesState } from './seriesState.js'
 import type { CellState, KeyedState, WindowState } from './state.js'
 import type { Watermark } from './watermark.js'
 import type { Windowing } from './windowing.js'
@@ -34,12 +35,12 @@ export interface Firing {
   fireNext(): void
 }
 
-/** Event-time timers, one for each key and timestamp; they are part of the state. */
-export interface Timers {
-  /** Calls `timer(timestamp, key)` once time has reached `timestamp` (ms); if it has already, in the same visit. */
-  at(timestamp: number, key: Key): void
+/** Timers, one for each key and timestamp; they are part of the state. */
+export interface Timers<K extends Key = Key> {
+  /** Calls `timer(timestamp, key)` once time has reached `timestamp` (ms); if it has already, right after the running handler. */
+  at(timestamp: number, key: K): void
   /** Takes a timer back. */
-  cancel(timestamp: number, key: Key): void
+  cancel(timestamp: number, key: K): void
 }
 
 /** A record on its way to a topic. */
@@ -57,6 +58,16 @@ export interface TopicTarget {
   readonly keySerde: Serde<unknown>
 }
 
+/** What the reader of a table needs of it besides its changes. */
+export interface Needs {
+  /** Its rows, to look up. */
+  readonly rows: boolean
+  /** What a row was before a change. */
+  readonly previous: boolean
+}
+
+export const NO_NEEDS: Needs = { rows: false, previous: false }
+
 /** What an operator can ask of the task it runs in. */
 export interface OperatorContext<Out> {
   /** The operator's name if it has one, else its kind. */
@@ -65,6 +76,10 @@ export interface OperatorContext<Out> {
   readonly clock: Clock
   /** The declared window of the records that come in. */
   readonly windowing: Windowing | undefined
+  /** The window of the results that come in: an aggregate's before it, with nothing but tables' operators in between. */
+  readonly resolved: Windowing | undefined
+  /** What those that read it need of it. */
+  readonly needs: Needs
   emit(record: Out): void
   /** Whether anybody in this task reads that output. */
   hasOutput(output: object): boolean
@@ -82,6 +97,7 @@ export interface OperatorContext<Out> {
   keyed<K extends Key, V>(part?: string): KeyedState<K, V>
   cells<K extends Key, V>(part?: string): CellState<K, V>
   windows<V>(part?: string): WindowState<V>
+  series<V>(part?: string): SeriesState<V>
   timers(handler: (timestamp: number, key: Key) => void): Timers
   /** Takes part in time with a structure of the operator's own. */
   fires(firing: Firing): void
@@ -171,6 +187,12 @@ interface TableRole {
 type Role = SourceRole | ExchangeRole | WriterRole | SinkRole | RootRole | SideRole | TableRole
 
 /**
+ * How an operator changes keys. `apart`: records of one new key may lie in several partitions. `together`: in one. A function: perhaps it
+ * does, and it is told at planning who keeps state by key behind it with no exchange between.
+ */
+type KeyChange = 'apart' | 'together' | ((keeper: string) => void)
+
+/**
  * One use of an operator, made when the pipeline is written; the identity under which each task holds one
  * node for it.
  */
@@ -185,8 +207,13 @@ export interface Definition {
   readonly usesTime: boolean
   /** Inputs whose time doesn't count: a table's. */
   readonly untimed: readonly number[]
+  /** What it needs of an input that is a table, given what its own readers need of it. Without it: nothing. */
+  needs?(input: number, own: Needs): Needs
   /** Inputs (all) that must agree in partitions and key serde. */
   readonly coPartitioned: boolean
+  /** False: whatever state it keeps isn't by record key, so no change of keys before it does harm. */
+  readonly keyed: boolean
+  readonly changesKey: KeyChange | undefined
   /** Side outputs that it may write. */
   readonly sideOutputs: readonly object[]
   setup(context: OperatorContext<unknown>): Handlers<never>

@@ -3,18 +3,21 @@ import type { Clock } from '../ports/clock.js'
 import { TidemarkError } from '../record/errors.js'
 import type { Key } from '../record/key.js'
 import { active } from './current.js'
-import type {
-  AnyRecord,
-  Definition,
-  DropReason,
-  Firing,
-  Handlers,
-  OperatorContext,
-  TaskInfo,
-  TopicTarget,
-  TopicWrite,
+import {
+  type AnyRecord,
+  type Definition,
+  type DropReason,
+  type Firing,
+  type Handlers,
+  type Needs,
+  NO_NEEDS,
+  type OperatorContext,
+  type TaskInfo,
+  type TopicTarget,
+  type TopicWrite,
 } from './definition.js'
 import type { Scope } from './scope.js'
+import { SeriesState } from './seriesState.js'
 import { CellState, type KeyedState, WindowState } from './state.js'
 import { TimerQueue } from './timers.js'
 import { SourceTime, type Watermark } from './watermark.js'
@@ -116,6 +119,8 @@ export class Node implements OperatorContext<unknown> {
   /** Set for sources: the time of what they read. */
   source: SourceTime | undefined
   windowing: Windowing | undefined
+  resolved: Windowing | undefined
+  needs: Needs = NO_NEEDS
   readonly drops = new Map<DropReason, number>()
   /** What it shows to readers. */
   shown: unknown
@@ -193,12 +198,36 @@ export class Node implements OperatorContext<unknown> {
     this.dueChanged()
   }
 
+  /** Asks its readers, which come after it, what they need of it. */
+  gatherNeeds(): void {
+    let { rows, previous } = NO_NEEDS
+    for (const { to } of this.edges) {
+      const wanted = to?.node.definition.needs?.(to.index, to.node.needs)
+      rows ||= wanted?.rows === true
+      previous ||= wanted?.previous === true
+    }
+    if (this.isReady && ((rows && !this.needs.rows) || (previous && !this.needs.previous))) {
+      throw new TidemarkError(
+        'LATE_BRANCH',
+        'what reads this table was subscribed after the table had begun; wrap the pipeline in local(...), so that records wait until all of it is there',
+        { operator: this.operator },
+      )
+    }
+    this.needs = { rows, previous }
+  }
+
   /** A branch that came later must agree with what was set up before. */
   checkWindowing(): void {
     for (const input of this.inputs) input.windowing = this.windowingOf(input)
     const windowing = this.mergeWindowing()
     if (this.isReady && !sameWindowing(this.windowing, windowing)) throw this.lostWindow(this.windowing, windowing)
     this.windowing = windowing
+    this.resolved = this.inputs[0]?.edges[0]?.from.resultWindowing
+  }
+
+  /** The window of what it emits, if these are results of a window. */
+  get resultWindowing(): Windowing | undefined {
+    return this.definition.windowing === 'resolves' ? this.windowing : this.resolved
   }
 
   private lostWindow(a: Windowing | undefined, b: Windowing | undefined): TidemarkError {
@@ -252,6 +281,12 @@ export class Node implements OperatorContext<unknown> {
 
   private mergeWindowing(): Windowing | undefined {
     const windowing = this.inputs[0]?.windowing
+    if (this.definition.windowing === 'resolves') {
+      for (const input of this.inputs) {
+        if (!this.definition.untimed.includes(input.index) && !sameWindowing(windowing, input.windowing))
+          throw this.lostWindow(windowing, input.windowing)
+      }
+    }
     if (windowing !== undefined && this.definition.windowing === 'refuses') {
       throw new TidemarkError(
         'LOST_WINDOW',
@@ -383,6 +418,10 @@ export class Node implements OperatorContext<unknown> {
 
   readonly windows = <V>(part?: string): WindowState<V> => {
     return this.scope.register(this, new WindowState<V>(this.stateName(part), this.scope))
+  }
+
+  readonly series = <V>(part?: string): SeriesState<V> => {
+    return this.scope.register(this, new SeriesState<V>(this.stateName(part), this.scope))
   }
 
   readonly timers = (handler: (timestamp: number, key: Key) => void): TimerQueue => {

@@ -132,6 +132,7 @@ export abstract class Scope implements StateHome {
       node.order = order
     })
     for (const node of this.ordered) node.sortConsumers()
+    for (const node of this.ordered.toReversed()) node.gatherNeeds()
     this.declareWatermarks()
     for (const node of this.ordered) this.makeReady(node)
   }

@@ -29,7 +29,7 @@ export interface StateHome {
 }
 
 /** Store keys of a state's entries begin with this. */
-const stateKey = (name: string, rest: string) => `s/${name}/${rest}`
+export const stateKey = (name: string, rest: string) => `s/${name}/${rest}`
 
 /** Values by key, in memory, with a list of what the next checkpoint has to write. */
 export interface KeyedState<K extends Key, V> {
@@ -222,7 +222,7 @@ export class WindowState<V> implements Checkpointed {
   }
 }
 
-function encode(cell: Cell<unknown>, state: string): Uint8Array {
+export function encode(cell: Cell<unknown>, state: string): Uint8Array {
   try {
     return utf8.encode(cell.timestamp === 0 ? `[${toJson(cell.value)}]` : `[${toJson(cell.value)},${cell.timestamp}]`)
   } catch (cause) {
@@ -235,7 +235,7 @@ function encode(cell: Cell<unknown>, state: string): Uint8Array {
   }
 }
 
-function decode<V>(value: Uint8Array, state: string): [content: V, timestamp: number] {
+export function decode<V>(value: Uint8Array, state: string): [content: V, timestamp: number] {
   try {
     const [content, timestamp = 0] = JSON.parse(utf8.decode(value)) as [V, number?]
     return [content, timestamp]

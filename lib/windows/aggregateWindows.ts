@@ -1,6 +1,7 @@
 import type { Aggregator } from '../aggregates/aggregator.js'
 import type { Key } from '../record/key.js'
 import { NO_HEADERS, type StreamRecord, type Window, type WindowedRecord } from '../record/record.js'
+import { type Rows, splitRowKey } from '../tables/rows.js'
 import type { Firing, Handlers, OperatorContext } from '../task/definition.js'
 import type { Cell, WindowCells } from '../task/state.js'
 import type { Windowing } from '../task/windowing.js'
@@ -17,6 +18,7 @@ export function aggregateWindows<R extends StreamRecord<unknown, unknown>>(
   aggregator: Aggregator<R, unknown, unknown>,
   windowing: Windowing,
   emit: 'update' | 'close',
+  changes: object,
 ): Handlers<R> {
   const { sizeMs, advanceMs, graceMs, late } = windowing
   const state = context.windows<unknown>()
@@ -24,15 +26,42 @@ export function aggregateWindows<R extends StreamRecord<unknown, unknown>>(
     state,
     sizeMs,
     graceMs,
-    emit === 'close' ? (cell, window) => emitResult(cell, window, true, undefined) : undefined,
+    emit === 'close' ? (cell, window) => emitResult(cell, window, true, undefined, null) : undefined,
   )
   context.fires(closing)
   let current: WindowCells<unknown> | undefined
+  const resultOf = ({ value }: Cell<unknown>) =>
+    aggregator.result === undefined || value === null ? value : aggregator.result(value)
+  const rowOf = (cell: Cell<unknown>) => ({ value: resultOf(cell), timestamp: cell.timestamp })
+  const rows: Rows<unknown> = {
+    get size() {
+      return [...state.all()].length
+    },
+    get(row) {
+      const { key, window } = splitRowKey(row)
+      const cells = window === undefined ? undefined : state.at(window.start)
+      const cell = cells === undefined ? undefined : state.cell(cells, key)
+      return cell === undefined || cell.value === null ? undefined : rowOf(cell)
+    },
+    *entries() {
+      for (const [start, cell] of state.all()) {
+        if (cell.value !== null) yield { key: cell.key, window: { start, end: start + sizeMs }, ...rowOf(cell) }
+      }
+    },
+  }
+  context.publish(rows)
 
-  function emitResult(cell: Cell<unknown>, window: Window, final: boolean, cause: R | undefined): void {
+  function emitResult(
+    cell: Cell<unknown>,
+    window: Window,
+    final: boolean,
+    cause: R | undefined,
+    previous: unknown,
+  ): void {
+    const value = resultOf(cell)
     context.emit({
       key: cell.key,
-      value: aggregator.result === undefined || cell.value === null ? cell.value : aggregator.result(cell.value),
+      value,
       timestamp: cell.timestamp,
       topic: cause === undefined ? '' : cause.topic,
       partition: cause === undefined ? context.task.partition : cause.partition,
@@ -41,6 +70,9 @@ export function aggregateWindows<R extends StreamRecord<unknown, unknown>>(
       window,
       final,
     })
+    if (context.hasOutput(changes)) {
+      context.emitTo(changes, { key: cell.key, value, previous, timestamp: cell.timestamp, window, isLatest: true })
+    }
   }
 
   function add(start: number, record: R): void {
@@ -54,6 +86,7 @@ export function aggregateWindows<R extends StreamRecord<unknown, unknown>>(
     const window = current
     const key = record.key as Key
     let cell = state.cell(window, key)
+    const previous = cell === undefined || !context.hasOutput(changes) ? null : resultOf(cell)
     if (cell === undefined || cell.value === null) {
       const { init } = aggregator
       const acc = init === undefined ? record.value : aggregator.add(init(), record)
@@ -67,7 +100,7 @@ export function aggregateWindows<R extends StreamRecord<unknown, unknown>>(
       if (cell.timestamp < record.timestamp) cell.timestamp = record.timestamp
     }
     state.touch(window, cell)
-    if (emit === 'update') emitResult(cell, { start, end: start + sizeMs }, false, record)
+    if (emit === 'update') emitResult(cell, { start, end: start + sizeMs }, false, record, previous)
   }
 
   return {

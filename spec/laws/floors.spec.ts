@@ -5,7 +5,16 @@ import { type Import, importsOfLib } from './sources.js'
  * The floors of lib/, from the ground up. A folder may use what lies below its floor; folders on one floor don't visit
  * each other. What hangs on the ports (brokers, stores) uses `record` and `ports` alone; `index` is the roof.
  */
-const FLOORS = [['record'], ['ports'], ['task'], ['aggregates', 'tables'], ['windows'], ['operators', 'joins'], ['app']]
+const FLOORS = [
+  ['record'],
+  ['ports'],
+  ['task'],
+  ['aggregates'],
+  ['tables'],
+  ['windows'],
+  ['operators', 'joins'],
+  ['app'],
+]
 const ADAPTERS = ['brokers', 'stores']
 const ROOFS = ['index', 'testing']
 

@@ -89,9 +89,9 @@ test('a record through JSON: key, headers with any bytes, and what else it carri
 
 describe('stamps', () => {
   test.each([
-    { task: '0_3', time: 12, hasWatermark: true, idle: false },
-    { task: '1_0', time: -5, hasWatermark: false, idle: true },
-    { task: 'a@b', time: Number.NEGATIVE_INFINITY, hasWatermark: true, idle: true },
+    { task: '0_3', time: 12, hasWatermark: true, idle: false, isWord: false },
+    { task: '1_0', time: -5, hasWatermark: false, idle: true, isWord: true },
+    { task: 'a@b', time: Number.NEGATIVE_INFINITY, hasWatermark: true, idle: true, isWord: true },
   ])('time travels in a header: %j', (stamp) => {
     expect(readStamps([timeHeader(stamp)])).toEqual({ time: stamp, window: undefined })
   })

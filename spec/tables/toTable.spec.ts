@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
-import { from, map, Subject } from 'rxjs'
+import { from, map, type Observable, Subject } from 'rxjs'
 import {
   aggregate,
   count,
@@ -12,6 +12,7 @@ import {
   toTable,
   toTopic,
   tumblingWindow,
+  type WindowedRecord,
 } from 'tidemark'
 import { matchers, runMarbles, testApp } from 'tidemark/testing'
 import { expectDrawn } from '../testing/docstring.js'
@@ -50,8 +51,8 @@ describe('edges', () => {
   })
 
   test('rows can be read while it runs, and no longer', () => {
-    const source = new Subject<any>()
-    const table = toTable<string, number>('t', source)
+    const source = new Subject<StreamRecord<string, number | null>>()
+    const table = toTable('t', source)
     expect(table.get('ann')).toBeUndefined()
     const subscription = local(table.changes()).subscribe()
     source.next(record('ann', 1, 1))
@@ -64,36 +65,44 @@ describe('edges', () => {
     expect([...table.entries()]).toEqual([])
   })
 
-  test('a window that no aggregate has resolved is LOST_WINDOW, and so are windowed results', () => {
+  test('a window that no aggregate has resolved is LOST_WINDOW', () => {
     const codes: unknown[] = []
-    const note = { error: (error: { code: string }) => codes.push(error.code) }
     const source = from([record('a', 1, 1)])
-    local(toTable('t', source.pipe(tumblingWindow(10))).changes()).subscribe(note)
-    const windowed = source.pipe(
-      tumblingWindow(10),
-      aggregate(count()),
-      map((r) => ({ ...r })),
-    )
-    local(toTable('t', windowed).changes()).subscribe(note)
-    local(toTable('t', source.pipe(tumblingWindow(10), aggregate(count()))).changes()).subscribe(note)
-    expect(codes).toEqual(['LOST_WINDOW', 'LOST_WINDOW', 'LOST_WINDOW'])
+    local(toTable('t', source.pipe(tumblingWindow(10))).changes()).subscribe({
+      error: (error) => codes.push(error.code),
+    })
+    expect(codes).toEqual(['LOST_WINDOW'])
   })
 
-  test.each(['changes', 'join'])('a table of a windowed aggregate is refused at planning (%s)', async (reader) => {
-    const app = testApp(
-      (app) => {
-        const stream = app.stream<number>('in', { value: json() })
-        const table = toTable('t', stream.pipe(tumblingWindow(10), aggregate(count(), { name: 'n' })))
-        const join = streamTableJoin<StreamRecord<string, number>, number, number>(table, (_value, row) => row)
-        app.run('x', reader === 'join' ? stream.pipe(join) : table.changes())
-      },
-      { topics: { in: 1 } },
-    )
-    await expect(app).rejects.toMatchObject({
-      code: 'LOST_WINDOW',
-      place: { operator: 'n' },
-      message: expect.stringContaining('[key, window.start]'),
-    })
+  test.each([
+    ["an aggregate's own", (s: Observable<WindowedRecord<string, number>>) => s],
+    ['one of a stream made of them', map((r: WindowedRecord<string, number>) => ({ ...r }))],
+  ])('a table of windowed results has a row for each window: %s', (_, between) => {
+    const source = new Subject<StreamRecord<string, string>>()
+    const table = toTable('t', source.pipe(tumblingWindow(10, { grace: 10 }), aggregate(count()), between))
+    const changes: unknown[] = []
+    const subscription = local(table.changes()).subscribe((change) => changes.push(change))
+    source.next(record('a', 'x', 1))
+    source.next(record('a', 'x', 12))
+    source.next(record('a', 'x', 2))
+    const [first, second] = [
+      { start: 0, end: 10 },
+      { start: 10, end: 20 },
+    ]
+    const rest = { key: 'a', isLatest: true }
+    expect(changes).toEqual([
+      { ...rest, value: 1, previous: null, timestamp: 1, window: first },
+      { ...rest, value: 1, previous: null, timestamp: 12, window: second },
+      { ...rest, value: 2, previous: 1, timestamp: 2, window: first },
+    ])
+    expect(table.get('a', first)).toBe(2)
+    expect(table.get('a', second)).toBe(1)
+    expect(table.get('b', second)).toBeUndefined()
+    expect([...table.entries()]).toEqual([
+      ['a', 2, first],
+      ['a', 1, second],
+    ])
+    subscription.unsubscribe()
   })
 
   test('keyed by key and window, the results of a windowed aggregate are a table', () => {
@@ -125,7 +134,7 @@ describe('against recomputing, in an app with crashes', () => {
       fc.asyncProperty(given, fc.nat(20), async (records, crashAt) => {
         const t = await testApp(
           (app) => {
-            const table = app.table<number>('rows', { value: json() })
+            const table = app.table<number>('rows', { value: json(), name: 'rows' })
             const changes = table.changes().pipe(
               map((change) => ({
                 ...record(change.key, { now: change.value, was: change.previous ?? null }, change.timestamp),
@@ -226,7 +235,8 @@ describe('the table of a topic', () => {
     await t.send('rows', { key: 'k', value: 1, timestamp: 1 })
     await t.settle()
     expect(t.result).toEqual(['rows', 'again'])
-    for (const name of t.result) expect(await t.state(name)).toMatchObject([{ key: 'k', value: 1 }])
+    expect(await t.state('rows')).toEqual([])
+    expect(await t.state('again')).toMatchObject([{ key: 'k', value: 1 }])
     await t.stop()
   })
 })

@@ -1,0 +1,31 @@
+import type { Key } from '../record/key.js'
+import type { Window } from '../record/record.js'
+import type { CellState } from '../task/state.js'
+import { type Row, type RowEntry, type Rows, rowKey, splitRowKey } from './rows.js'
+
+/** The rows of a table that keeps the last value of each key (and window) in a state of its own. */
+export class KeptRows<V> implements Rows<V> {
+  constructor(private readonly cells: CellState<Key, V>) {}
+
+  get size(): number {
+    return this.cells.size
+  }
+
+  get(row: Key): Row<V> | undefined {
+    return this.cells.cell(row)
+  }
+
+  /** Puts a value, or deletes the row with null. @returns what it was before */
+  put(key: Key, window: Window | undefined, value: V | null, timestamp: number): V | null {
+    const row = rowKey(key, window)
+    const cell = this.cells.cell(row)
+    const previous = cell?.value ?? null
+    if (value !== null) this.cells.put(row, value, timestamp)
+    else if (cell !== undefined) this.cells.remove(cell)
+    return previous
+  }
+
+  *entries(): IterableIterator<RowEntry<V>> {
+    for (const { key, value, timestamp } of this.cells.all()) yield { ...splitRowKey(key), value, timestamp }
+  }
+}

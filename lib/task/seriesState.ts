@@ -1,0 +1,136 @@
+import type { StoreEntry } from '../ports/store.js'
+import { type Key, keyIdentity, keyText, parseKey } from '../record/key.js'
+import { Heap } from './heap.js'
+import { type Cell, type Checkpointed, decode, encode, type StateHome, stateKey } from './state.js'
+
+/** A value with its place in time, and its number among those that have the same place and key. */
+export interface SeriesCell<V> extends Cell<V> {
+  /** ms */
+  readonly at: number
+  readonly seq: number
+}
+
+/** Cells that are gone are cleared out of the heap when there are more of them than this, and than live ones. */
+const MAX_DEAD = 64
+
+/**
+ * Many values per key, each with a place in time: sessions by their end, the rows of a join by their timestamp, versions of a row. Found
+ * by key and range, and freed from the earliest of all keys on.
+ */
+export class SeriesState<V> implements Checkpointed {
+  private readonly byKey = new Map<unknown, SeriesCell<V>[]>()
+  /** All cells, the earliest first; holds those that are gone too until they come up or are most of it. */
+  private heap = new Heap<SeriesCell<V>>(compare)
+  private changed: SeriesCell<V>[] = []
+  private readonly tracked: boolean
+  size = 0
+
+  constructor(
+    readonly name: string,
+    home: StateHome,
+  ) {
+    this.tracked = home.tracked
+    const restored: SeriesCell<V>[] = []
+    for (const [text, value] of home.restored(name)) {
+      const [at, seq] = text.split('/', 2) as [string, string]
+      const [content, timestamp] = decode<V>(value, name)
+      const key = parseKey(text.slice(at.length + seq.length + 2))
+      restored.push({ key, at: Number(at), seq: Number(seq), value: content, timestamp, dirty: false, deleted: false })
+    }
+    for (const cell of restored.sort(compare)) this.add(cell)
+  }
+
+  /** A key's values by place, then arrival. Not to be kept over a change. */
+  of(key: Key): readonly SeriesCell<V>[] {
+    return this.byKey.get(keyIdentity(key)) ?? NONE
+  }
+
+  /** A key's values with `from <= at <= to`. */
+  between(key: Key, from: number, to: number): readonly SeriesCell<V>[] {
+    const series = this.of(key)
+    return series.slice(firstAfter(series, from - 1), firstAfter(series, to))
+  }
+
+  /** A key's last value with `at <= place`. */
+  lastUntil(key: Key, place: number): SeriesCell<V> | undefined {
+    const series = this.of(key)
+    return series[firstAfter(series, place) - 1]
+  }
+
+  /** The earliest of all keys; of those at one place any. */
+  first(): SeriesCell<V> | undefined {
+    for (;;) {
+      const cell = this.heap.peek()
+      if (cell === undefined || !cell.deleted) return cell
+      this.heap.pop()
+    }
+  }
+
+  /** Adds a value behind those of its key that have the same place. */
+  insert(key: Key, at: number, value: V, timestamp: number): SeriesCell<V> {
+    const before = this.lastUntil(key, at)
+    const seq = before?.at === at ? before.seq + 1 : 0
+    const cell = { key, at, seq, value, timestamp, dirty: false, deleted: false }
+    this.add(cell)
+    this.touch(cell)
+    return cell
+  }
+
+  private add(cell: SeriesCell<V>): void {
+    const identity = keyIdentity(cell.key)
+    const series = this.byKey.get(identity)
+    if (series === undefined) this.byKey.set(identity, [cell])
+    else series.splice(firstAfter(series, cell.at), 0, cell)
+    this.heap.push(cell)
+    this.size++
+  }
+
+  /** Lists a cell whose content has changed. */
+  touch(cell: SeriesCell<V>): void {
+    if (!this.tracked || cell.dirty) return
+    cell.dirty = true
+    this.changed.push(cell)
+  }
+
+  remove(cell: SeriesCell<V>): void {
+    const identity = keyIdentity(cell.key)
+    const series = this.byKey.get(identity) as SeriesCell<V>[]
+    if (series.length === 1) this.byKey.delete(identity)
+    else series.splice(series.indexOf(cell), 1)
+    cell.deleted = true
+    this.touch(cell)
+    this.size--
+    if (this.heap.size - this.size <= Math.max(MAX_DEAD, this.size)) return
+    this.heap = new Heap<SeriesCell<V>>(compare)
+    for (const live of this.all()) this.heap.push(live)
+  }
+
+  *all(): IterableIterator<SeriesCell<V>> {
+    for (const series of this.byKey.values()) yield* series
+  }
+
+  takeChanges(entries: StoreEntry[]): void {
+    for (const cell of this.changed) {
+      cell.dirty = false
+      const place = `${cell.at}/${cell.seq}/${keyText(cell.key)}`
+      // A cell that was deleted and its successor are both listed, in this order: the later entry wins.
+      entries.push([stateKey(this.name, place), cell.deleted ? null : encode(cell, this.name)])
+    }
+    this.changed = []
+  }
+}
+
+const NONE: readonly never[] = Object.freeze([])
+
+const compare = (a: SeriesCell<unknown>, b: SeriesCell<unknown>) => a.at - b.at || a.seq - b.seq
+
+/** Index of the first cell behind that place. */
+function firstAfter(series: readonly SeriesCell<unknown>[], place: number): number {
+  let [low, high] = [0, series.length]
+  while (low < high) {
+    const middle = (low + high) >> 1
+    if ((series[middle] as SeriesCell<unknown>).at <= place) low = middle + 1
+    else high = middle
+  }
+  return low
+}
