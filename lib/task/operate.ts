@@ -29,6 +29,8 @@ export function define<In, Out>(
     untimed: traits.untimed ?? [],
     coPartitioned: traits.coPartitioned ?? false,
     ...(traits.needs !== undefined && { needs: traits.needs }),
+    keyed: traits.keyed ?? true,
+    changesKey: traits.changesKey,
     sideOutputs: traits.sideOutputs ?? [],
   }
   const observable = new Observable<Out>((subscriber) => {
