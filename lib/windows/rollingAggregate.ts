@@ -10,6 +10,7 @@ import { keepsRows } from '../tables/toTable.js'
 import type { Handlers, OperatorContext } from '../task/definition.js'
 import { define } from '../task/operate.js'
 import type { Cell } from '../task/state.js'
+import { emptyRolling, type Kept, type KeptRecord, type Rolling, RollingFold } from './rollingFold.js'
 
 export interface RollingOptions {
   /** Names the state. A must where the app's store is durable. */
@@ -18,11 +19,12 @@ export interface RollingOptions {
   readonly late?: Observable<unknown>
 }
 
-/** What is kept of a record. */
-export type RollingRecord<R> = Pick<R, Extract<keyof R, 'key' | 'value' | 'timestamp'>>
-
-/** A record's share in the window: its timestamp and value. */
-type Kept = readonly [timestamp: number, value: unknown]
+/** What an aggregator of a rolling window sees of a record: what is kept of it. */
+export interface RollingRecord<R extends StreamRecord<any, any>> {
+  readonly key: Extract<R['key'], Key>
+  readonly value: Exclude<R['value'], null>
+  readonly timestamp: number
+}
 
 /**
  * For each record, the aggregate over its key's records of the last `size`: a sliding count, a rolling sum.
@@ -38,6 +40,11 @@ type Kept = readonly [timestamp: number, value: unknown]
  * as a table (`toTable(name, stream)`) goes on without records: rows shrink as time passes, and a row whose window is empty is deleted. Keeps the
  * values of the records in the window, and frees them as they leave it. SQL's `OVER (PARTITION BY key ORDER BY time RANGE … PRECEDING)`.
  *
+ * An aggregator with `remove` (count, sum, avg, quantiles…; max and min with `retractable`) is kept as well: a record costs one `add`, and one `remove`
+ * for each that leaves. It is made anew from the window's records once as many have left as are in it, so that an aggregator whose `remove` rounds
+ * drifts by no more than that (ours don't round); and when a record comes out of order, unless it `commutes`. Without `remove`, each
+ * record costs a pass over its window.
+ *
  * @throws TidemarkError `BAD_DURATION`; at planning `LOST_WINDOW` after a window, `UNNAMED_STATE`
  */
 export function rollingAggregate<R extends StreamRecord<any, any>, A extends Aggregators<RollingRecord<R>>, Out>(
@@ -46,12 +53,12 @@ export function rollingAggregate<R extends StreamRecord<any, any>, A extends Agg
   options: RollingOptions = {},
 ): OperatorFunction<R, StreamRecord<Extract<R['key'], Key>, ResultOf<A, Out>>> {
   const sizeMs = durationMs(size, 'rollingAggregate: size', 1)
-  const aggregator = oneAggregator(given as Aggregator<never, unknown, any>) as Aggregator<AnyValue, unknown, unknown>
+  const fold = new RollingFold(oneAggregator(given as Aggregator<KeptRecord, unknown>))
   return (source) => {
     const stream: Observable<StreamRecord> = define<StreamRecord<Key | null, unknown>, StreamRecord>(
       'rollingAggregate',
       [source],
-      (context) => roll(context, sizeMs, aggregator, changes, options.late),
+      (context) => roll(context, sizeMs, fold, changes, options.late),
       {
         ...(options.name !== undefined && { name: options.name }),
         windowing: 'refuses',
@@ -67,29 +74,17 @@ export function rollingAggregate<R extends StreamRecord<any, any>, A extends Agg
   }
 }
 
-type AnyValue = { readonly key: Key; readonly value: unknown; readonly timestamp: number }
-
 function roll(
   context: OperatorContext<StreamRecord>,
   sizeMs: number,
-  aggregator: Aggregator<AnyValue, unknown, unknown>,
+  fold: RollingFold,
   changes: object,
   late: object | undefined,
 ): Handlers<StreamRecord<Key | null, unknown>> {
-  /** By key, the records in its window, by timestamp; a cell's timestamp is the newest of them. */
-  const state = context.cells<Key, Kept[]>()
+  const state = context.cells<Key, Rolling>()
   const timers = context.timers(expire)
-
-  function resultOf(key: Key, kept: readonly Kept[]): unknown {
-    if (kept.length === 0) return null
-    let acc: unknown = aggregator.init?.() ?? null
-    kept.forEach(([timestamp, value], index) => {
-      acc = index === 0 && aggregator.init === undefined ? value : aggregator.add(acc, { key, value, timestamp })
-    })
-    return aggregator.result === undefined ? acc : aggregator.result(acc)
-  }
-
-  const row = ({ key, value, timestamp }: Cell<Kept[]>) => ({ value: resultOf(key, value), timestamp })
+  const resultOf = (cell: Cell<Rolling>) => fold.result(cell.key, cell.value)
+  const row = (cell: Cell<Rolling>) => ({ value: resultOf(cell), timestamp: cell.timestamp })
   const rows: Rows<unknown> = {
     get size() {
       return state.size
@@ -110,11 +105,9 @@ function roll(
   }
 
   /** Drops what has left the window of a cell; deletes the row if nothing is left. */
-  function trim(cell: Cell<Kept[]>, now: number): void {
-    let gone = 0
-    while (gone < cell.value.length && (cell.value[gone] as Kept)[0] <= now - sizeMs) gone++
-    if (gone > 0) cell.value.splice(0, gone)
-    if (cell.value.length === 0) state.remove(cell)
+  function trim(cell: Cell<Rolling>, now: number): void {
+    fold.leave(cell.key, cell.value, now - sizeMs)
+    if (cell.value.kept.length === 0) state.remove(cell)
     else state.touch(cell)
   }
 
@@ -123,17 +116,17 @@ function roll(
     const cell = state.cell(key)
     if (cell === undefined) return
     const now = Math.max(cell.timestamp, timestamp)
-    if ((cell.value[0] as Kept)[0] <= now - sizeMs) {
-      const previous = context.hasOutput(changes) ? resultOf(key, cell.value) : undefined
+    if ((cell.value.kept[0] as Kept)[0] <= now - sizeMs) {
+      const previous = context.hasOutput(changes) ? resultOf(cell) : undefined
       trim(cell, now)
-      tell(key, resultOf(key, cell.value), previous, now)
+      tell(key, resultOf(cell), previous, now)
     }
     arm(cell)
   }
 
   /** One timer per key: when its oldest record leaves. */
-  function arm(cell: Cell<Kept[]>, before?: number): void {
-    const oldest = cell.value[0]?.[0]
+  function arm(cell: Cell<Rolling>, before?: number): void {
+    const oldest = cell.value.kept[0]?.[0]
     if (before === oldest) return
     if (before !== undefined) timers.cancel(before + sizeMs, cell.key)
     if (oldest !== undefined) timers.at(oldest + sizeMs, cell.key)
@@ -154,19 +147,14 @@ function roll(
         if (late !== undefined) context.emitTo(late, record)
         return
       }
-      const previous = cell !== undefined && context.hasOutput(changes) ? resultOf(key, cell.value) : null
-      const before = cell?.value[0]?.[0]
-      if (cell === undefined) cell = state.insert(key, [[timestamp, value]], timestamp)
-      else {
-        let at = cell.value.length
-        while (at > 0 && (cell.value[at - 1] as Kept)[0] > timestamp) at--
-        cell.value.splice(at, 0, [timestamp, value])
-        if (timestamp > cell.timestamp) cell.timestamp = timestamp
-      }
-      state.touch(cell)
+      const previous = cell !== undefined && context.hasOutput(changes) ? resultOf(cell) : null
+      const before = cell?.value.kept[0]?.[0]
+      cell ??= state.insert(key, emptyRolling(), timestamp)
+      if (timestamp > cell.timestamp) cell.timestamp = timestamp
+      fold.enter(key, cell.value, [timestamp, value])
       trim(cell, now)
       arm(cell, before)
-      const result = resultOf(key, cell.value)
+      const result = resultOf(cell)
       context.emit({
         key,
         value: result,

@@ -4,18 +4,19 @@ import { entries, exportedNames } from './publicNames.js'
 /** All that users can import. What is added here is a promise; what is taken away breaks somebody's code. */
 const NAMES: Record<string, string> = {
   tidemark: `
-    AbsenceOptions AggregateOptions Aggregated Aggregator Aggregators App AppOptions AppState AppStats BatchOptions
-    Branches Broker Change Clock Consumer ConsumerListener ConsumerOptions DedupOptions DropReason Duration
-    EmbeddedOptions ErrorCode ErrorPlace Header Headers InWindow Key KeyByOptions KeyedState LatestOptions
-    MapAsyncOptions MatchPatternOptions NO_HEADERS NewTopic OutRecord PartitionRange Pattern Position ProcessContext
-    ProcessOptions Processor Producer RateLimitOptions RawBatch RawRecord ResultOf RollingOptions SelectKeyOptions
-    Serde Split StepOptions StoreAdapter StoreChanges StoreEntry StreamOptions StreamRecord StreamTableJoinOptions
-    Table TableOptions TaskStats TidemarkError Timers ToTopicOptions TopicPartition Transaction
-    TransactionalProducer ValueState WatermarkOptions Window WindowOptions WindowedRecord WithKey WithValue
-    aggregate avg batch bytes collect compareKeys count countDistinct createApp dedup durationMs embedded first
-    flatMap json keyBy last latest local mapAsync mapValues matchPattern max memory min partitionOf pattern peek
-    placeOf process rateLimit record reduce rollingAggregate selectKey shared sideOutput split streamTableJoin
-    string sum toTable toTopic tumblingWindow withWatermark
+    AbsenceOptions AggregateOptions Aggregated Aggregator Aggregators App AppOptions AppState AppStats
+    ApproxCountDistinctOptions BatchOptions Branches Broker Change Clock Consumer ConsumerListener ConsumerOptions
+    DedupOptions DropReason Duration EmbeddedOptions ErrorCode ErrorPlace ExtremeOptions Header Headers Histogram
+    HistogramOptions InWindow Key KeyByOptions KeyedState LatestOptions MapAsyncOptions MatchPatternOptions NO_HEADERS
+    NewTopic OutRecord PartitionRange Pattern Position ProcessContext ProcessOptions Processor Producer
+    QuantileOptions RateLimitOptions RawBatch RawRecord ResultOf RollingOptions SelectKeyOptions Serde Split
+    SpreadOptions StepOptions StoreAdapter StoreChanges StoreEntry StreamOptions StreamRecord StreamTableJoinOptions
+    Table TableOptions TaskStats TidemarkError Timers ToTopicOptions TopKOptions TopicPartition Transaction
+    TransactionalProducer ValueState WatermarkOptions Window WindowOptions WindowedRecord WithKey WithValue aggregate
+    approxCountDistinct avg batch bytes collect compareKeys correlation count countDistinct createApp dedup durationMs
+    embedded first flatMap histogram json keyBy last latest local mapAsync mapValues matchPattern max median memory
+    min partitionOf pattern peek placeOf process quantiles rateLimit record reduce rollingAggregate selectKey shared
+    sideOutput split stddev streamTableJoin string sum toTable toTopic topK tumblingWindow variance withWatermark
   `,
   'tidemark/idb': `
     idb
