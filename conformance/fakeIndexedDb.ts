@@ -1,0 +1,2 @@
+/** Gives Node an IndexedDB, in memory. */
+import 'fake-indexeddb/auto'

@@ -1,0 +1,52 @@
+import { map } from 'rxjs'
+import { type Change, NO_HEADERS, toTable } from 'tidemark'
+import type { AnyRecord, AnyStream, Family, TableNode } from './graph.js'
+import type { Given } from './json.js'
+import type { StoreFields } from './nodeFields.js'
+
+const historyOf = (store: StoreFields | undefined) =>
+  store?.historyRetentionMs === undefined ? {} : { historyMs: store.historyRetentionMs }
+
+/** Tables: from topics and streams, and back to streams. */
+export const tables: Family = {
+  table(fields, _, graph) {
+    const store = fields.optionalStore()
+    const topic = fields.text('topic')
+    const table = graph.sources.table(topic, { ...(store && { name: store.name }), ...historyOf(store) })
+    const node: TableNode = { is: 'table', table, endShift: 0 }
+    graph.store(store?.name, node, fields)
+    return node
+  },
+
+  toTable(fields, id, graph) {
+    const store = fields.optionalStore()
+    const stream = graph.byKey(graph.from(fields, 'stream'), `${id}-by-key`)
+    const table = toTable<string, Given>(store?.name ?? id, stream as never)
+    const node: TableNode = { is: 'table', table, endShift: 0 }
+    graph.store(store?.name, node, fields)
+    return node
+  },
+
+  toStream: (fields, _, graph) => ({ is: 'stream', stream: streamOf(graph.from(fields, 'table')), isRekeyed: false }),
+}
+
+/** A table's changes as records, with windows as Kafka Streams shows them. */
+function streamOf({ table, results, endShift }: TableNode): AnyStream {
+  const stream = results ?? table.changes().pipe(map(recordOf))
+  if (endShift === 0) return stream
+  return stream.pipe(
+    map(({ window, ...record }) =>
+      window === undefined ? record : { ...record, window: { start: window.start, end: window.end - endShift } },
+    ),
+  )
+}
+
+const recordOf = ({ key, value, timestamp }: Change<string, Given>): AnyRecord => ({
+  key,
+  value,
+  timestamp,
+  topic: '',
+  partition: 0,
+  offset: 0,
+  headers: NO_HEADERS,
+})
