@@ -9,7 +9,7 @@ import {
   type TableNode,
   variablesOf,
 } from './graph.js'
-import type { Given, Json } from './json.js'
+import type { Json } from './json.js'
 import type { NodeFields } from './nodeFields.js'
 import { windowOf } from './windows.js'
 
@@ -29,7 +29,7 @@ const aggregated =
     ) as AnyStream
     const node: TableNode = {
       is: 'table',
-      table: toTable<string, Given>(name, results as never),
+      table: toTable(name, results),
       endShift: window?.endShift ?? 0,
       results,
     }
@@ -44,7 +44,10 @@ export const aggregates: Family = {
   groupBy(fields, id, graph) {
     const { stream } = graph.from(fields, 'stream')
     const key = fields.expression('key', OF_RECORD)
-    return { is: 'grouped', stream: graph.repartition(stream, id, (record) => keyFrom(key, variablesOf(record))) }
+    return {
+      is: 'grouped',
+      stream: graph.repartition(stream, id, 'drop', (record) => keyFrom(key, variablesOf(record))),
+    }
   },
 
   count: aggregated(() => count() as AnyAggregator),

@@ -24,8 +24,8 @@ export interface Difference {
   readonly topic: string
   readonly expected: readonly OutputRecord[]
   readonly got: readonly OutputRecord[]
-  /** The app failed in this step. */
-  readonly error?: unknown
+  /** What the app failed with in this step. */
+  readonly error?: string
 }
 
 export interface StoreReport {
@@ -68,7 +68,7 @@ function firstDifference(trace: TraceCase, run: CaseRun, expectation: Expectatio
   for (const [index, step] of trace.steps.entries()) {
     const given = run.steps[index]
     const all = expectation(step)
-    const failed = given === undefined ? { error: run.error } : {}
+    const failed = given === undefined ? { error: messageOf(run.error) } : {}
     const outputs = given?.outputs ?? []
     for (const topic of topicsOf(all, outputs)) {
       const expected = all.filter((record) => record.topic === topic)
@@ -81,7 +81,7 @@ function firstDifference(trace: TraceCase, run: CaseRun, expectation: Expectatio
   const last = trace.steps.length - 1
   const step = trace.steps[last]
   if (run.error === undefined || step === undefined) return undefined
-  return { index: last, step, topic: '', expected: [], got: [], error: run.error }
+  return { index: last, step, topic: '', expected: [], got: [], error: messageOf(run.error) }
 }
 
 const topicsOf = (...lists: (readonly OutputRecord[])[]): Set<string> =>
@@ -105,12 +105,10 @@ function countEqual(trace: TraceCase, run: CaseRun, expectation: Expectation): C
 }
 
 function compareStore(name: string, content: StoreContent, given: readonly StoreEntry[] | undefined): StoreReport {
-  const got = given === undefined ? undefined : [...given].sort(inOrder)
-  // Only what both show: a table's rows may have no timestamps.
-  const isTimed = got?.every(({ timestamp }) => timestamp !== undefined) ?? true
-  const expected = content.entries
-    .map(({ timestamp, ...entry }) => (isTimed && timestamp !== undefined ? { ...entry, timestamp } : entry))
-    .sort(inOrder)
+  const expected = [...content.entries].sort(inOrder)
+  // Sessions are listed without timestamps.
+  const shown = content.kind === 'session' ? given?.map(({ timestamp: _, ...entry }) => entry) : given?.slice()
+  const got = shown?.sort(inOrder)
   return { name, isEqual: sameJson(expected, got), expected, got }
 }
 
@@ -118,6 +116,8 @@ const inOrder = (a: StoreEntry, b: StoreEntry): number =>
   (a.window?.start ?? 0) - (b.window?.start ?? 0) ||
   (a.window?.end ?? 0) - (b.window?.end ?? 0) ||
   (a.key < b.key ? -1 : a.key > b.key ? 1 : 0)
+
+const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))
 
 function firstOf<T>(list: readonly T[], isWanted: (item: T, index: number) => boolean): number | undefined {
   const index = list.findIndex(isWanted)

@@ -51,7 +51,7 @@ export type Built = StreamNode | GroupedNode | TableNode | GroupedTableNode | Gl
 export interface Sources {
   stream(topic: string): AnyStream
   table(topic: string, options: { readonly name?: string; readonly historyMs?: number }): AnyTable
-  to(topic: string, stream: AnyStream): void
+  to(name: string, topic: string, stream: AnyStream): void
   /** Something that nothing reads. */
   run(name: string, stream: Observable<unknown>): void
 }
@@ -95,15 +95,20 @@ export class Graph {
   }
 
   /** The stream with all records of a key in one place. */
-  byKey({ stream, isRekeyed }: StreamNode, name: string): AnyStream {
-    return isRekeyed ? this.repartition(stream, name) : stream
+  byKey({ stream, isRekeyed }: StreamNode, name: string, nullKeys: NullKeys = 'drop'): AnyStream {
+    return isRekeyed ? this.repartition(stream, name, nullKeys) : stream
   }
 
-  repartition(stream: AnyStream, name: string, keyOf = (record: AnyRecord) => record.key): AnyStream {
+  repartition(stream: AnyStream, name: string, nullKeys: NullKeys, keyOf: KeyOf = ownKey): AnyStream {
     this.uncounted.add(name)
-    return stream.pipe(keyBy(keyOf, { name, key: string(), value: json<Json>() }))
+    return stream.pipe(keyBy(keyOf, { name, key: string(), value: json<Json>(), nullKeys }))
   }
 }
+
+/** What a repartition does with records without a key: those that a left or outer join preserves go on. */
+export type NullKeys = 'drop' | 'keep'
+type KeyOf = (record: AnyRecord) => string | null
+const ownKey: KeyOf = ({ key }) => key
 
 /** Builds nodes of one kind: the family's file knows how. A split makes several, with the names of its branches. */
 export type Build = (

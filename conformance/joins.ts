@@ -7,7 +7,7 @@ export const joins: Family = {
     const [left, right] = graph.pair(fields)
     const kind = fields.oneOf('kind', ['inner', 'left'])
     const joiner = fields.expression('joiner', ['key', 'left', 'right'])
-    const stream = graph.byKey(graph.get(left, 'stream', fields), `${id}-by-key`)
+    const stream = graph.byKey(graph.get(left, 'stream', fields), `${id}-by-key`, kind === 'left' ? 'keep' : 'drop')
     const { table } = graph.get(right, 'table', fields)
     return {
       is: 'stream',

@@ -1,11 +1,6 @@
 import type { CaseReport, Difference } from './compare.js'
-import type { OutputRecord, StoreEntry, TraceFile } from './format.js'
-
-/** What became of one file. */
-export interface FileReport {
-  readonly file: Pick<TraceFile, 'name' | 'quirk'>
-  readonly cases: readonly CaseReport[]
-}
+import type { OutputRecord, StoreEntry } from './format.js'
+import type { FileReport } from './runFile.js'
 
 export interface Totals {
   readonly passed: number
@@ -15,7 +10,7 @@ export interface Totals {
 }
 
 export function totals(reports: readonly FileReport[]): Totals {
-  const all = reports.flatMap(({ file, cases }) => cases.map((one) => ({ isQuirk: file.quirk !== undefined, one })))
+  const all = reports.flatMap(({ isQuirk, cases }) => cases.map((one) => ({ isQuirk, one })))
   const failed = all.filter(({ one }) => !one.isPassed)
   return {
     passed: all.length - failed.length,
@@ -28,10 +23,10 @@ const HEADER = ['topology', 'cases', 'outputs', 'dropped', 'stores', '']
 
 /** A line per topology: how many of its cases, outputs, drop counts and stores are equal. */
 export function table(reports: readonly FileReport[]): string {
-  const rows = reports.map(({ file, cases }) => {
+  const rows = reports.map(({ name, cases }) => {
     const stores = cases.flatMap((one) => one.stores)
     return [
-      file.name,
+      name,
       of(cases.filter((one) => one.isPassed).length, cases.length),
       of(
         sum(cases, (one) => one.outputs.equal),
@@ -68,7 +63,7 @@ function describeDifference({ step, topic, expected, got, error }: Difference): 
     `  input     ${input.topic}: ${recordText(input)}`,
     ...(error === undefined
       ? [...listed(`expected  ${topic}: `, expected, recordText), ...listed(`got       ${topic}: `, got, recordText)]
-      : [`  expected  ${expected.length} records`, `  got       ${errorText(error)}`]),
+      : [`  expected  ${expected.length} records`, `  got       ${error}`]),
   ]
 }
 
@@ -101,6 +96,5 @@ const recordText = ({ key, value, timestamp, window }: Omit<OutputRecord, 'topic
 const entryText = ({ key, value, timestamp, window }: StoreEntry): string =>
   `${key}${window === undefined ? '' : ` [${window.start}, ${window.end}]`} = ${JSON.stringify(value)}${timestamp === undefined ? '' : ` @ ${timestamp}`}`
 
-const errorText = (error: unknown): string => (error instanceof Error ? error.message : String(error))
 const of = (some: number, all: number) => `${some}/${all}`
 const sum = <T>(list: readonly T[], size: (item: T) => number): number => list.reduce((n, item) => n + size(item), 0)

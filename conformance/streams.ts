@@ -128,11 +128,11 @@ export const streams: Family = {
 
   repartition(fields, id, graph) {
     const { stream } = graph.from(fields, 'stream')
-    return made(graph.repartition(stream, id), false)
+    return made(graph.repartition(stream, id, 'drop'), false)
   },
 
-  to(fields, _, graph) {
-    graph.sources.to(fields.text('topic'), graph.from(fields, 'stream').stream)
+  to(fields, id, graph) {
+    graph.sources.to(id, fields.text('topic'), graph.from(fields, 'stream').stream)
     return undefined
   },
 }

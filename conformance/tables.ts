@@ -21,7 +21,7 @@ export const tables: Family = {
   toTable(fields, id, graph) {
     const store = fields.optionalStore()
     const stream = graph.byKey(graph.from(fields, 'stream'), `${id}-by-key`)
-    const table = toTable<string, Given>(store?.name ?? id, stream as never)
+    const table = toTable(store?.name, stream)
     const node: TableNode = { is: 'table', table, endShift: 0 }
     graph.store(store?.name, node, fields)
     return node
