@@ -1,8 +1,34 @@
-import { streamTableJoin } from 'tidemark'
+import { streamStreamJoin, streamTableJoin } from 'tidemark'
 import type { Family } from './graph.js'
 
 /** Joins. */
 export const joins: Family = {
+  streamStreamJoin(fields, id, graph) {
+    const [left, right] = graph.pair(fields)
+    const kind = fields.oneOf('kind', ['inner', 'left', 'outer'])
+    const joiner = fields.expression('joiner', ['key', 'left', 'right'])
+    const options = {
+      before: fields.integer('beforeMs'),
+      after: fields.integer('afterMs'),
+      grace: fields.integer('graceMs'),
+      kind,
+      name: id,
+    }
+    const stream = (from: string, side: string, isPreserved: boolean) =>
+      graph.byKey(graph.get(from, 'stream', fields), `${id}-${side}-by-key`, isPreserved ? 'keep' : 'drop')
+    return {
+      is: 'stream',
+      stream: stream(left, 'left', kind !== 'inner').pipe(
+        streamStreamJoin(
+          stream(right, 'right', kind === 'outer'),
+          (ours, theirs, key) => joiner({ key, left: ours, right: theirs }),
+          options,
+        ),
+      ),
+      isRekeyed: false,
+    }
+  },
+
   streamTableJoin(fields, id, graph) {
     const [left, right] = graph.pair(fields)
     const kind = fields.oneOf('kind', ['inner', 'left'])

@@ -148,6 +148,7 @@ export class TaskScope extends Scope {
     if (role.is === 'exchange') {
       time.carried = true
       const writing = this.host.plan.subTopologies[planned.writtenBy ?? -1]
+      time.isCapped = writing !== undefined && this.host.tasksIn(writing.id) > 1
       if (planned.watermark !== undefined && writing !== undefined) {
         // Nobody's time is known before all have told theirs.
         for (let p = 0; p < this.host.tasksIn(writing.id); p++) time.lane(writerId(writing, p), this.clock.now())
@@ -337,7 +338,7 @@ export class TaskScope extends Scope {
     if (stamp.hasWatermark) {
       const least = source.least()
       if (least > source.watermark) this.raise(source, least)
-    } else if (source.declared === undefined) {
+    } else if (source.declared === undefined && source.isCapped) {
       let cap = Number.POSITIVE_INFINITY
       for (const other of source.lanes.values()) cap = Math.min(cap, other.watermark)
       source.cap = cap

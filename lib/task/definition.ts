@@ -89,6 +89,8 @@ export interface OperatorContext<Out> {
   drop(record: AnyRecord, reason: DropReason): void
   /** Takes a timestamp into stream time, where no watermark rules, and returns the operator's time. */
   accept(timestamp: number): number
+  /** The same for a record that is left out: what becomes due by it fires with the next that is accepted. */
+  notice(timestamp: number): number
   /** The operator's event time in ms; -Infinity before the first record. */
   time(): number
   /** Fires what is due now: for operators that do so before their record's logic. */
@@ -121,6 +123,8 @@ export interface OperatorContext<Out> {
   /** Highest timestamp accepted and watermark, as an exchange passes them on. */
   readonly streamTime: number
   readonly hasWatermark: boolean
+  /** Whether time comes from before it (a watermark, tasks that write an exchange) rather than with its own records. */
+  readonly isPulled: boolean
 }
 
 export interface TaskInfo {

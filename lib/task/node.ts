@@ -189,7 +189,7 @@ export class Node implements OperatorContext<unknown> {
     if (this.hasWatermark && this.source === undefined) this.checkAllMarked(timed)
     this.isCapped =
       !this.hasWatermark &&
-      (this.source?.carried === true || this.inputs.some((input) => input.edges.some((edge) => edge.from.isCapped)))
+      (this.source?.isCapped === true || this.inputs.some((input) => input.edges.some((edge) => edge.from.isCapped)))
     const restored = this.scope.restoredTime(this)
     if (restored !== undefined) this.streamTime = restored
     this.version = -1
@@ -287,10 +287,11 @@ export class Node implements OperatorContext<unknown> {
           throw this.lostWindow(windowing, input.windowing)
       }
     }
-    if (windowing !== undefined && this.definition.windowing === 'refuses') {
+    const lost = this.inputs.find((input) => input.windowing !== undefined)?.windowing
+    if (lost !== undefined && this.definition.windowing === 'refuses') {
       throw new TidemarkError(
         'LOST_WINDOW',
-        `${this.definition.kind} would lose the declared window (${describeWindowing(windowing)}); declare it after this operator, right before the aggregate`,
+        `${this.definition.kind} would lose the declared window (${describeWindowing(lost)}); declare it after this operator, right before the aggregate`,
         { operator: this.operator },
       )
     }
@@ -323,11 +324,19 @@ export class Node implements OperatorContext<unknown> {
   // ---- time
 
   readonly accept = (timestamp: number): number => {
-    if (timestamp > this.streamTime) {
+    if (timestamp >= this.streamTime) {
       this.streamTime = timestamp
       if (this.hasWatermark) return this.time()
       this.version = -1
       if (!this.isCapped) this.streamDue = timestamp
+    }
+    return this.time()
+  }
+
+  readonly notice = (timestamp: number): number => {
+    if (timestamp > this.streamTime) {
+      this.streamTime = timestamp
+      this.version = -1
     }
     return this.time()
   }
