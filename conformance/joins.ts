@@ -33,12 +33,16 @@ export const joins: Family = {
     const [left, right] = graph.pair(fields)
     const kind = fields.oneOf('kind', ['inner', 'left'])
     const joiner = fields.expression('joiner', ['key', 'left', 'right'])
+    const grace = fields.optionalInteger('graceMs')
     const stream = graph.byKey(graph.get(left, 'stream', fields), `${id}-by-key`, kind === 'left' ? 'keep' : 'drop')
     const { table } = graph.get(right, 'table', fields)
     return {
       is: 'stream',
       stream: stream.pipe(
-        streamTableJoin(table, (value, row, record) => joiner({ key: record.key, left: value, right: row }), { kind }),
+        streamTableJoin(table, (value, row, record) => joiner({ key: record.key, left: value, right: row }), {
+          kind,
+          ...(grace !== undefined && { grace, name: id }),
+        }),
       ),
       isRekeyed: false,
     }

@@ -27,6 +27,8 @@ export interface SubTopology {
   /** What a task subscribes: the pipelines passed to `run`, and writing halves of exchanges. */
   readonly roots: readonly Observable<unknown>[]
   readonly sources: readonly PlannedSource[]
+  /** Topics of tables that are read first, up to where they ended when the task began. */
+  readonly bootstraps: readonly string[]
   readonly sinks: readonly string[]
   /** Topics of exchanges that it writes. */
   readonly exchanges: readonly string[]
@@ -169,6 +171,7 @@ function describePlan(app: string, scope: PlanScope): Plan {
         .filter(({ definition: { role } }) => role?.is === 'root' || role?.is === 'writer')
         .map((node) => observableOf(node.definition)),
       sources: nodes.flatMap((node) => planned.get(node) ?? []),
+      bootstraps: [...new Set(nodes.flatMap((node) => bootstrapsOf(node, app, planned)))],
       sinks: nodes.flatMap((node) => (node.definition.role?.is === 'sink' ? [node.definition.role.topic] : [])),
       exchanges: nodes.flatMap((node) =>
         node.definition.role?.is === 'writer' ? [topics.get(node.definition.role.exchange()) as string] : [],
@@ -238,6 +241,27 @@ function sourcesOf(node: Node): Node[] {
   return node.source !== undefined
     ? [node]
     : node.inputs.flatMap((input) => input.edges.flatMap((edge) => sourcesOf(edge.from)))
+}
+
+/** The topics that a join wants to be read before the other side's. */
+function bootstrapsOf(node: Node, app: string, planned: ReadonlyMap<Node, PlannedSource>): string[] {
+  const { bootstraps } = node.definition
+  if (bootstraps.length === 0) return []
+  const topics = (isWanted: (input: number) => boolean) =>
+    node.inputs
+      .filter((input) => isWanted(input.index))
+      .flatMap((input) => input.edges.flatMap((edge) => sourcesOf(edge.from)))
+      .flatMap((source) => planned.get(source)?.topic ?? [])
+  const first = topics((input) => bootstraps.includes(input))
+  const shared = topics((input) => !bootstraps.includes(input)).find((topic) => first.includes(topic))
+  if (shared !== undefined) {
+    throw new TidemarkError(
+      'BAD_OPTION',
+      `${node.definition.kind}: bootstrap: the table is made of ${shared}, and so are the records that would wait for it; leave bootstrap out`,
+      { app, operator: node.operator, topic: shared },
+    )
+  }
+  return first
 }
 
 const follows = (node: Node, source: Node): boolean =>

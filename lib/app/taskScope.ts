@@ -74,6 +74,8 @@ export class TaskScope extends Scope {
   isChanged = false
   handled = 0
   private readonly told = new Map<Node, (number | string)[]>()
+  /** Partitions to be read before all others, and up to where. */
+  private bootstrapping: { readonly queue: PartitionQueue; readonly until: number }[] = []
 
   constructor(
     readonly sub: SubTopology,
@@ -253,9 +255,16 @@ export class TaskScope extends Scope {
     })
   }
 
-  /** The partition whose next record has the smallest timestamp; none while one with lag is waited for. */
   private choose(): PartitionQueue | undefined {
-    const { queues } = this
+    if (this.bootstrapping.length > 0) {
+      this.bootstrapping = this.bootstrapping.filter(({ queue, until }) => queue.position < until)
+      if (this.bootstrapping.length > 0) return this.earliest(this.bootstrapping.map(({ queue }) => queue))
+    }
+    return this.earliest(this.queues)
+  }
+
+  /** The partition whose next record has the smallest timestamp; none while one with lag is waited for. */
+  private earliest(queues: readonly PartitionQueue[]): PartitionQueue | undefined {
     if (queues.length === 1) return (queues[0] as PartitionQueue).size > 0 ? queues[0] : undefined
     let first: PartitionQueue | undefined
     let least = Number.POSITIVE_INFINITY
@@ -390,6 +399,7 @@ export class TaskScope extends Scope {
   /** Opens a partition's lane: one that never has a record holds back time too, until it is idle. */
   addQueue(queue: PartitionQueue): void {
     this.queues.push(queue)
+    if (this.sub.bootstraps.includes(queue.topic)) this.bootstrapping.push({ queue, until: queue.end })
     for (const { node, role } of this.sources.get(queue.topic) ?? []) {
       const time = node.source as SourceTime
       if (role.is === 'source') time.lane(String(queue.partition), this.clock.now())

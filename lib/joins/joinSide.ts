@@ -2,6 +2,7 @@ import type { Key } from '../record/key.js'
 import type { Firing, OperatorContext } from '../task/definition.js'
 import type { SeriesCell, SeriesState } from '../task/seriesState.js'
 import type { Cell, CellState } from '../task/state.js'
+import type { JoinTime } from './joinTime.js'
 
 export interface SideOptions {
   /** How far after a record of this side the other's may lie, in ms. */
@@ -22,6 +23,7 @@ export class JoinSide implements Firing {
 
   constructor(
     private readonly context: OperatorContext<never>,
+    private readonly time: JoinTime,
     private readonly times: CellState<string, number>,
     name: 'left' | 'right',
     private readonly options: SideOptions,
@@ -42,9 +44,8 @@ export class JoinSide implements Firing {
    */
   private isGone(timestamp: number): boolean {
     const { retentionMs, aheadMs, graceMs } = this.options
-    const time = this.context.time()
-    if (this.context.hasWatermark) return timestamp + aheadMs + graceMs < time
-    return timestamp <= Math.min(this.newest.value, time) - retentionMs
+    if (this.context.hasWatermark) return timestamp + aheadMs + graceMs < this.time.now
+    return timestamp <= Math.min(this.newest.value, this.time.now) - retentionMs
   }
 
   /** The records of a key from one timestamp to another, both included, by timestamp, then arrival. */

@@ -2,6 +2,7 @@ import type { Key } from '../record/key.js'
 import { NO_HEADERS, type StreamRecord } from '../record/record.js'
 import type { Handlers, OperatorContext } from '../task/definition.js'
 import { JoinSide } from './joinSide.js'
+import { JoinTime } from './joinTime.js'
 
 export interface JoinSettings {
   readonly beforeMs: number
@@ -20,13 +21,14 @@ export function joinStreams(
 ): Handlers<AnyRecord> {
   const times = context.cells<string, number>('newest')
   const retentionMs = beforeMs + afterMs + graceMs
-  const left = new JoinSide(context, times, 'left', {
+  const time = new JoinTime(context, times)
+  const left = new JoinSide(context, time, times, 'left', {
     aheadMs: afterMs,
     retentionMs,
     graceMs,
     isPreserved: kind !== 'inner',
   })
-  const right = new JoinSide(context, times, 'right', {
+  const right = new JoinSide(context, time, times, 'right', {
     aheadMs: beforeMs,
     retentionMs,
     graceMs,
@@ -39,8 +41,8 @@ export function joinStreams(
   context.fires({
     due: () => Math.min(left.lonelyDue(), right.lonelyDue()),
     fireNext() {
-      const time = context.time()
-      const due = [right, left].filter((side) => side.lonelyDue() <= time && side.firstLonely !== undefined)
+      const now = context.time()
+      const due = [right, left].filter((side) => side.lonelyDue() <= now && side.firstLonely !== undefined)
       const side = due.reduce((a, b) => ((b.firstLonely?.at as number) < (a.firstLonely?.at as number) ? b : a))
       const { key, value, at } = side.takeLonely()
       context.emit({
@@ -71,15 +73,13 @@ export function joinStreams(
           headers: record.headers,
         })
       if (key === null || value === null) {
-        context.notice(timestamp)
+        time.see(timestamp)
         if (value !== null && side.isPreserved) emit(null, timestamp)
         else context.drop(record, value === null ? 'null value' : 'null key')
         if (key !== null && !side.see(timestamp)) context.drop(record, 'late')
         return
       }
-      const time = context.accept(timestamp)
-      // Kafka Streams lets a late record not look for what is due.
-      if (context.isPulled || timestamp === context.streamTime) context.fireDue()
+      time.take(timestamp)
       let hasMet = false
       for (const { at, value: match } of other.between(key, timestamp - other.aheadMs, timestamp + side.aheadMs)) {
         hasMet = true
@@ -87,7 +87,7 @@ export function joinStreams(
         emit(match, Math.max(timestamp, at))
       }
       if (!hasMet && side.lonely !== undefined) {
-        if (timestamp + side.aheadMs < time) emit(null, timestamp)
+        if (timestamp + side.aheadMs < time.now) emit(null, timestamp)
         else side.lonely.insert(key, timestamp, value, 0)
       }
       if (side.see(timestamp)) {

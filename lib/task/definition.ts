@@ -89,8 +89,6 @@ export interface OperatorContext<Out> {
   drop(record: AnyRecord, reason: DropReason): void
   /** Takes a timestamp into stream time, where no watermark rules, and returns the operator's time. */
   accept(timestamp: number): number
-  /** The same for a record that is left out: what becomes due by it fires with the next that is accepted. */
-  notice(timestamp: number): number
   /** The operator's event time in ms; -Infinity before the first record. */
   time(): number
   /** Fires what is due now: for operators that do so before their record's logic. */
@@ -205,6 +203,8 @@ export interface Definition {
   readonly usesTime: boolean
   /** Inputs whose time doesn't count: a table's. */
   readonly untimed: readonly number[]
+  /** Inputs whose topics are read first: up to where they ended when the task began. */
+  readonly bootstraps: readonly number[]
   /** What it needs of an input that is a table, given what its own readers need of it. Without it: nothing. */
   needs?(input: number, own: Needs): Needs
   /** Inputs (all) that must agree in partitions and key serde. */

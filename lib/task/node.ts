@@ -191,7 +191,10 @@ export class Node implements OperatorContext<unknown> {
       !this.hasWatermark &&
       (this.source?.isCapped === true || this.inputs.some((input) => input.edges.some((edge) => edge.from.isCapped)))
     const restored = this.scope.restoredTime(this)
-    if (restored !== undefined) this.streamTime = restored
+    if (restored !== undefined) {
+      this.streamTime = restored
+      if (!this.isPulled) this.streamDue = restored
+    }
     this.version = -1
     this.isReady = true
     this.handlers = this.definition.setup(this) as Handlers<never>
@@ -324,19 +327,11 @@ export class Node implements OperatorContext<unknown> {
   // ---- time
 
   readonly accept = (timestamp: number): number => {
-    if (timestamp >= this.streamTime) {
+    if (timestamp > this.streamTime) {
       this.streamTime = timestamp
       if (this.hasWatermark) return this.time()
       this.version = -1
       if (!this.isCapped) this.streamDue = timestamp
-    }
-    return this.time()
-  }
-
-  readonly notice = (timestamp: number): number => {
-    if (timestamp > this.streamTime) {
-      this.streamTime = timestamp
-      this.version = -1
     }
     return this.time()
   }
