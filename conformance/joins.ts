@@ -1,5 +1,5 @@
-import { streamStreamJoin, streamTableJoin } from 'tidemark'
-import type { Family } from './graph.js'
+import { globalTableJoin, streamStreamJoin, streamTableJoin } from 'tidemark'
+import { type Family, keyFrom, variablesOf } from './graph.js'
 
 /** Joins. */
 export const joins: Family = {
@@ -26,6 +26,26 @@ export const joins: Family = {
         ),
       ),
       isRekeyed: false,
+    }
+  },
+
+  streamGlobalTableJoin(fields, _, graph) {
+    const [left, right] = graph.pair(fields)
+    const kind = fields.oneOf('kind', ['inner', 'left'])
+    const tableKey = fields.expression('tableKey', ['key', 'value'])
+    const joiner = fields.expression('joiner', ['key', 'left', 'right'])
+    const { stream, isRekeyed } = graph.get(left, 'stream', fields)
+    return {
+      is: 'stream',
+      stream: stream.pipe(
+        globalTableJoin(
+          graph.get(right, 'global table', fields).table,
+          (record) => keyFrom(tableKey, variablesOf(record)),
+          (value, row, record) => joiner({ key: record.key, left: value, right: row }),
+          { kind },
+        ),
+      ),
+      isRekeyed,
     }
   },
 

@@ -9,9 +9,18 @@ export { max } from './aggregates/max.js'
 export { min } from './aggregates/min.js'
 export { reduce } from './aggregates/reduce.js'
 export { sum } from './aggregates/sum.js'
-export { type App, type AppOptions, createApp, type StreamOptions, type TableOptions } from './app/app.js'
+export {
+  type App,
+  type AppOptions,
+  createApp,
+  type GlobalTableOptions,
+  type StreamOptions,
+  type TableOptions,
+} from './app/app.js'
+export type { GlobalTableStats } from './app/globalReader.js'
 export type { AppState, AppStats, TaskStats } from './app/runtime.js'
 export { type EmbeddedOptions, embedded } from './brokers/embedded.js'
+export { type GlobalTableJoinOptions, globalTableJoin } from './joins/globalTableJoin.js'
 export { type StreamStreamJoinOptions, streamStreamJoin } from './joins/streamStreamJoin.js'
 export { type StreamTableJoinOptions, streamTableJoin } from './joins/streamTableJoin.js'
 export { type Aggregated, type AggregateOptions, aggregate } from './operators/aggregate.js'
@@ -43,6 +52,7 @@ export {
 export { bytes, json, type Serde, string } from './record/serde.js'
 export { memory } from './stores/memory.js'
 export type { Change } from './tables/change.js'
+export { type GlobalTable, globalTable } from './tables/globalTable.js'
 export type { Table } from './tables/table.js'
 export { toTable } from './tables/toTable.js'
 export type { DropReason } from './task/definition.js'

@@ -47,6 +47,8 @@ export interface Plan {
   readonly app: string
   readonly nodes: ReadonlyMap<Definition, PlanNode>
   readonly subTopologies: readonly SubTopology[]
+  /** Topics of global tables. */
+  readonly globalTables: readonly string[]
   /** Equal for equal plans: topics, operators, names and edges. */
   readonly fingerprint: string
   /** Sets of sources (their topics) that must have equally many partitions, with the join that wants it. */
@@ -69,6 +71,7 @@ export function planApp(
   owner: object,
   roots: readonly Root[],
   streams: readonly Definition[],
+  globalTables: readonly string[],
   isDurable: boolean,
 ): Plan {
   const scope = new PlanScope(owner, isDurable)
@@ -107,13 +110,13 @@ export function planApp(
         },
       )
     }
-    return describePlan(app, scope)
+    return { ...describePlan(app, scope), globalTables }
   } finally {
     close()
   }
 }
 
-function describePlan(app: string, scope: PlanScope): Plan {
+function describePlan(app: string, scope: PlanScope): Omit<Plan, 'globalTables'> {
   const component = components(scope.order)
   const ids = numbered(scope, component)
   const idOf = (node: Node) => ids.get(component(node)) as number

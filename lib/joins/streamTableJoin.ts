@@ -7,6 +7,7 @@ import type { Rows } from '../tables/rows.js'
 import { type AnyTable, rowsDefinition, type Table } from '../tables/table.js'
 import { define } from '../task/operate.js'
 import { graceBuffer } from './graceBuffer.js'
+import { rowJoin } from './rowJoin.js'
 
 export interface StreamTableJoinOptions<Kind extends 'inner' | 'left' = 'inner' | 'left'> {
   /** `inner`: records without a row are left out. `left`: they meet null. Default `inner`. */
@@ -59,7 +60,6 @@ export function streamTableJoin<R extends StreamRecord<any, any>, V, Out, Kind e
   joiner: (value: NonNullable<R['value']>, row: Kind extends 'left' ? V | null : V, record: R) => Out,
   options: StreamTableJoinOptions<Kind> = {},
 ): OperatorFunction<R, WithValue<R, Out>> {
-  const isLeft = options.kind === 'left'
   const graceMs = options.grace === undefined ? undefined : durationMs(options.grace, 'streamTableJoin: grace')
   return (source) =>
     define<R, WithValue<R, Out>>(
@@ -67,26 +67,17 @@ export function streamTableJoin<R extends StreamRecord<any, any>, V, Out, Kind e
       [source, table.changes() as Observable<unknown>],
       (context) => {
         const rows = context.published<Rows<V>>(rowsDefinition(table as AnyTable))
-        const rowOf = ({ key, timestamp }: R) => {
-          if (key === null) return null
-          const row = rows.at === undefined ? rows.get(key) : rows.at(key, timestamp)
-          return row?.value ?? null
-        }
-        const join = (record: R) => {
-          const row = rowOf(record)
-          if (row === null && !isLeft) return
-          context.emit({ ...record, value: joiner(record.value, row as V, record) } as WithValue<R, Out>)
-        }
+        const rowOf = (key: Key, { timestamp }: R) => (rows.at === undefined ? rows.get(key) : rows.at(key, timestamp))
+        const { takes, join } = rowJoin(context, options.kind === 'left', rowOf, joiner)
         if (graceMs !== undefined && rows.at === undefined) throw unversioned(context.operator)
-        const take = graceMs === undefined ? join : graceBuffer(context, graceMs, join)
+        const wait = graceMs === undefined ? undefined : graceBuffer<R>(context, graceMs, (r) => join(r, r.key))
         return {
           record(record, input) {
             if (input === 1) return
-            const { key, value } = record
-            if (value === null || (key === null && !isLeft))
-              context.drop(record, value === null ? 'null value' : 'null key')
-            else if (key === null) join(record)
-            else take(record)
+            const { key } = record
+            if (!takes(record, key)) return
+            if (wait === undefined || key === null) join(record, key)
+            else wait(record)
           },
           ...(graceMs !== undefined && { holds: (time) => time - graceMs }),
         }
