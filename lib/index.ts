@@ -20,6 +20,7 @@ export {
 export type { GlobalTableStats } from './app/globalReader.js'
 export type { AppState, AppStats, TaskStats } from './app/runtime.js'
 export { type EmbeddedOptions, embedded } from './brokers/embedded.js'
+export { type ForeignKeyJoinOptions, foreignKeyJoin } from './joins/foreignKeyJoin.js'
 export { type GlobalTableJoinOptions, globalTableJoin } from './joins/globalTableJoin.js'
 export { type StreamStreamJoinOptions, streamStreamJoin } from './joins/streamStreamJoin.js'
 export { type StreamTableJoinOptions, streamTableJoin } from './joins/streamTableJoin.js'

@@ -193,8 +193,11 @@ export class TaskScope extends Scope {
     return this.snapshot.manifest?.streamTimes[this.timeName(node)]
   }
 
-  private timeName(node: Node): string {
-    return node.definition.name ?? `${node.definition.kind}-${this.sub.definitions.indexOf(node.definition)}`
+  private timeName({ definition }: Node): string {
+    const { name, kind, role } = definition
+    const known = name ?? `${kind}-${this.sub.definitions.indexOf(definition)}`
+    // The two halves of an exchange have one name, and may be in one task.
+    return role?.is === 'writer' ? `${known}>` : known
   }
 
   stateName(node: Node): string {

@@ -189,7 +189,7 @@ export class Node implements OperatorContext<unknown> {
     if (this.hasWatermark && this.source === undefined) this.checkAllMarked(timed)
     this.isCapped =
       !this.hasWatermark &&
-      (this.source?.isCapped === true || this.inputs.some((input) => input.edges.some((edge) => edge.from.isCapped)))
+      (this.source?.isCapped === true || timed.some((input) => input.edges.some((edge) => edge.from.isCapped)))
     const restored = this.scope.restoredTime(this)
     if (restored !== undefined) {
       this.streamTime = restored
@@ -361,7 +361,8 @@ export class Node implements OperatorContext<unknown> {
   cap(): number {
     if (this.source !== undefined) return this.source.cap
     let least = Number.POSITIVE_INFINITY
-    for (const input of this.inputs) least = Math.min(least, input.cap())
+    for (const input of this.inputs)
+      if (!this.definition.untimed.includes(input.index)) least = Math.min(least, input.cap())
     return least
   }
 
