@@ -98,6 +98,7 @@ function sourcesOf(app: App): Sources {
     stream: (topic) => app.stream<Json>(topic, { value: json() }) as AnyStream,
     table: (topic, { name }) =>
       app.table<Given>(topic, { value: json(), ...(name !== undefined && { name }) }) as AnyTable,
+    globalTable: (topic) => app.globalTable<Given>(topic, { value: json() }),
     to: (name, topic, stream) => app.run(name, stream.pipe(toTopic(topic, { value: json() }))),
     run: (name, stream) => app.run(name, stream),
   }

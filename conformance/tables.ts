@@ -1,6 +1,6 @@
 import { map } from 'rxjs'
 import { type Change, NO_HEADERS, toTable } from 'tidemark'
-import type { AnyRecord, AnyStream, Family, TableNode } from './graph.js'
+import type { AnyRecord, AnyStream, Family, GlobalTableNode, TableNode } from './graph.js'
 import type { Given } from './json.js'
 import type { StoreFields } from './nodeFields.js'
 
@@ -15,6 +15,12 @@ export const tables: Family = {
     const table = graph.sources.table(topic, { ...(store && { name: store.name }), ...historyOf(store) })
     const node: TableNode = { is: 'table', table, endShift: 0 }
     graph.store(store?.name, node, fields)
+    return node
+  },
+
+  globalTable(fields, _, graph) {
+    const node: GlobalTableNode = { is: 'global table', table: graph.sources.globalTable(fields.text('topic')) }
+    graph.store(fields.store().name, node, fields)
     return node
   },
 

@@ -21,8 +21,20 @@ export { sum } from './aggregates/sum.js'
 export { type TopKOptions, topK } from './aggregates/topK.js'
 export { variance } from './aggregates/variance.js'
 export { type App, type AppOptions, createApp, type StreamOptions, type TableOptions } from './app/app.js'
+export {
+  type App,
+  type AppOptions,
+  createApp,
+  type GlobalTableOptions,
+  type StreamOptions,
+  type TableOptions,
+} from './app/app.js'
+export type { GlobalTableStats } from './app/globalReader.js'
 export type { AppState, AppStats, TaskStats } from './app/runtime.js'
 export { type EmbeddedOptions, embedded } from './brokers/embedded.js'
+export { type ForeignKeyJoinOptions, foreignKeyJoin } from './joins/foreignKeyJoin.js'
+export { type GlobalTableJoinOptions, globalTableJoin } from './joins/globalTableJoin.js'
+export { type StreamStreamJoinOptions, streamStreamJoin } from './joins/streamStreamJoin.js'
 export { type StreamTableJoinOptions, streamTableJoin } from './joins/streamTableJoin.js'
 export { type Aggregated, type AggregateOptions, aggregate } from './operators/aggregate.js'
 export { type BatchOptions, batch } from './operators/batch.js'
@@ -70,6 +82,7 @@ export {
 export { bytes, json, type Serde, string } from './record/serde.js'
 export { memory } from './stores/memory.js'
 export type { Change } from './tables/change.js'
+export { type GlobalTable, globalTable } from './tables/globalTable.js'
 export type { Table } from './tables/table.js'
 export { toTable } from './tables/toTable.js'
 export type { DropReason, Timers } from './task/definition.js'

@@ -121,6 +121,8 @@ export interface OperatorContext<Out> {
   /** Highest timestamp accepted and watermark, as an exchange passes them on. */
   readonly streamTime: number
   readonly hasWatermark: boolean
+  /** Whether time comes from before it (a watermark, tasks that write an exchange) rather than with its own records. */
+  readonly isPulled: boolean
 }
 
 export interface TaskInfo {
@@ -207,6 +209,8 @@ export interface Definition {
   readonly usesTime: boolean
   /** Inputs whose time doesn't count: a table's. */
   readonly untimed: readonly number[]
+  /** Inputs whose topics are read first: up to where they ended when the task began. */
+  readonly bootstraps: readonly number[]
   /** What it needs of an input that is a table, given what its own readers need of it. Without it: nothing. */
   needs?(input: number, own: Needs): Needs
   /** Inputs (all) that must agree in partitions and key serde. */

@@ -189,9 +189,12 @@ export class Node implements OperatorContext<unknown> {
     if (this.hasWatermark && this.source === undefined) this.checkAllMarked(timed)
     this.isCapped =
       !this.hasWatermark &&
-      (this.source?.carried === true || this.inputs.some((input) => input.edges.some((edge) => edge.from.isCapped)))
+      (this.source?.isCapped === true || timed.some((input) => input.edges.some((edge) => edge.from.isCapped)))
     const restored = this.scope.restoredTime(this)
-    if (restored !== undefined) this.streamTime = restored
+    if (restored !== undefined) {
+      this.streamTime = restored
+      if (!this.isPulled) this.streamDue = restored
+    }
     this.version = -1
     this.isReady = true
     this.handlers = this.definition.setup(this) as Handlers<never>
@@ -287,10 +290,11 @@ export class Node implements OperatorContext<unknown> {
           throw this.lostWindow(windowing, input.windowing)
       }
     }
-    if (windowing !== undefined && this.definition.windowing === 'refuses') {
+    const lost = this.inputs.find((input) => input.windowing !== undefined)?.windowing
+    if (lost !== undefined && this.definition.windowing === 'refuses') {
       throw new TidemarkError(
         'LOST_WINDOW',
-        `${this.definition.kind} would lose the declared window (${describeWindowing(windowing)}); declare it after this operator, right before the aggregate`,
+        `${this.definition.kind} would lose the declared window (${describeWindowing(lost)}); declare it after this operator, right before the aggregate`,
         { operator: this.operator },
       )
     }
@@ -357,7 +361,8 @@ export class Node implements OperatorContext<unknown> {
   cap(): number {
     if (this.source !== undefined) return this.source.cap
     let least = Number.POSITIVE_INFINITY
-    for (const input of this.inputs) least = Math.min(least, input.cap())
+    for (const input of this.inputs)
+      if (!this.definition.untimed.includes(input.index)) least = Math.min(least, input.cap())
     return least
   }
 
