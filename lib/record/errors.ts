@@ -29,6 +29,7 @@ export type ErrorCode =
   | 'NAME_TAKEN'
   | 'NOT_PLANNED'
   | 'NOT_SERIALISABLE'
+  | 'NO_HISTORY'
   | 'NO_ROWS'
   | 'OFFSET_OUT_OF_RANGE'
   | 'OPERATOR_FAILED'

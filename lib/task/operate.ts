@@ -29,6 +29,7 @@ export function define<In, Out>(
     untimed: traits.untimed ?? [],
     coPartitioned: traits.coPartitioned ?? false,
     ...(traits.needs !== undefined && { needs: traits.needs }),
+    ...(traits.bareInputs !== undefined && { bareInputs: traits.bareInputs }),
     sideOutputs: traits.sideOutputs ?? [],
   }
   const observable = new Observable<Out>((subscriber) => {
