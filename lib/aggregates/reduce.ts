@@ -8,8 +8,9 @@ import type { Aggregator } from './aggregator.js'
  * reduce((a, b) => a * b)  2--6--6--|
  * ```
  *
- * Null from `reducer` deletes the key. Kafka Streams' `reduce`.
+ * Null from `reducer` deletes the key. `reducer` merges too: it then gets what two sessions have come to, the earlier one's first. Doesn't
+ * take records back. Kafka Streams' `reduce`.
  */
 export function reduce<V>(reducer: (aggregate: V, value: V) => V): Aggregator<{ readonly value: V }, V, V> {
-  return { add: (aggregate, record) => reducer(aggregate, record.value) }
+  return { add: (aggregate, record) => reducer(aggregate, record.value), merge: (a, b) => reducer(a, b) }
 }

@@ -27,6 +27,7 @@ export type ErrorCode =
   | 'LATE_BRANCH'
   | 'LOST_WINDOW'
   | 'NAME_TAKEN'
+  | 'NOT_A_NUMBER'
   | 'NOT_PLANNED'
   | 'NOT_SERIALISABLE'
   | 'NO_HISTORY'

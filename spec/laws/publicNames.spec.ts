@@ -4,15 +4,17 @@ import { entries, exportedNames } from './publicNames.js'
 /** All that users can import. What is added here is a promise; what is taken away breaks somebody's code. */
 const NAMES: Record<string, string> = {
   tidemark: `
-    AggregateOptions Aggregated Aggregator Aggregators App AppOptions AppState AppStats Broker Change Clock Consumer
-    ConsumerListener ConsumerOptions DropReason Duration EmbeddedOptions ErrorCode ErrorPlace Header Headers
-    InWindow Key KeyByOptions MapAsyncOptions NO_HEADERS NewTopic OutRecord PartitionRange Position ProcessContext
-    ProcessOptions Processor Producer RawBatch RawRecord ResultOf RollingOptions Serde StoreAdapter StoreChanges
+    AggregateOptions Aggregated Aggregator Aggregators App AppOptions AppState AppStats ApproxCountDistinctOptions
+    Broker Change Clock Consumer ConsumerListener ConsumerOptions DropReason Duration EmbeddedOptions ErrorCode
+    ErrorPlace ExtremeOptions Header Headers Histogram HistogramOptions InWindow Key KeyByOptions MapAsyncOptions
+    NO_HEADERS NewTopic OutRecord PartitionRange Position ProcessContext ProcessOptions Processor Producer
+    QuantileOptions RawBatch RawRecord ResultOf RollingOptions Serde SpreadOptions StoreAdapter StoreChanges
     StoreEntry StreamOptions StreamRecord StreamTableJoinOptions Table TableOptions TaskStats TidemarkError
-    ToTopicOptions TopicPartition Transaction TransactionalProducer WatermarkOptions Window WindowOptions
-    WindowedRecord WithValue aggregate avg bytes collect compareKeys count countDistinct createApp durationMs
-    embedded first json keyBy last local mapAsync mapValues max memory min partitionOf placeOf process record reduce
-    rollingAggregate shared sideOutput streamTableJoin string sum toTable toTopic tumblingWindow withWatermark
+    ToTopicOptions TopKOptions TopicPartition Transaction TransactionalProducer WatermarkOptions Window WindowOptions
+    WindowedRecord WithValue aggregate approxCountDistinct avg bytes collect compareKeys correlation count
+    countDistinct createApp durationMs embedded first histogram json keyBy last local mapAsync mapValues max median
+    memory min partitionOf placeOf process quantiles record reduce rollingAggregate shared sideOutput stddev
+    streamTableJoin string sum toTable toTopic topK tumblingWindow variance withWatermark
   `,
   'tidemark/idb': `
     idb
