@@ -20,11 +20,21 @@ export { stddev } from './aggregates/stddev.js'
 export { sum } from './aggregates/sum.js'
 export { type TopKOptions, topK } from './aggregates/topK.js'
 export { variance } from './aggregates/variance.js'
-export { type App, type AppOptions, createApp, type StreamOptions, type TableOptions } from './app/app.js'
+export {
+  type App,
+  type AppOptions,
+  createApp,
+  type GlobalTableOptions,
+  type StreamOptions,
+  type TableOptions,
+} from './app/app.js'
+export type { GlobalTableStats } from './app/globalReader.js'
 export type { AppState, AppStats, TaskStats } from './app/runtime.js'
 export { type EmbeddedOptions, embedded } from './brokers/embedded.js'
-export { type StreamTableJoinOptions, streamTableJoin } from './joins/streamTableJoin.js'
+export { type GlobalTableJoinOptions, globalTableJoin } from './joins/globalTableJoin.js'
 export type { TableJoinKind } from './joins/joinedRows.js'
+export { type StreamStreamJoinOptions, streamStreamJoin } from './joins/streamStreamJoin.js'
+export { type StreamTableJoinOptions, streamTableJoin } from './joins/streamTableJoin.js'
 export { type TableTableJoinOptions, tableTableJoin } from './joins/tableTableJoin.js'
 export { type Aggregated, type AggregateOptions, aggregate } from './operators/aggregate.js'
 export { type KeyByOptions, keyBy } from './operators/keyBy.js'
@@ -56,6 +66,7 @@ export { bytes, json, type Serde, string } from './record/serde.js'
 export { memory } from './stores/memory.js'
 export type { Change } from './tables/change.js'
 export type { DerivedOptions } from './tables/derivedTable.js'
+export { type GlobalTable, globalTable } from './tables/globalTable.js'
 export type { Table, TableOperator } from './tables/table.js'
 export { tableFilter } from './tables/tableFilter.js'
 export { type GroupedRow, type TableGroupByOptions, tableGroupBy } from './tables/tableGroupBy.js'

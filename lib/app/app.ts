@@ -8,6 +8,7 @@ import { show, TidemarkError } from '../record/errors.js'
 import type { Key } from '../record/key.js'
 import type { StreamRecord } from '../record/record.js'
 import { type KeySerde, type Serde, string } from '../record/serde.js'
+import { GlobalRows, type GlobalTable, globalTableOf } from '../tables/globalTable.js'
 import type { Table } from '../tables/table.js'
 import { type HistoryOptions, historyOf, tableOf } from '../tables/toTable.js'
 import { definitionOf } from '../task/current.js'
@@ -15,6 +16,7 @@ import type { AnyRecord, BadRecordPolicy, Definition, SourceRole } from '../task
 import { define } from '../task/operate.js'
 import { type WatermarkOptions, watermarkOf } from '../task/watermark.js'
 import { describeMermaid, describeText } from './describe.js'
+import type { GlobalTopic } from './globalReader.js'
 import { type Plan, planApp, type Root } from './plan.js'
 import { type AppState, type AppStats, Runtime } from './runtime.js'
 
@@ -59,6 +61,9 @@ export type TableOptions<K, V> = TopicOptions<K, V> &
     readonly name?: string
   }
 
+/** The values of a table are never null: null deletes. `key` as for a stream. */
+export type GlobalTableOptions<K, V> = TopicOptions<K, V> & KeySerde<K>
+
 /** A pipeline with its broker, store and id; what runs. */
 export interface App {
   readonly id: string
@@ -66,6 +71,11 @@ export interface App {
   stream<V, K extends Key = string>(topic: string, options: StreamOptions<K, V>): Observable<StreamRecord<K, V>>
   /** A topic as a table: each record an upsert, a null value a delete. */
   table<V, K extends Key = string>(topic: string, options: TableOptions<K, V>): Table<K, V>
+  /**
+   * A topic as a table of which this instance has all rows, whatever the partitions of its tasks. It is read from its start, before the first task
+   * begins, each time that the app starts, and then kept up to date; nothing of it is in a checkpoint. Null keys are counted as dropped.
+   */
+  globalTable<V, K extends Key = string>(topic: string, options: GlobalTableOptions<K, V>): GlobalTable<K, V>
   /** Adds a pipeline that `start` will run. The name is shown in the plan. */
   run(name: string, pipeline: Observable<unknown>): void
   /**
@@ -124,6 +134,7 @@ export function createApp(options: AppOptions): App {
   const owner = {}
   const roots: Root[] = []
   const streams: Definition[] = []
+  const globals: GlobalTopic[] = []
   const exactlyOnce = options.broker.transactional
   const runtime = new Runtime({
     id: options.id,
@@ -137,16 +148,18 @@ export function createApp(options: AppOptions): App {
     sliceMs: durationMs(options.slice ?? 5, 'createApp: slice', 1),
     maxBuffered: atLeastOne(options.maxBufferedRecords ?? 20_000),
     plan,
+    globals,
   })
 
   function plan(): Plan {
-    return planApp(options.id, owner, roots, streams, options.store.durable)
+    const tables = globals.map(({ role }) => role.topic)
+    return planApp(options.id, owner, roots, streams, tables, options.store.durable)
   }
 
-  function source<K, V>(topic: string, given: StreamOptions<K, V>, what: string): Observable<StreamRecord<K, V>> {
+  function roleOf<K, V>(topic: string, given: StreamOptions<K, V>, what: string): SourceRole {
     if (runtime.state !== 'created')
       throw new TidemarkError('BAD_OPTION', `app.${what}: streams are made before start`, { app: options.id, topic })
-    const role: SourceRole = {
+    return {
       is: 'source',
       app: owner,
       topic,
@@ -156,6 +169,21 @@ export function createApp(options: AppOptions): App {
       watermark: given.watermark === undefined ? undefined : watermarkOf(given.watermark, `app.${what} ${topic}`),
       badRecords: given.badRecords ?? 'fail',
     }
+  }
+
+  /** A delete has no value to take the timestamp from. */
+  function tableOptions<K, V>(given: TableOptions<K, V> | GlobalTableOptions<K, V>): StreamOptions<K | null, V | null> {
+    const { timestamp } = given
+    return {
+      ...given,
+      ...(timestamp !== undefined && {
+        timestamp: (record) => (record.value === null ? record.timestamp : timestamp(record as StreamRecord<K, V>)),
+      }),
+    } as StreamOptions<K | null, V | null>
+  }
+
+  function source<K, V>(topic: string, given: StreamOptions<K, V>, what: string): Observable<StreamRecord<K, V>> {
+    const role = roleOf(topic, given, what)
     const stream = define<never, StreamRecord<K, V>>('source', [], () => ({ record() {} }), { role })
     streams.push(definitionOf(stream) as Definition)
     return stream
@@ -165,19 +193,15 @@ export function createApp(options: AppOptions): App {
     id: options.id,
     stream: (topic, given) => source(topic, given, 'stream'),
     table<V, K extends Key = string>(topic: string, given: TableOptions<K, V>): Table<K, V> {
-      const { timestamp } = given
       const history = historyOf(given, `app.table ${topic}`)
-      const rows = source<K | null, V | null>(
-        topic,
-        {
-          ...given,
-          ...(timestamp !== undefined && {
-            timestamp: (record) => (record.value === null ? record.timestamp : timestamp(record as StreamRecord<K, V>)),
-          }),
-        } as StreamOptions<K | null, V | null>,
-        'table',
-      )
+      const rows = source<K | null, V | null>(topic, tableOptions(given), 'table')
       return tableOf<K, V>(given.name ?? topic, given.name !== undefined, rows, history)
+    },
+    globalTable<V, K extends Key = string>(topic: string, given: GlobalTableOptions<K, V>): GlobalTable<K, V> {
+      const role = roleOf(topic, tableOptions(given), 'globalTable')
+      const rows = new GlobalRows<V>()
+      globals.push({ role, rows: rows as GlobalRows<unknown> })
+      return globalTableOf<K, V>(topic, rows)
     },
     run(name, pipeline) {
       if (runtime.state !== 'created')

@@ -27,6 +27,8 @@ export interface SubTopology {
   /** What a task subscribes: the pipelines passed to `run`, and writing halves of exchanges. */
   readonly roots: readonly Observable<unknown>[]
   readonly sources: readonly PlannedSource[]
+  /** Topics of tables that are read first, up to where they ended when the task began. */
+  readonly bootstraps: readonly string[]
   readonly sinks: readonly string[]
   /** Topics of exchanges that it writes. */
   readonly exchanges: readonly string[]
@@ -45,6 +47,8 @@ export interface Plan {
   readonly app: string
   readonly nodes: ReadonlyMap<Definition, PlanNode>
   readonly subTopologies: readonly SubTopology[]
+  /** Topics of global tables. */
+  readonly globalTables: readonly string[]
   /** Equal for equal plans: topics, operators, names and edges. */
   readonly fingerprint: string
   /** Sets of sources (their topics) that must have equally many partitions, with the join that wants it. */
@@ -67,6 +71,7 @@ export function planApp(
   owner: object,
   roots: readonly Root[],
   streams: readonly Definition[],
+  globalTables: readonly string[],
   isDurable: boolean,
 ): Plan {
   const scope = new PlanScope(owner, isDurable)
@@ -105,13 +110,13 @@ export function planApp(
         },
       )
     }
-    return describePlan(app, scope)
+    return { ...describePlan(app, scope), globalTables }
   } finally {
     close()
   }
 }
 
-function describePlan(app: string, scope: PlanScope): Plan {
+function describePlan(app: string, scope: PlanScope): Omit<Plan, 'globalTables'> {
   const component = components(scope.order)
   const ids = numbered(scope, component)
   const idOf = (node: Node) => ids.get(component(node)) as number
@@ -169,6 +174,7 @@ function describePlan(app: string, scope: PlanScope): Plan {
         .filter(({ definition: { role } }) => role?.is === 'root' || role?.is === 'writer')
         .map((node) => observableOf(node.definition)),
       sources: nodes.flatMap((node) => planned.get(node) ?? []),
+      bootstraps: [...new Set(nodes.flatMap((node) => bootstrapsOf(node, app, planned)))],
       sinks: nodes.flatMap((node) => (node.definition.role?.is === 'sink' ? [node.definition.role.topic] : [])),
       exchanges: nodes.flatMap((node) =>
         node.definition.role?.is === 'writer' ? [topics.get(node.definition.role.exchange()) as string] : [],
@@ -238,6 +244,27 @@ function sourcesOf(node: Node): Node[] {
   return node.source !== undefined
     ? [node]
     : node.inputs.flatMap((input) => input.edges.flatMap((edge) => sourcesOf(edge.from)))
+}
+
+/** The topics that a join wants to be read before the other side's. */
+function bootstrapsOf(node: Node, app: string, planned: ReadonlyMap<Node, PlannedSource>): string[] {
+  const { bootstraps } = node.definition
+  if (bootstraps.length === 0) return []
+  const topics = (isWanted: (input: number) => boolean) =>
+    node.inputs
+      .filter((input) => isWanted(input.index))
+      .flatMap((input) => input.edges.flatMap((edge) => sourcesOf(edge.from)))
+      .flatMap((source) => planned.get(source)?.topic ?? [])
+  const first = topics((input) => bootstraps.includes(input))
+  const shared = topics((input) => !bootstraps.includes(input)).find((topic) => first.includes(topic))
+  if (shared !== undefined) {
+    throw new TidemarkError(
+      'BAD_OPTION',
+      `${node.definition.kind}: bootstrap: the table is made of ${shared}, and so are the records that would wait for it; leave bootstrap out`,
+      { app, operator: node.operator, topic: shared },
+    )
+  }
+  return first
 }
 
 const follows = (node: Node, source: Node): boolean =>

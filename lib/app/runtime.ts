@@ -16,6 +16,7 @@ import { TidemarkError } from '../record/errors.js'
 import type { DropReason } from '../task/definition.js'
 import { Snapshot } from './checkpoint.js'
 import { describeText } from './describe.js'
+import { GlobalReader, type GlobalTableStats, type GlobalTopic } from './globalReader.js'
 import { PartitionQueue } from './partitionQueue.js'
 import { resolvePartitions, tasksOf } from './partitions.js'
 import type { Plan, SubTopology } from './plan.js'
@@ -40,6 +41,7 @@ export interface TaskStats {
 export interface AppStats {
   readonly state: AppState
   readonly tasks: readonly TaskStats[]
+  readonly globalTables: readonly GlobalTableStats[]
   readonly checkpoints: number
 }
 
@@ -55,6 +57,7 @@ export interface RuntimeOptions {
   readonly sliceMs: number
   readonly maxBuffered: number
   readonly plan: () => Plan
+  readonly globals: readonly GlobalTopic[]
 }
 
 /** More slots would mean more transactions at a time than a broker likes. */
@@ -81,6 +84,7 @@ export class Runtime implements TaskHost, ConsumerListener {
   private readonly queues = new Map<string, { queue: PartitionQueue; task: TaskScope }>()
   private consumer: Consumer | undefined
   private producer: Producer | undefined
+  private globals: GlobalReader | undefined
   private readonly slotProducers = new Map<number, TransactionalProducer>()
   private isScheduled = false
   private turn = 0
@@ -167,6 +171,12 @@ export class Runtime implements TaskHost, ConsumerListener {
       this.producer = producer
       this.opened.push(() => producer.close())
     }
+    const globals = new GlobalReader(this.options.id, broker, this.options.globals, (error, fatal) =>
+      this.error(error, fatal),
+    )
+    this.globals = globals
+    this.opened.push(() => globals.close())
+    await globals.open()
   }
 
   private async join(broker: Broker): Promise<void> {
@@ -661,6 +671,7 @@ export class Runtime implements TaskHost, ConsumerListener {
     return {
       state: this.state,
       checkpoints: this.checkpoints,
+      globalTables: this.globals?.stats() ?? [],
       tasks: [...this.tasks.values()].map((task) => ({
         task: task.info.id,
         records: task.handled,

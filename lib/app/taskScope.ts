@@ -74,6 +74,8 @@ export class TaskScope extends Scope {
   isChanged = false
   handled = 0
   private readonly told = new Map<Node, (number | string)[]>()
+  /** Partitions to be read before all others, and up to where. */
+  private bootstrapping: { readonly queue: PartitionQueue; readonly until: number }[] = []
 
   constructor(
     readonly sub: SubTopology,
@@ -148,6 +150,7 @@ export class TaskScope extends Scope {
     if (role.is === 'exchange') {
       time.carried = true
       const writing = this.host.plan.subTopologies[planned.writtenBy ?? -1]
+      time.isCapped = writing !== undefined && this.host.tasksIn(writing.id) > 1
       if (planned.watermark !== undefined && writing !== undefined) {
         // Nobody's time is known before all have told theirs.
         for (let p = 0; p < this.host.tasksIn(writing.id); p++) time.lane(writerId(writing, p), this.clock.now())
@@ -252,9 +255,16 @@ export class TaskScope extends Scope {
     })
   }
 
-  /** The partition whose next record has the smallest timestamp; none while one with lag is waited for. */
   private choose(): PartitionQueue | undefined {
-    const { queues } = this
+    if (this.bootstrapping.length > 0) {
+      this.bootstrapping = this.bootstrapping.filter(({ queue, until }) => queue.position < until)
+      if (this.bootstrapping.length > 0) return this.earliest(this.bootstrapping.map(({ queue }) => queue))
+    }
+    return this.earliest(this.queues)
+  }
+
+  /** The partition whose next record has the smallest timestamp; none while one with lag is waited for. */
+  private earliest(queues: readonly PartitionQueue[]): PartitionQueue | undefined {
     if (queues.length === 1) return (queues[0] as PartitionQueue).size > 0 ? queues[0] : undefined
     let first: PartitionQueue | undefined
     let least = Number.POSITIVE_INFINITY
@@ -337,7 +347,7 @@ export class TaskScope extends Scope {
     if (stamp.hasWatermark) {
       const least = source.least()
       if (least > source.watermark) this.raise(source, least)
-    } else if (source.declared === undefined) {
+    } else if (source.declared === undefined && source.isCapped) {
       let cap = Number.POSITIVE_INFINITY
       for (const other of source.lanes.values()) cap = Math.min(cap, other.watermark)
       source.cap = cap
@@ -389,6 +399,7 @@ export class TaskScope extends Scope {
   /** Opens a partition's lane: one that never has a record holds back time too, until it is idle. */
   addQueue(queue: PartitionQueue): void {
     this.queues.push(queue)
+    if (this.sub.bootstraps.includes(queue.topic)) this.bootstrapping.push({ queue, until: queue.end })
     for (const { node, role } of this.sources.get(queue.topic) ?? []) {
       const time = node.source as SourceTime
       if (role.is === 'source') time.lane(String(queue.partition), this.clock.now())

@@ -17,7 +17,12 @@ export const joinedBy =
   }
 
 /** The rows of a join, worked out from those of its sides. */
-export function joinedRows(left: Rows<unknown>, right: Rows<unknown>, kind: TableJoinKind, joined: Joined): Rows<unknown> {
+export function joinedRows(
+  left: Rows<unknown>,
+  right: Rows<unknown>,
+  kind: TableJoinKind,
+  joined: Joined,
+): Rows<unknown> {
   function of(row: Key, a: Row<unknown> | undefined, b: Row<unknown> | undefined): Row<unknown> | undefined {
     const value = joined(a?.value ?? null, b?.value ?? null, splitRowKey(row))
     if (value === null) return undefined

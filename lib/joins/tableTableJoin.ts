@@ -72,7 +72,14 @@ export function tableTableJoin<
       (context) => {
         const left = context.published<Rows<unknown>>(rowsDefinition(table))
         const right = context.published<Rows<unknown>>(rowsDefinition(other))
-        return joinTables(context as OperatorContext<Change<K, unknown, W>>, left, right, kind, joined, name !== undefined)
+        return joinTables(
+          context as OperatorContext<Change<K, unknown, W>>,
+          left,
+          right,
+          kind,
+          joined,
+          name !== undefined,
+        )
       },
       {
         ...(name !== undefined && { name }),
@@ -128,7 +135,11 @@ function joinTables<K extends Key, W extends Window | undefined>(
       const result = of(value)
       const timestamp = Math.max(change.timestamp, met?.timestamp ?? change.timestamp)
       const before =
-        rows === undefined ? (previous === undefined ? undefined : of(previous)) : rows.put(key, window, result, timestamp)
+        rows === undefined
+          ? previous === undefined
+            ? undefined
+            : of(previous)
+          : rows.put(key, window, result, timestamp)
       context.emit({ key, value: result, previous: before, timestamp, window, isLatest: true })
     },
   }

@@ -35,7 +35,8 @@ export function derivedTable<K extends Key, V, W extends Window | undefined, Out
       const above = context.published<Rows<V> | typeof NO_ROWS>(rowsDefinition(parent))
       const isBacked = (row: Key) => above === NO_ROWS || above.get(row) !== undefined
       const rows = name === undefined ? undefined : new ResultRows<Out>(context.cells(), isBacked)
-      const seen = rows ?? (above === NO_ROWS ? above : view(above, rowOf as (row: TableRow<Key, V, unknown>) => Out | null))
+      const seen =
+        rows ?? (above === NO_ROWS ? above : view(above, rowOf as (row: TableRow<Key, V, unknown>) => Out | null))
       context.publish(seen)
       const isAsked = context.needs.previous || context.needs.previousIfKept === true
       return {

@@ -41,7 +41,10 @@ export function groupChangeSerde<V>(value: Serde<V>): Serde<GroupChange<V>> {
       if (kinds === OLD) return { old: value.deserialize(rest) }
       if (kinds === NEW) return { new: value.deserialize(rest) }
       const length = new DataView(bytes.buffer, bytes.byteOffset).getUint32(1)
-      return { old: value.deserialize(bytes.subarray(5, 5 + length)), new: value.deserialize(bytes.subarray(5 + length)) }
+      return {
+        old: value.deserialize(bytes.subarray(5, 5 + length)),
+        new: value.deserialize(bytes.subarray(5 + length)),
+      }
     },
   }
 }

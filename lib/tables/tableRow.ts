@@ -1,5 +1,3 @@
-import type { Window } from '../record/record.js'
-
 /**
  * A row as functions of tables' operators get it. It has no timestamp: what such a function gives for a row must be the same when the row comes to
  * be and when it goes, and what was before isn't known with its time.

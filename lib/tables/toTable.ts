@@ -105,8 +105,7 @@ function upsert<K extends Key, V, W extends Window | undefined>(
     historyMs === undefined ? undefined : new VersionedRows<V>(context.series(), historyMs, context.streamTime)
   // Rows that are only looked up don't tell what was before: that depends on who asks for it, not on who joins.
   const knowsPrevious = isNamed || needs.previous || ttlMs !== undefined
-  const rows =
-    versions === undefined && (knowsPrevious || needs.rows) ? new KeptRows<V>(context.cells()) : undefined
+  const rows = versions === undefined && (knowsPrevious || needs.rows) ? new KeptRows<V>(context.cells()) : undefined
   context.publish(versions ?? rows ?? NO_ROWS)
   const expiring = ttlMs === undefined ? undefined : new ExpiringRows(versions ?? (rows as KeptRows<V>), ttlMs, expire)
   if (expiring !== undefined) context.fires(expiring)

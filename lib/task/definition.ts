@@ -123,6 +123,8 @@ export interface OperatorContext<Out> {
   /** Highest timestamp accepted and watermark, as an exchange passes them on. */
   readonly streamTime: number
   readonly hasWatermark: boolean
+  /** Whether time comes from before it (a watermark, tasks that write an exchange) rather than with its own records. */
+  readonly isPulled: boolean
 }
 
 export interface TaskInfo {
@@ -205,6 +207,8 @@ export interface Definition {
   readonly untimed: readonly number[]
   /** What becomes of inputs without a watermark beside one that has one. Default: an error at planning. */
   readonly bareInputs?: 'ignored'
+  /** Inputs whose topics are read first: up to where they ended when the task began. */
+  readonly bootstraps: readonly number[]
   /** What it needs of an input that is a table, given what its own readers need of it. Without it: nothing. */
   needs?(input: number, own: Needs): Needs
   /** Inputs (all) that must agree in partitions and key serde. */

@@ -196,9 +196,12 @@ export class Node implements OperatorContext<unknown> {
     if (this.hasWatermark && this.source === undefined) this.checkAllMarked(this.timed)
     this.isCapped =
       !this.hasWatermark &&
-      (this.source?.carried === true || this.inputs.some((input) => input.edges.some((edge) => edge.from.isCapped)))
+      (this.source?.isCapped === true || this.inputs.some((input) => input.edges.some((edge) => edge.from.isCapped)))
     const restored = this.scope.restoredTime(this)
-    if (restored !== undefined) this.streamTime = restored
+    if (restored !== undefined) {
+      this.streamTime = restored
+      if (!this.isPulled) this.streamDue = restored
+    }
     this.version = -1
     this.isReady = true
     this.handlers = this.definition.setup(this) as Handlers<never>
@@ -295,10 +298,11 @@ export class Node implements OperatorContext<unknown> {
           throw this.lostWindow(windowing, input.windowing)
       }
     }
-    if (windowing !== undefined && this.definition.windowing === 'refuses') {
+    const lost = this.inputs.find((input) => input.windowing !== undefined)?.windowing
+    if (lost !== undefined && this.definition.windowing === 'refuses') {
       throw new TidemarkError(
         'LOST_WINDOW',
-        `${this.definition.kind} would lose the declared window (${describeWindowing(windowing)}); declare it after this operator, right before the aggregate`,
+        `${this.definition.kind} would lose the declared window (${describeWindowing(lost)}); declare it after this operator, right before the aggregate`,
         { operator: this.operator },
       )
     }

@@ -27,6 +27,7 @@ export function define<In, Out>(
     windowing: traits.windowing ?? 'carries',
     usesTime: traits.usesTime ?? false,
     untimed: traits.untimed ?? [],
+    bootstraps: traits.bootstraps ?? [],
     coPartitioned: traits.coPartitioned ?? false,
     ...(traits.needs !== undefined && { needs: traits.needs }),
     ...(traits.bareInputs !== undefined && { bareInputs: traits.bareInputs }),

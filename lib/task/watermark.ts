@@ -62,6 +62,8 @@ export class SourceTime {
   isAbsent = false
   /** A reader of an exchange gets watermarks with the records instead of measuring. */
   carried = false
+  /** Several tasks write the exchange: no stream time passes the lowest of theirs. */
+  isCapped = false
 
   /** The minimum, or what it was. Where all lanes of an exchange are idle, that over all that know a time. */
   least(): number {
