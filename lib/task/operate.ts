@@ -32,6 +32,7 @@ export function define<In, Out>(
     ...(traits.needs !== undefined && { needs: traits.needs }),
     keyed: traits.keyed ?? true,
     changesKey: traits.changesKey,
+    ...(traits.bareInputs !== undefined && { bareInputs: traits.bareInputs }),
     sideOutputs: traits.sideOutputs ?? [],
   }
   const observable = new Observable<Out>((subscriber) => {
