@@ -93,6 +93,8 @@ export interface OperatorContext<Out> {
   accept(timestamp: number): number
   /** The operator's event time in ms; -Infinity before the first record. */
   time(): number
+  /** No stream time of records of that input passes this: where several tasks write it, the lowest of theirs. */
+  inputCap(input: number): number
   /** Fires what is due now: for operators that do so before their record's logic. */
   fireDue(): void
   /** State by key under the operator's name; `part` tells several of one operator apart. */
