@@ -7,10 +7,7 @@ import { WindowsByStart } from './windowsByStart.js'
  * Windows whose starts are multiples of `advance`: a record at t belongs to `[start, start + size)` with `start = n·advance`,
  * `start <= t < start + size`, `start >= 0`.
  */
-export const alignedStrategy = (
-  sizeMs: number,
-  advanceMs: number,
-): Strategy<WindowCell<unknown>, WindowsByStart> => ({
+export const alignedStrategy = (sizeMs: number, advanceMs: number): Strategy<WindowCell<unknown>, WindowsByStart> => ({
   open: (context) => new WindowsByStart(context.windows(), sizeMs),
 
   taker({ open: { state }, results, time, isOpen }) {

@@ -3,12 +3,7 @@ import { type WindowOptions, windowOptions } from './inWindow.js'
 import type { DeclaredWindow } from './strategy.js'
 
 /** The declaration of windows of one size whose starts are multiples of `advance`. */
-export function alignedWindow(
-  kind: string,
-  sizeMs: number,
-  advanceMs: number,
-  options: WindowOptions,
-): DeclaredWindow {
+export function alignedWindow(kind: string, sizeMs: number, advanceMs: number, options: WindowOptions): DeclaredWindow {
   const shared = windowOptions(kind, options)
   return {
     ...shared,

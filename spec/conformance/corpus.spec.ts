@@ -10,7 +10,9 @@ const plain = files.filter(({ quirk }) => quirk === undefined)
 
 test('the corpus is all there', () => {
   const cases = files.flatMap((file) => file.cases)
-  expect([files.length, cases.length, cases.reduce((sum, { steps }) => sum + steps.length, 0)]).toEqual([88, 531, 21_896])
+  expect([files.length, cases.length, cases.reduce((sum, { steps }) => sum + steps.length, 0)]).toEqual([
+    88, 531, 21_896,
+  ])
 })
 
 describe('equal to Kafka Streams in outputs, drops and stores', () => {
