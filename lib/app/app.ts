@@ -49,7 +49,8 @@ interface TopicOptions<K, V> {
 }
 
 /** `key`: the serde of keys. Default for keys that are strings: UTF-8. */
-export type StreamOptions<K, V> = TopicOptions<K, V> & KeySerde<K> & { readonly watermark?: WatermarkOptions }
+export type StreamOptions<K, V> = TopicOptions<K, V> &
+  KeySerde<K> & { readonly watermark?: WatermarkOptions<StreamRecord<K, V>> }
 
 /** The values of a table are never null: null deletes. `key` as for a stream. */
 export type TableOptions<K, V> = TopicOptions<K, V> &

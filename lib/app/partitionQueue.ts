@@ -3,8 +3,8 @@ import { TidemarkError } from '../record/errors.js'
 import type { Key } from '../record/key.js'
 import type { StreamRecord } from '../record/record.js'
 import { readStamps, type TimeStamp, withoutStamps } from '../record/stamp.js'
+import { badTimestamp, isTimestamp } from '../record/timestamp.js'
 import type { ExchangeRole, SourceRole } from '../task/definition.js'
-import { badTimestamp, isTimestamp } from '../task/local.js'
 
 /** What a task has of one partition and hasn't handled yet, with its place in the log. */
 export class PartitionQueue {

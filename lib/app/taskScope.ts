@@ -319,6 +319,12 @@ export class TaskScope extends Scope {
     this.measure(time, reader.lane, record.timestamp)
     if (record.timestamp > node.streamTime) node.streamTime = record.timestamp
     node.emit(record)
+    if (time.declared?.punctuated === undefined || this.failure !== undefined) return
+    try {
+      this.punctuate(time, reader.lane, record)
+    } catch (error) {
+      this.caught(node, error, record)
+    }
   }
 
   private deliverExchanged(node: Node, raw: StreamRecord<Key | null, unknown>): void {
