@@ -49,6 +49,18 @@ interface Reader {
   partition: number
 }
 
+/** What a partition of an exchange has heard. */
+interface Told {
+  readonly time: number
+  readonly idle: boolean
+  /** Wall clock, ms: when, and since when it has been idle at a stretch. */
+  readonly at: number
+  readonly idleSince: number | undefined
+}
+
+/** A word of an idle task waits for this share of its silence: time behind an exchange is that much slower, and a day of silence takes some 300 words. */
+const IDLE_SHARE = 1 / 32
+
 /** One sub-topology on one partition: its own subscription of the pipeline, its state, time and place in the log. */
 export class TaskScope extends Scope {
   readonly info: TaskInfo
@@ -73,7 +85,7 @@ export class TaskScope extends Scope {
   /** Something has happened that a checkpoint would tell. */
   isChanged = false
   handled = 0
-  private readonly told = new Map<Node, (number | string)[]>()
+  private readonly told = new Map<Node, Told[]>()
 
   constructor(
     readonly sub: SubTopology,
@@ -377,7 +389,6 @@ export class TaskScope extends Scope {
     this.dispatch(() => {
       const risen = idleWatermarks([...topics.keys()], this.clock.now(), isCaughtUp)
       for (const [source, watermark] of risen) this.raise(source, watermark)
-      if (risen.size > 0) this.isChanged = true
     })
   }
 
@@ -405,8 +416,8 @@ export class TaskScope extends Scope {
   /** Tells the readers of exchanges how far time is, in partitions where no record has told them. */
   stampExchanges(): void {
     if (this.failure !== undefined) return
-    const sources = [...this.sources.values()].flat().map(({ node }) => node.source as SourceTime)
-    const declared = sources.filter((source) => source.declared !== undefined && !source.isAbsent)
+    const now = this.clock.now()
+    const isQuiet = this.isQuiet()
     for (const node of this.ordered) {
       if (node.definition.role?.is !== 'writer') continue
       const { hasWatermark } = node
@@ -414,14 +425,17 @@ export class TaskScope extends Scope {
       // +Infinity: no partition of this task feeds the exchange.
       const isSilent = known === Number.POSITIVE_INFINITY
       const time = isSilent ? Number.NEGATIVE_INFINITY : known
-      const idle = isSilent || (hasWatermark && declared.every((source) => source.isIdle))
+      const idle = isSilent || (hasWatermark && isQuiet)
       if (time === Number.NEGATIVE_INFINITY && !idle) continue
       const target = this.target(node)
       const told = this.toldBy(node)
-      const words = idle ? `idle at ${time}` : time
       for (let partition = 0; partition < target.partitions; partition++) {
-        if (told[partition] === words) continue
-        told[partition] = words
+        const last = told[partition]
+        if (last !== undefined && last.time === time && last.idle === idle) continue
+        const idleSince = idle ? (last?.idleSince ?? now) : undefined
+        // The clock goes on for ever: an app that is idle says so less and less often.
+        if (last?.idle === true && idleSince !== undefined && now - last.at < (now - idleSince) * IDLE_SHARE) continue
+        told[partition] = { time, idle, at: now, idleSince }
         this.output.push({
           topic: target.topic,
           partition,
@@ -434,8 +448,17 @@ export class TaskScope extends Scope {
     }
   }
 
+  /** Whether all that it reads is idle, and nothing is under way that would come out by itself. */
+  private isQuiet(): boolean {
+    const sources = [...this.sources.values()].flat().map(({ node }) => node.source as SourceTime)
+    return (
+      sources.every((source) => source.declared === undefined || source.isAbsent || source.isIdle) &&
+      !this.ordered.some((node) => (node.handlers.underWay?.() ?? 0) > 0)
+    )
+  }
+
   /** What each partition of an exchange has last heard of this task's time. */
-  private toldBy(node: Node): (number | string)[] {
+  private toldBy(node: Node): Told[] {
     let told = this.told.get(node)
     if (told === undefined) {
       told = []
@@ -478,8 +501,10 @@ export class TaskScope extends Scope {
   }
 
   write(node: Node, write: TopicWrite): void {
-    if (node.definition.role?.is === 'writer')
-      this.toldBy(node)[write.partition] = node.hasWatermark ? node.time() : node.streamTime
+    if (node.definition.role?.is === 'writer') {
+      const time = node.hasWatermark ? node.time() : node.streamTime
+      this.toldBy(node)[write.partition] = { time, idle: false, at: 0, idleSince: undefined }
+    }
     this.output.push(write)
   }
 

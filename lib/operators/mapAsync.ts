@@ -121,6 +121,10 @@ class Calls<R extends StreamRecord<any, any>> implements Handlers<R> {
     return least
   }
 
+  underWay(): number {
+    return this.calls.size
+  }
+
   complete(): boolean {
     this.isEnding = this.calls.size > 0
     return this.isEnding

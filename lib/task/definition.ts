@@ -24,6 +24,8 @@ export interface Handlers<In> {
   complete?(): boolean
   /** The smallest timestamp that it may still emit when its own time is `time`. Without it: `time`. */
   holds?(time: number): number
+  /** How many results are under way that come out by themselves, without a record or time: calls. */
+  underWay?(): number
   /** The task ends, for whatever reason. */
   close?(): void
 }
