@@ -14,6 +14,7 @@ import type { Clock } from '../ports/clock.js'
 import type { StoreAdapter, StoreChanges } from '../ports/store.js'
 import { TidemarkError } from '../record/errors.js'
 import type { DropReason } from '../task/definition.js'
+import { AlignmentGroup } from './alignment.js'
 import { Snapshot } from './checkpoint.js'
 import { describeText } from './describe.js'
 import { PartitionQueue } from './partitionQueue.js'
@@ -53,6 +54,7 @@ export interface RuntimeOptions {
   readonly commitMs: number
   readonly watermarkMs: number
   readonly sliceMs: number
+  readonly maxTaskIdleMs: number
   readonly maxBuffered: number
   readonly plan: () => Plan
 }
@@ -82,8 +84,10 @@ export class Runtime implements TaskHost, ConsumerListener {
   private consumer: Consumer | undefined
   private producer: Producer | undefined
   private readonly slotProducers = new Map<number, TransactionalProducer>()
+  private readonly alignments = new Map<string, AlignmentGroup>()
   private isScheduled = false
   private turn = 0
+  slice = 0
   private readonly cancels = new Set<() => void>()
   private committing: Promise<void> = Promise.resolve()
   private checkpoints = 0
@@ -439,6 +443,8 @@ export class Runtime implements TaskHost, ConsumerListener {
       await producer.close()
     }
     if (this.tasks.size === 0 && this.isActive) this.state$.next('rebalancing')
+    // Those that have left are waited for no longer.
+    this.wake()
   }
 
   batch(batch: RawBatch): void {
@@ -476,12 +482,16 @@ export class Runtime implements TaskHost, ConsumerListener {
     const until = this.clock.now() + this.options.sliceMs
     const isOver = () => this.clock.now() >= until
     const tasks = [...this.tasks.values()]
+    this.slice++
     let more = false
+    let isMoving = false
     for (let n = 0; n < tasks.length; n++) {
       // Where the last slice ended, so that each has its turn.
       const task = tasks[(this.turn + n) % tasks.length] as TaskScope
+      const { handled } = task
       if (task.step(isOver)) more = true
       if (!this.isActive) return
+      if (task.handled > handled) isMoving = true
       this.resume(task)
       if (!isOver()) continue
       this.turn = (this.turn + n + 1) % tasks.length
@@ -489,7 +499,8 @@ export class Runtime implements TaskHost, ConsumerListener {
       break
     }
     this.collectOutput()
-    if (more) this.wake()
+    // One that has gone on may have been waited for.
+    if (more || (isMoving && tasks.some((task) => task.isAligning))) this.wake()
   }
 
   private resume(task: TaskScope): void {
@@ -648,6 +659,19 @@ export class Runtime implements TaskHost, ConsumerListener {
   }
 
   // ---- what tasks ask for
+
+  get maxTaskIdleMs(): number {
+    return this.options.maxTaskIdleMs
+  }
+
+  alignment(group: string): AlignmentGroup {
+    let found = this.alignments.get(group)
+    if (found === undefined) {
+      found = new AlignmentGroup(group)
+      this.alignments.set(group, found)
+    }
+    return found
+  }
 
   partitions(topic: string): number {
     return this.counts.get(topic) as number

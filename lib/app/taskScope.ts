@@ -21,6 +21,7 @@ import type { Input, Node } from '../task/node.js'
 import { Scope } from '../task/scope.js'
 import type { Checkpointed } from '../task/state.js'
 import { idleWatermarks, type Lane, SourceTime } from '../task/watermark.js'
+import { AlignedPartition, type AlignmentGroup } from './alignment.js'
 import { fromSaved, type Manifest, manifestEntry, type SavedTime, type Snapshot, toSaved } from './checkpoint.js'
 import { type PartitionQueue, unstamp } from './partitionQueue.js'
 import type { Plan, PlannedSource, SubTopology } from './plan.js'
@@ -33,6 +34,12 @@ export interface TaskHost {
   partitions(topic: string): number
   /** Number of tasks of a sub-topology. */
   tasksIn(subTopology: number): number
+  /** Number of the running slice. */
+  readonly slice: number
+  /** How long a partition that is caught up is waited for, where others have records. */
+  readonly maxTaskIdleMs: number
+  /** The sources of this process that wait for each other under that name. */
+  alignment(group: string): AlignmentGroup
   /** The task has something to do that comes from no partition. */
   wake(): void
   /** Something went wrong; `fatal`: the app ends by it. */
@@ -85,6 +92,7 @@ export class TaskScope extends Scope {
   /** Something has happened that a checkpoint would tell. */
   isChanged = false
   handled = 0
+  private cancelWake: (() => void) | undefined
   private readonly told = new Map<Node, Told[]>()
 
   constructor(
@@ -123,6 +131,8 @@ export class TaskScope extends Scope {
 
   close(): void {
     this.isRunning = false
+    this.cancelWake?.()
+    for (const queue of this.queues) queue.aligned?.leave()
     this.abandon()
     this.closeNodes()
     for (const subscription of this.subscriptions) subscription.unsubscribe()
@@ -264,31 +274,61 @@ export class TaskScope extends Scope {
     })
   }
 
-  /** The partition whose next record has the smallest timestamp; none while one with lag is waited for. */
+  /** The partition whose next record is handled now. */
   private choose(): PartitionQueue | undefined {
+    for (;;) {
+      const first = this.earliest()
+      if (first?.aligned === undefined || !first.aligned.isAhead(this.host.slice)) return first
+    }
+  }
+
+  /** That with the smallest timestamp; none while one with lag is waited for, or one that is caught up, for as long as it may be. */
+  private earliest(): PartitionQueue | undefined {
     const { queues } = this
-    if (queues.length === 1) return (queues[0] as PartitionQueue).size > 0 ? queues[0] : undefined
+    const { slice, maxTaskIdleMs } = this.host
     let first: PartitionQueue | undefined
     let least = Number.POSITIVE_INFINITY
+    let idleMs = Number.POSITIVE_INFINITY
     for (const queue of queues) {
       if (queue.size === 0) {
         if (queue.lag > 0) return undefined
+        if (maxTaskIdleMs === 0 || queues.length === 1) continue
+        queue.quietSince ??= this.sliceAt
+        const restMs = queue.quietSince + maxTaskIdleMs - this.sliceAt
+        if (restMs > 0) idleMs = Math.min(idleMs, restMs)
         continue
       }
+      queue.quietSince = undefined
+      if (queue.aligned?.waitsIn(slice) === true) continue
+      if (queues.length === 1) return queue
       const timestamp = this.timestampOf(queue)
       if (timestamp < least) {
         least = timestamp
         first = queue
       }
     }
-    return first
+    if (first === undefined || idleMs === Number.POSITIVE_INFINITY) return first
+    this.wakeIn(idleMs)
+    return undefined
+  }
+
+  private wakeIn(ms: number): void {
+    if (this.cancelWake !== undefined) return
+    this.cancelWake = this.clock.after(ms, () => {
+      this.cancelWake = undefined
+      this.host.wake()
+    })
+  }
+
+  /** Whether a partition waits for others of its group, as of this slice. */
+  get isAligning(): boolean {
+    return this.queues.some((queue) => queue.aligned?.waitsIn(this.host.slice))
   }
 
   /** One that can't be read comes first: it has to be dealt with anyhow. */
-  private timestampOf(queue: PartitionQueue): number {
-    const readers = this.sources.get(queue.topic)
+  private timestampOf(queue: PartitionQueue, role = this.sources.get(queue.topic)?.[0]?.role): number {
     try {
-      return readers?.[0] === undefined ? 0 : queue.record(readers[0].role).timestamp
+      return role === undefined ? 0 : queue.record(role).timestamp
     } catch {
       return Number.NEGATIVE_INFINITY
     }
@@ -407,8 +447,14 @@ export class TaskScope extends Scope {
   addQueue(queue: PartitionQueue): void {
     this.queues.push(queue)
     for (const { node, role } of this.sources.get(queue.topic) ?? []) {
+      if (role.is !== 'source') continue
       const time = node.source as SourceTime
-      if (role.is === 'source') time.lane(String(queue.partition), this.clock.now())
+      const lane = time.lane(String(queue.partition), this.clock.now())
+      const { declared } = time
+      // Where a topic is read by several streams, the first that declares one: else each could wait for the other.
+      if (declared?.alignment === undefined || queue.aligned !== undefined) continue
+      const group = this.host.alignment(declared.alignment.group)
+      queue.aligned = new AlignedPartition(group, queue, lane, declared, () => this.timestampOf(queue, role))
     }
     this.version++
   }
