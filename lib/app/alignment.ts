@@ -80,13 +80,16 @@ export class AlignedPartition {
     return this.aheadIn === slice
   }
 
+  /** Whether its next record has to wait at present. */
+  get isTooFar(): boolean {
+    const { maxDriftMs } = this.declared.alignment as NonNullable<Watermark['alignment']>
+    return this.queue.size > 0 && this.group.isBeyond(this.place(), maxDriftMs)
+  }
+
   /** Whether its next record has to wait, for the rest of the slice at least. */
   isAhead(slice: number): boolean {
-    if (this.aheadIn === slice) return true
-    const { maxDriftMs } = this.declared.alignment as NonNullable<Watermark['alignment']>
-    if (!this.group.isBeyond(this.place(), maxDriftMs)) return false
-    this.aheadIn = slice
-    return true
+    if (this.aheadIn !== slice && this.isTooFar) this.aheadIn = slice
+    return this.aheadIn === slice
   }
 
   leave(): void {

@@ -21,6 +21,7 @@ import { PartitionQueue } from './partitionQueue.js'
 import { resolvePartitions, tasksOf } from './partitions.js'
 import type { Plan, SubTopology } from './plan.js'
 import { type TaskHost, TaskScope, taskId } from './taskScope.js'
+import { waitsFor } from './waitsFor.js'
 
 export type AppState = 'created' | 'starting' | 'rebalancing' | 'running' | 'stopping' | 'stopped' | 'failed'
 
@@ -36,6 +37,8 @@ export interface TaskStats {
   /** Records that have been read ahead and wait in memory. */
   readonly buffered: number
   readonly dropped: readonly { readonly operator: string; readonly reason: DropReason; readonly count: number }[]
+  /** Why it takes no record although there are some; undefined if it does, or there are none. */
+  readonly waitsFor: string | undefined
 }
 
 export interface AppStats {
@@ -66,6 +69,13 @@ const MAX_UNSENT = 20_000
 /** How long `start` waits for tasks before it leaves the rest to `state$`. */
 const START_MS = 5_000
 
+/** A task of this process, with the topics of which it has a partition. */
+interface Assigned {
+  readonly sub: number
+  readonly partition: number
+  readonly topics: string[]
+}
+
 const keyOf = ({ topic, partition }: TopicPartition) => `${partition}/${topic}`
 
 /** Ids of the apps that run in this process. */
@@ -80,6 +90,8 @@ export class Runtime implements TaskHost, ConsumerListener {
   private counts = new Map<string, number>()
   private slots = 1
   private readonly tasks = new Map<string, TaskScope>()
+  /** Tasks that have been assigned and don't run yet. */
+  private readonly opening = new Set<string>()
   private readonly queues = new Map<string, { queue: PartitionQueue; task: TaskScope }>()
   private consumer: Consumer | undefined
   private producer: Producer | undefined
@@ -261,6 +273,7 @@ export class Runtime implements TaskHost, ConsumerListener {
     }
     for (const task of this.tasks.values()) task.close()
     this.tasks.clear()
+    this.opening.clear()
     this.queues.clear()
     const { consumer } = this
     if (consumer !== undefined) await attempt(() => consumer.close())
@@ -307,7 +320,17 @@ export class Runtime implements TaskHost, ConsumerListener {
 
   async assigned(partitions: readonly TopicPartition[]): Promise<readonly Position[]> {
     if (!this.isActive) return []
-    const wanted = new Map<string, { sub: number; partition: number; topics: string[] }>()
+    const wanted = this.tasksOf(partitions)
+    for (const id of wanted.keys()) this.opening.add(id)
+    try {
+      return await this.openTasks(partitions, wanted)
+    } finally {
+      for (const id of wanted.keys()) this.opening.delete(id)
+    }
+  }
+
+  private tasksOf(partitions: readonly TopicPartition[]): Map<string, Assigned> {
+    const wanted = new Map<string, Assigned>()
     for (const { topic, partition } of partitions) {
       for (const sub of this.plan.subTopologies) {
         if (!sub.sources.some((source) => source.topic === topic)) continue
@@ -317,6 +340,13 @@ export class Runtime implements TaskHost, ConsumerListener {
         else if (!task.topics.includes(topic)) task.topics.push(topic)
       }
     }
+    return wanted
+  }
+
+  private async openTasks(
+    partitions: readonly TopicPartition[],
+    wanted: ReadonlyMap<string, Assigned>,
+  ): Promise<readonly Position[]> {
     if (this.options.isTransactional) {
       for (const slot of new Set([...wanted.values()].map(({ partition }) => partition % this.slots)))
         await this.openSlot(slot)
@@ -331,8 +361,10 @@ export class Runtime implements TaskHost, ConsumerListener {
       ]),
     )
     const positions: Position[] = []
-    for (const { sub, partition, topics } of wanted.values())
+    for (const [id, { sub, partition, topics }] of wanted) {
       positions.push(...(await this.openTask(sub, partition, topics, ranges, committed)))
+      this.opening.delete(id)
+    }
     if (this.isActive) {
       this.state$.next('running')
       this.hasAssigned?.()
@@ -685,14 +717,32 @@ export class Runtime implements TaskHost, ConsumerListener {
     return {
       state: this.state,
       checkpoints: this.checkpoints,
-      tasks: [...this.tasks.values()].map((task) => ({
-        task: task.info.id,
-        records: task.handled,
-        time: task.watermark,
-        lag: task.queues.reduce((lag, queue) => lag + queue.lag, 0),
-        buffered: task.queues.reduce((size, queue) => size + queue.size, 0),
-        dropped: task.drops(),
-      })),
+      tasks: [
+        ...[...this.tasks.values()].map((task) => ({
+          task: task.info.id,
+          records: task.handled,
+          time: task.watermark,
+          lag: task.queues.reduce((lag, queue) => lag + queue.lag, 0),
+          buffered: task.queues.reduce((size, queue) => size + queue.size, 0),
+          dropped: task.drops(),
+          waitsFor: this.waitsFor(task),
+        })),
+        ...[...this.opening].map((task) => ({
+          task,
+          records: 0,
+          time: Number.NEGATIVE_INFINITY,
+          lag: 0,
+          buffered: 0,
+          dropped: [],
+          waitsFor: 'it is being restored',
+        })),
+      ],
     }
+  }
+
+  private waitsFor(task: TaskScope): string | undefined {
+    const isBehind = task.queues.some((queue) => queue.size > 0)
+    if (isBehind && this.backlog > MAX_UNSENT) return `the broker has yet to acknowledge ${this.backlog} records`
+    return waitsFor(task, this.maxTaskIdleMs)
   }
 }

@@ -47,7 +47,7 @@ export interface TaskHost {
 }
 
 /** A source node in the task. */
-interface Reader {
+export interface Reader {
   readonly node: Node
   readonly role: SourceRole | ExchangeRole
   readonly planned: PlannedSource
@@ -411,7 +411,7 @@ export class TaskScope extends Scope {
    */
   checkIdle(ends: ReadonlyMap<string, readonly number[]>): void {
     if (this.failure !== undefined) return
-    const sources = [...this.sources.values()].flat()
+    const sources = this.readers
     const topics = new Map(sources.map(({ node, planned }) => [node.source as SourceTime, planned.topic]))
     const isCaughtUp = (source: SourceTime, lane: string | number): boolean => {
       const topic = topics.get(source)
@@ -435,7 +435,7 @@ export class TaskScope extends Scope {
   /** Topics of which an idle check needs to know the end: some partition has been quiet for its time-out. */
   quietTopics(): string[] {
     const now = this.clock.now()
-    return [...this.sources.values()].flat().flatMap(({ node, planned }) => {
+    return this.readers.flatMap(({ node, planned }) => {
       const { declared, lanes, carried } = node.source as SourceTime
       const isQuiet =
         declared !== undefined && !carried && [...lanes.values()].some((lane) => now - lane.activeAt >= declared.idleMs)
@@ -496,7 +496,7 @@ export class TaskScope extends Scope {
 
   /** Whether all that it reads is idle, and nothing is under way that would come out by itself. */
   private isQuiet(): boolean {
-    const sources = [...this.sources.values()].flat().map(({ node }) => node.source as SourceTime)
+    const sources = this.readers.map(({ node }) => node.source as SourceTime)
     return (
       sources.every((source) => source.declared === undefined || source.isAbsent || source.isIdle) &&
       !this.ordered.some((node) => (node.handlers.underWay?.() ?? 0) > 0)
@@ -641,7 +641,7 @@ export class TaskScope extends Scope {
     const entries: StoreEntry[] = []
     for (const state of this.states) state.takeChanges(entries)
     const sources: Record<string, SavedTime> = {}
-    for (const reader of [...this.sources.values()].flat()) {
+    for (const reader of this.readers) {
       const time = reader.node.source as SourceTime
       sources[this.sourceName(reader)] = {
         watermark: toSaved(time.watermark),
@@ -668,9 +668,18 @@ export class TaskScope extends Scope {
 
   // ---- figures
 
+  get readers(): readonly Reader[] {
+    return [...this.sources.values()].flat()
+  }
+
+  /** Operators that take no more records at present. */
+  get full(): readonly Node[] {
+    return [...this.blocking]
+  }
+
   /** The lowest of its sources' watermarks; where none is declared, the highest timestamp that it has read. */
   get watermark(): number {
-    const nodes = [...this.sources.values()].flat().map(({ node }) => node)
+    const nodes = this.readers.map(({ node }) => node)
     const marked = nodes.filter((node) => node.hasWatermark && node.source?.isAbsent === false)
     if (marked.length === 0) return Math.max(...nodes.map((node) => node.streamTime))
     return Math.min(...marked.map((node) => (node.source as SourceTime).watermark))
