@@ -31,6 +31,7 @@ export {
 export type { GlobalTableStats } from './app/globalReader.js'
 export type { AppState, AppStats, TaskStats } from './app/runtime.js'
 export { type EmbeddedOptions, embedded } from './brokers/embedded.js'
+export { broadcast, type Rules } from './joins/broadcast.js'
 export { type ForeignKeyJoinOptions, foreignKeyJoin } from './joins/foreignKeyJoin.js'
 export { type GlobalTableJoinOptions, globalTableJoin } from './joins/globalTableJoin.js'
 export type { TableJoinKind } from './joins/joinedRows.js'
