@@ -20,10 +20,24 @@ export { stddev } from './aggregates/stddev.js'
 export { sum } from './aggregates/sum.js'
 export { type TopKOptions, topK } from './aggregates/topK.js'
 export { variance } from './aggregates/variance.js'
-export { type App, type AppOptions, createApp, type StreamOptions, type TableOptions } from './app/app.js'
+export {
+  type App,
+  type AppOptions,
+  createApp,
+  type GlobalTableOptions,
+  type StreamOptions,
+  type TableOptions,
+} from './app/app.js'
+export type { GlobalTableStats } from './app/globalReader.js'
 export type { AppState, AppStats, TaskStats } from './app/runtime.js'
 export { type EmbeddedOptions, embedded } from './brokers/embedded.js'
+export { broadcast, type Rules } from './joins/broadcast.js'
+export { type ForeignKeyJoinOptions, foreignKeyJoin } from './joins/foreignKeyJoin.js'
+export { type GlobalTableJoinOptions, globalTableJoin } from './joins/globalTableJoin.js'
+export type { TableJoinKind } from './joins/joinedRows.js'
+export { type StreamStreamJoinOptions, streamStreamJoin } from './joins/streamStreamJoin.js'
 export { type StreamTableJoinOptions, streamTableJoin } from './joins/streamTableJoin.js'
+export { type TableTableJoinOptions, tableTableJoin } from './joins/tableTableJoin.js'
 export { type Aggregated, aggregate } from './operators/aggregate.js'
 export type { AggregateOptions } from './operators/aggregation.js'
 export { type BatchOptions, batch } from './operators/batch.js'
@@ -72,8 +86,15 @@ export {
 export { bytes, json, type Serde, string } from './record/serde.js'
 export { memory } from './stores/memory.js'
 export type { Change } from './tables/change.js'
-export type { Table } from './tables/table.js'
-export { toTable } from './tables/toTable.js'
+export type { DerivedOptions } from './tables/derivedTable.js'
+export { type GlobalTable, globalTable } from './tables/globalTable.js'
+export type { Table, TableOperator } from './tables/table.js'
+export { tableFilter } from './tables/tableFilter.js'
+export { type GroupedRow, type TableGroupByOptions, tableGroupBy } from './tables/tableGroupBy.js'
+export { tableMapValues } from './tables/tableMapValues.js'
+export type { TableRow } from './tables/tableRow.js'
+export { type ChangeRecord, toStream } from './tables/toStream.js'
+export { type HistoryOptions, toTable } from './tables/toTable.js'
 export type { DropReason, Timers } from './task/definition.js'
 export { local } from './task/local.js'
 export type { KeyedState } from './task/state.js'
