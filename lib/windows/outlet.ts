@@ -48,6 +48,7 @@ export class Outlet {
       window,
       final,
     })
-    if (this.hasChanges) context.emitTo(this.changes, { key, value, previous, timestamp, window, isLatest: true })
+    if (this.hasChanges)
+      context.emitTo(this.changes, { key, value, previous, timestamp, window, isLatest: true, final })
   }
 }
