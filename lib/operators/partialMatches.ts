@@ -4,16 +4,8 @@ import type { Firing, OperatorContext } from '../task/definition.js'
 import { Heap } from '../task/heap.js'
 import type { Cell, CellState } from '../task/state.js'
 import { type KeyedRecord, type Matched, MatchedRecords, type Taken } from './matchedRecords.js'
+import { firstOf, lastOf, Outcome, type PartialMatch, timeOf } from './partialMatch.js'
 import type { PatternParts, Step } from './pattern.js'
-
-/** The beginning of a match, and perhaps a match itself. */
-interface PartialMatch {
-  readonly taken: readonly Taken[]
-  /** The steps that its next record may belong to; the number of steps stands for the absence at the end. */
-  open: readonly number[]
-  /** It has been a match. */
-  isMatch: boolean
-}
 
 /** A key's partial matches: those that began first come first; of these, one comes before what it has become with another record. */
 interface OfKey {
@@ -40,35 +32,6 @@ export interface MatchListener {
 }
 
 const NOTHING: readonly Taken[] = []
-
-const lastOf = ({ taken }: PartialMatch) => taken[taken.length - 1] as Taken
-const firstOf = ({ taken }: PartialMatch) => taken[0] as Taken
-
-/** What becomes of a key's partial matches by one record, or when a time limit passes. */
-class Outcome {
-  readonly kept: PartialMatch[] = []
-  readonly matches: PartialMatch[] = []
-  readonly timedOut: PartialMatch[] = []
-  /** Partial matches whose first record has at most this number are gone. */
-  private skippedTo = -1
-
-  constructor(private readonly skipsPastLast: boolean) {}
-
-  isSkipped(partial: PartialMatch): boolean {
-    return firstOf(partial).number <= this.skippedTo
-  }
-
-  match(partial: PartialMatch): void {
-    this.matches.push(partial)
-    if (!this.skipsPastLast) return
-    this.skippedTo = lastOf(partial).number
-    this.kept.length = 0
-  }
-
-  keep(partial: PartialMatch): void {
-    if (partial.open.length > 0 && !this.isSkipped(partial)) this.kept.push(partial)
-  }
-}
 
 /**
  * Finds the matches of a pattern among records that come in the order of time. A partial match waits at one or two open steps (for another
@@ -217,5 +180,3 @@ export class PartialMatches implements Firing {
     return limits
   }
 }
-
-const timeOf = ({ record }: Taken): number => record.rest.timestamp
