@@ -4,7 +4,7 @@ import { type ErrorPlace, TidemarkError } from '../record/errors.js'
 import { active, building, definitionOf, setActive, setBuilding } from './current.js'
 import type { AnyRecord, Definition, TaskInfo, TopicTarget, TopicWrite } from './definition.js'
 import { Edge, type Input, Node, type Path } from './node.js'
-import { closeToReaders, openToReaders } from './readers.js'
+import { hide, show } from './readers.js'
 import type { Checkpointed, StateHome } from './state.js'
 import { type Lane, type SourceTime, sameWatermark } from './watermark.js'
 
@@ -286,7 +286,7 @@ export abstract class Scope implements StateHome {
 
   /** Lets tables be read from outside, as long as the task runs. */
   protected openToReaders(): void {
-    for (const node of this.nodes.values()) if (node.shown !== undefined) openToReaders(node)
+    for (const node of this.nodes.values()) if (node.shown !== undefined) show(node)
   }
 
   protected closeNodes(): void {
@@ -294,7 +294,7 @@ export abstract class Scope implements StateHome {
   }
 
   protected closeNode(node: Node): void {
-    closeToReaders(node)
+    hide(node)
     for (const input of node.inputs) input.subscriber.unsubscribe()
     node.handlers.close?.()
   }
