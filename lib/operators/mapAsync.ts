@@ -67,6 +67,7 @@ export function mapAsync<R extends StreamRecord<any, any>, V>(
     (context) => new Calls<R>(context as OperatorContext<unknown>, call, settings),
     {
       ...(name !== undefined && { name }),
+      keyed: order === 'key',
     },
   )
 }

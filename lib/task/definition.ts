@@ -35,12 +35,12 @@ export interface Firing {
   fireNext(): void
 }
 
-/** Event-time timers, one for each key and timestamp; they are part of the state. */
-export interface Timers {
-  /** Calls `timer(timestamp, key)` once time has reached `timestamp` (ms); if it has already, in the same visit. */
-  at(timestamp: number, key: Key): void
+/** Timers, one for each key and timestamp; they are part of the state. */
+export interface Timers<K extends Key = Key> {
+  /** Calls `timer(timestamp, key)` once time has reached `timestamp` (ms); if it has already, right after the running handler. */
+  at(timestamp: number, key: K): void
   /** Takes a timer back. */
-  cancel(timestamp: number, key: Key): void
+  cancel(timestamp: number, key: K): void
 }
 
 /** A record on its way to a topic. */
@@ -93,6 +93,8 @@ export interface OperatorContext<Out> {
   accept(timestamp: number): number
   /** The operator's event time in ms; -Infinity before the first record. */
   time(): number
+  /** No stream time of records of that input passes this: where several tasks write it, the lowest of theirs. */
+  inputCap(input: number): number
   /** Fires what is due now: for operators that do so before their record's logic. */
   fireDue(): void
   /** State by key under the operator's name; `part` tells several of one operator apart. */
@@ -191,6 +193,12 @@ interface TableRole {
 type Role = SourceRole | ExchangeRole | WriterRole | SinkRole | RootRole | SideRole | TableRole
 
 /**
+ * How an operator changes keys. `apart`: records of one new key may lie in several partitions. `together`: in one. A function: perhaps it
+ * does, and it is told at planning who keeps state by key behind it with no exchange between.
+ */
+type KeyChange = 'apart' | 'together' | ((keeper: string) => void)
+
+/**
  * One use of an operator, made when the pipeline is written; the identity under which each task holds one
  * node for it.
  */
@@ -213,6 +221,9 @@ export interface Definition {
   needs?(input: number, own: Needs): Needs
   /** Inputs (all) that must agree in partitions and key serde. */
   readonly coPartitioned: boolean
+  /** False: whatever state it keeps isn't by record key, so no change of keys before it does harm. */
+  readonly keyed: boolean
+  readonly changesKey: KeyChange | undefined
   /** Side outputs that it may write. */
   readonly sideOutputs: readonly object[]
   setup(context: OperatorContext<unknown>): Handlers<never>

@@ -374,6 +374,8 @@ export class Node implements OperatorContext<unknown> {
     return least
   }
 
+  readonly inputCap = (input: number): number => (this.inputs[input] as Input).cap()
+
   /** Whether advances fire it, rather than its own records. */
   get isPulled(): boolean {
     return this.hasWatermark || this.isCapped

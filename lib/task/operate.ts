@@ -31,6 +31,8 @@ export function define<In, Out>(
     coPartitioned: traits.coPartitioned ?? false,
     ...(traits.needs !== undefined && { needs: traits.needs }),
     ...(traits.bareInputs !== undefined && { bareInputs: traits.bareInputs }),
+    keyed: traits.keyed ?? true,
+    changesKey: traits.changesKey,
     sideOutputs: traits.sideOutputs ?? [],
   }
   const observable = new Observable<Out>((subscriber) => {

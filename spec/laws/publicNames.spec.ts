@@ -18,6 +18,19 @@ const NAMES: Record<string, string> = {
     keyBy last local mapAsync mapValues max median memory min partitionOf placeOf process quantiles record reduce
     rollingAggregate shared sideOutput stddev streamStreamJoin streamTableJoin string sum tableFilter tableGroupBy
     tableMapValues tableTableJoin toStream toTable toTopic topK tumblingWindow variance withWatermark
+    AbsenceOptions AggregateOptions Aggregated Aggregator Aggregators App AppOptions AppState AppStats
+    ApproxCountDistinctOptions BatchOptions Branches Broker Change Clock Consumer ConsumerListener ConsumerOptions
+    DedupOptions DropReason Duration EmbeddedOptions ErrorCode ErrorPlace ExtremeOptions Header Headers Histogram
+    HistogramOptions InWindow Key KeyByOptions KeyedState LatestOptions MapAsyncOptions MatchPatternOptions NO_HEADERS
+    NewTopic OutRecord PartitionRange Pattern Position ProcessContext ProcessOptions Processor Producer
+    QuantileOptions RateLimitOptions RawBatch RawRecord ResultOf RollingOptions SelectKeyOptions Serde Split
+    SpreadOptions StepOptions StoreAdapter StoreChanges StoreEntry StreamOptions StreamRecord StreamTableJoinOptions
+    Table TableOptions TaskStats TidemarkError Timers ToTopicOptions TopKOptions TopicPartition Transaction
+    TransactionalProducer ValueState WatermarkOptions Window WindowOptions WindowedRecord WithKey WithValue aggregate
+    approxCountDistinct avg batch bytes collect compareKeys correlation count countDistinct createApp dedup durationMs
+    embedded first flatMap histogram json keyBy last latest local mapAsync mapValues matchPattern max median memory
+    min partitionOf pattern peek placeOf process quantiles rateLimit record reduce rollingAggregate selectKey shared
+    sideOutput split stddev streamTableJoin string sum toTable toTopic topK tumblingWindow variance withWatermark
   `,
   'tidemark/idb': `
     idb
@@ -29,9 +42,9 @@ const NAMES: Record<string, string> = {
     LevelOptions level
   `,
   'tidemark/testing': `
-    BrokerLaw Diagram Emission ExpectedRecord MarbleOptions MarbleRun MarbleSources MarbleTools MarbleValue Mark OperatorLaw
-    OperatorLawOptions ReadRecord RecordMatchers SentRecord StateEntry StoreConformanceOptions StoreLaw TestApp
-    TestAppOptions TestClock TestTopic brokerConformance matchers operatorLaws parseDiagram runMarbles
+    BrokerLaw Diagram Emission ExpectedRecord MarbleOptions MarbleRun MarbleSources MarbleTools MarbleValue Mark
+    OperatorLaw OperatorLawOptions ReadRecord RecordMatchers SentRecord StateEntry StoreConformanceOptions StoreLaw
+    TestApp TestAppOptions TestClock TestTopic brokerConformance matchers operatorLaws parseDiagram runMarbles
     storeConformance testApp testClock
   `,
 }
