@@ -408,12 +408,12 @@ export abstract class Scope implements StateHome {
   }
 
   protected placeOf(node: Node, record: AnyRecord | undefined): ErrorPlace {
-    if (record === undefined || typeof record !== 'object' || record === null || !('offset' in record))
-      return { operator: node.operator }
+    if (typeof record !== 'object' || record === null) return { operator: node.operator }
     return {
       operator: node.operator,
       ...(record.topic ? { topic: record.topic, partition: record.partition, offset: record.offset } : {}),
-      key: record.key,
+      // A table's change has no place in a log, but a key.
+      ...('key' in record && { key: record.key }),
     }
   }
 
