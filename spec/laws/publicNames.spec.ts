@@ -5,14 +5,16 @@ import { entries, exportedNames } from './publicNames.js'
 const NAMES: Record<string, string> = {
   tidemark: `
     AggregateOptions Aggregated Aggregator Aggregators App AppOptions AppState AppStats Broker Change Clock Consumer
-    ConsumerListener ConsumerOptions DropReason Duration EmbeddedOptions ErrorCode ErrorPlace Header Headers
-    InWindow Key KeyByOptions MapAsyncOptions NO_HEADERS NewTopic OutRecord PartitionRange Position ProcessContext
-    ProcessOptions Processor Producer RawBatch RawRecord ResultOf RollingOptions Serde StoreAdapter StoreChanges
-    StoreEntry StreamOptions StreamRecord StreamTableJoinOptions Table TableOptions TaskStats TidemarkError
+    ConsumerListener ConsumerOptions DropReason Duration EmbeddedOptions ErrorCode ErrorPlace ForeignKeyJoinOptions
+    GlobalTable GlobalTableJoinOptions GlobalTableOptions GlobalTableStats Header Headers InWindow Key KeyByOptions
+    MapAsyncOptions NO_HEADERS NewTopic OutRecord PartitionRange Position ProcessContext ProcessOptions Processor
+    Producer RawBatch RawRecord ResultOf RollingOptions Serde StoreAdapter StoreChanges StoreEntry StreamOptions
+    StreamRecord StreamStreamJoinOptions StreamTableJoinOptions Table TableOptions TaskStats TidemarkError
     ToTopicOptions TopicPartition Transaction TransactionalProducer WatermarkOptions Window WindowOptions
-    WindowedRecord WithValue aggregate avg bytes collect compareKeys count countDistinct createApp durationMs
-    embedded first json keyBy last local mapAsync mapValues max memory min partitionOf placeOf process record reduce
-    rollingAggregate shared sideOutput streamTableJoin string sum toTable toTopic tumblingWindow withWatermark
+    WindowedRecord WithValue aggregate avg bytes collect compareKeys count countDistinct createApp durationMs embedded
+    first foreignKeyJoin globalTable globalTableJoin json keyBy last local mapAsync mapValues max memory min
+    partitionOf placeOf process record reduce rollingAggregate shared sideOutput streamStreamJoin streamTableJoin
+    string sum toTable toTopic tumblingWindow withWatermark
   `,
   'tidemark/idb': `
     idb
