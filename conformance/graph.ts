@@ -50,7 +50,7 @@ export type Built = StreamNode | GroupedNode | TableNode | GroupedTableNode | Gl
 /** Where a topology gets its topics from, and where its results go. */
 export interface Sources {
   stream(topic: string): AnyStream
-  table(topic: string, options: { readonly name?: string; readonly historyMs?: number }): AnyTable
+  table(topic: string, options: { readonly name?: string; readonly history?: number }): AnyTable
   globalTable(topic: string): GlobalTable<string, Given>
   to(name: string, topic: string, stream: AnyStream): void
   /** Something that nothing reads. */

@@ -1,7 +1,7 @@
 import { originOf } from '../lib/tables/globalTable.js'
 import type { Rows } from '../lib/tables/rows.js'
 import { rowsDefinition } from '../lib/tables/table.js'
-import { publishedBy } from '../lib/task/scope.js'
+import { publishedBy } from '../lib/task/readers.js'
 import type { StoreEntry } from './format.js'
 import type { GlobalTableNode, TableNode } from './graph.js'
 import type { Given } from './json.js'

@@ -1,38 +1,59 @@
 import type { Aggregator, Aggregators } from './aggregator.js'
 
+type Part = Aggregator<{ readonly value: unknown }, unknown, unknown>
+
+/** Null stands for a part that holds nothing: before its first record, and after it gave null. */
+type Accs = unknown[]
+
 /** One aggregator that runs several side by side; its accumulator is the list of theirs. */
-function combine<R>(parts: Aggregators<R>): Aggregator<R, Record<string, unknown>, unknown[]> {
+function combine(parts: { readonly [name: string]: Part }): Aggregator<never, Record<string, unknown>, Accs> {
   const names = Object.keys(parts)
-  const list = names.map((name) => parts[name] as Aggregator<R & { value: unknown }, unknown, unknown>)
-  const canRemove = list.every((part) => part.remove !== undefined)
+  const list = names.map((name) => parts[name] as Part)
+  const all = (has: (part: Part) => boolean) => list.every(has)
+
+  function add(accs: Accs, record: { readonly value: unknown }): Accs {
+    for (let i = 0; i < list.length; i++) {
+      const part = list[i] as Part
+      const acc = accs[i]
+      if (acc !== null) accs[i] = part.add(acc, record)
+      else accs[i] = part.init === undefined ? record.value : part.add(part.init(), record)
+    }
+    return accs
+  }
+
+  // All parts have got the same records: where one has none left of which it could say something, there is none for any.
+  function remove(accs: Accs, record: { readonly value: unknown }): Accs | null {
+    for (let i = 0; i < list.length; i++) {
+      if (accs[i] === null) continue
+      accs[i] = (list[i] as Required<Part>).remove(accs[i], record)
+      if (accs[i] === null) return null
+    }
+    return accs
+  }
+
+  function result(accs: Accs): Record<string, unknown> {
+    const results: Record<string, unknown> = {}
+    for (let i = 0; i < list.length; i++) {
+      const part = list[i] as Part
+      const acc = accs[i]
+      results[names[i] as string] = acc === null || part.result === undefined ? acc : part.result(acc)
+    }
+    return results
+  }
+
   return {
-    init: () => list.map((part) => part.init?.() ?? null),
-    add(accs, record) {
-      for (let i = 0; i < list.length; i++) {
-        const part = list[i] as Aggregator<R, unknown, unknown>
-        // Without a start, the first value is it.
-        accs[i] =
-          accs[i] === null && part.init === undefined ? (record as { value: unknown }).value : part.add(accs[i], record)
-      }
-      return accs
-    },
-    ...(canRemove && {
-      remove(accs: unknown[], record: R) {
-        for (let i = 0; i < list.length; i++) {
-          const part = list[i] as Required<Aggregator<R, unknown, unknown>>
-          accs[i] = part.remove(accs[i], record)
-        }
-        return accs
-      },
+    init: () => list.map(() => null),
+    add,
+    ...(all((part) => part.remove !== undefined) && { remove }),
+    ...(all((part) => part.merge !== undefined) && {
+      merge: (a, b, key) =>
+        list.map((part, i) => {
+          if (a[i] === null || b[i] === null) return a[i] ?? b[i]
+          return (part as Required<Part>).merge(a[i], b[i], key)
+        }),
     }),
-    result(accs) {
-      const result: Record<string, unknown> = {}
-      for (let i = 0; i < list.length; i++) {
-        const part = list[i] as Aggregator<R, unknown, unknown>
-        result[names[i] as string] = part.result === undefined ? accs[i] : part.result(accs[i])
-      }
-      return result
-    },
+    commutes: all((part) => part.commutes === true),
+    result,
   }
 }
 
@@ -40,5 +61,5 @@ function combine<R>(parts: Aggregators<R>): Aggregator<R, Record<string, unknown
 export function oneAggregator<R>(given: Aggregator<R, unknown, any> | Aggregators<R>): Aggregator<R, unknown, unknown> {
   return typeof given.add === 'function'
     ? (given as Aggregator<R, unknown, unknown>)
-    : (combine(given as Aggregators<R>) as Aggregator<R, unknown, unknown>)
+    : (combine(given as { readonly [name: string]: Part }) as Aggregator<R, unknown, unknown>)
 }

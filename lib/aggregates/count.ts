@@ -1,13 +1,15 @@
 import type { Aggregator } from './aggregator.js'
 
 /**
- * Counts records. Can take records back.
+ * Counts records.
  *
  * ```
  * in       a--a--a--|
  * count()  1--2--3--|
  * ```
+ *
+ * Takes records back, and merges; the count of none is 0.
  */
 export function count(): Aggregator<unknown, number, number> {
-  return { init: () => 0, add: (n) => n + 1, remove: (n) => n - 1 }
+  return { init: () => 0, add: (n) => n + 1, remove: (n) => n - 1, merge: (a, b) => a + b, commutes: true }
 }

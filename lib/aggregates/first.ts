@@ -7,15 +7,18 @@ import type { Aggregator } from './aggregator.js'
  * in       x--y--z--|
  * first()  x--x--x--|
  * ```
+ *
+ * Merges: of two sessions it is the earlier one's. Doesn't take records back, as it keeps no other.
  */
 export function first<R extends { readonly value: unknown }>(): Aggregator<R, R['value'], unknown>
 export function first<R, V>(of: (record: R) => V): Aggregator<R, V, unknown>
 export function first<R extends { readonly value: unknown }>(
   of: (record: R) => unknown = (record) => record.value,
-): Aggregator<R, unknown, unknown> {
+): Aggregator<R, unknown, readonly unknown[]> {
   return {
     init: () => [],
-    add: (held, record) => ((held as unknown[]).length === 0 ? [of(record)] : held),
-    result: (held) => (held as unknown[])[0],
+    add: (held, record) => (held.length === 0 ? [of(record)] : held),
+    merge: (a, b) => (a.length === 0 ? b : a),
+    result: (held) => held[0],
   }
 }

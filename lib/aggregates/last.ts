@@ -7,11 +7,18 @@ import type { Aggregator } from './aggregator.js'
  * in      x--y--z--|
  * last()  x--y--z--|
  * ```
+ *
+ * Merges: of two sessions it is the later one's. Doesn't take records back, as it keeps no other.
  */
 export function last<R extends { readonly value: unknown }>(): Aggregator<R, R['value'], unknown>
 export function last<R, V>(of: (record: R) => V): Aggregator<R, V, unknown>
 export function last<R extends { readonly value: unknown }>(
   of: (record: R) => unknown = (record) => record.value,
-): Aggregator<R, unknown, unknown> {
-  return { init: () => [], add: (_, record) => [of(record)], result: (held) => (held as unknown[])[0] }
+): Aggregator<R, unknown, readonly unknown[]> {
+  return {
+    init: () => [],
+    add: (_, record) => [of(record)],
+    merge: (a, b) => (b.length === 0 ? a : b),
+    result: (held) => held[0],
+  }
 }

@@ -1,4 +1,5 @@
 import type { Aggregator } from './aggregator.js'
+import { type ExtremeOptions, extreme } from './extreme.js'
 
 /**
  * The smallest of a number or string of each record (strings by code unit).
@@ -7,14 +8,15 @@ import type { Aggregator } from './aggregator.js'
  * in                 2--3--1--|
  * min(r => r.value)  2--2--1--|
  * ```
+ *
+ * Keeps that one value; merges. With `retractable` it keeps each different value with its count, and takes records back: for tables whose
+ * rows change, and for `rollingAggregate`. Where the last record is taken back, the key is deleted.
+ *
+ * @throws TidemarkError `NOT_A_NUMBER` for NaN or infinity
  */
-export function min<R, V extends number | string>(of: (record: R) => V): Aggregator<R, V, V | null> {
-  return {
-    init: () => null,
-    add(least, record) {
-      const value = of(record)
-      return least === null || value < least ? value : least
-    },
-    result: (least) => least as V,
-  }
+export function min<R, V extends number | string>(
+  of: (record: R) => V,
+  options: ExtremeOptions = {},
+): Aggregator<R, V, unknown> {
+  return extreme('min', of, options)
 }

@@ -10,7 +10,7 @@ import type { StreamRecord } from '../record/record.js'
 import { type KeySerde, type Serde, string } from '../record/serde.js'
 import { GlobalRows, type GlobalTable, globalTableOf } from '../tables/globalTable.js'
 import type { Table } from '../tables/table.js'
-import { tableOf } from '../tables/toTable.js'
+import { type HistoryOptions, historyOf, tableOf } from '../tables/toTable.js'
 import { definitionOf } from '../task/current.js'
 import type { AnyRecord, BadRecordPolicy, Definition, SourceRole } from '../task/definition.js'
 import { define } from '../task/operate.js'
@@ -55,7 +55,8 @@ export type StreamOptions<K, V> = TopicOptions<K, V> & KeySerde<K> & { readonly 
 
 /** The values of a table are never null: null deletes. `key` as for a stream. */
 export type TableOptions<K, V> = TopicOptions<K, V> &
-  KeySerde<K> & {
+  KeySerde<K> &
+  HistoryOptions & {
     /** Names the state, and lets it be read from outside. Without it the table keeps rows only if what follows needs them, under the topic's name. */
     readonly name?: string
   }
@@ -192,8 +193,9 @@ export function createApp(options: AppOptions): App {
     id: options.id,
     stream: (topic, given) => source(topic, given, 'stream'),
     table<V, K extends Key = string>(topic: string, given: TableOptions<K, V>): Table<K, V> {
+      const history = historyOf(given, `app.table ${topic}`)
       const rows = source<K | null, V | null>(topic, tableOptions(given), 'table')
-      return tableOf<K, V>(given.name ?? topic, given.name !== undefined, rows)
+      return tableOf<K, V>(given.name ?? topic, given.name !== undefined, rows, history)
     },
     globalTable<V, K extends Key = string>(topic: string, given: GlobalTableOptions<K, V>): GlobalTable<K, V> {
       const role = roleOf(topic, tableOptions(given), 'globalTable')

@@ -64,9 +64,11 @@ export interface Needs {
   readonly rows: boolean
   /** What a row was before a change. */
   readonly previous: boolean
+  /** The same, unless rows would have to be kept for it alone. */
+  readonly previousIfKept?: boolean
 }
 
-export const NO_NEEDS: Needs = { rows: false, previous: false }
+export const NO_NEEDS: Required<Needs> = { rows: false, previous: false, previousIfKept: false }
 
 /** What an operator can ask of the task it runs in. */
 export interface OperatorContext<Out> {
@@ -203,6 +205,8 @@ export interface Definition {
   readonly usesTime: boolean
   /** Inputs whose time doesn't count: a table's. */
   readonly untimed: readonly number[]
+  /** What becomes of inputs without a watermark beside one that has one. Default: an error at planning. */
+  readonly bareInputs?: 'ignored'
   /** Inputs whose topics are read first: up to where they ended when the task began. */
   readonly bootstraps: readonly number[]
   /** What it needs of an input that is a table, given what its own readers need of it. Without it: nothing. */

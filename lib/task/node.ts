@@ -16,6 +16,7 @@ import {
   type TopicTarget,
   type TopicWrite,
 } from './definition.js'
+import { type Onlooker, outsideOfTasks } from './readers.js'
 import type { Scope } from './scope.js'
 import { SeriesState } from './seriesState.js'
 import { CellState, type KeyedState, WindowState } from './state.js'
@@ -124,6 +125,10 @@ export class Node implements OperatorContext<unknown> {
   readonly drops = new Map<DropReason, number>()
   /** What it shows to readers. */
   shown: unknown
+  /** Who follows it from outside. */
+  onlooker: Onlooker | undefined
+  /** Inputs whose time counts. */
+  private timed: readonly Input[] = []
 
   /** Whether a watermark rules its time; otherwise stream time does. */
   hasWatermark = false
@@ -179,14 +184,16 @@ export class Node implements OperatorContext<unknown> {
   /** Finds out what stands before it (windows, watermarks), then lets the definition set up its handlers. */
   ready(): void {
     this.checkWindowing()
-    const timed = this.inputs.filter((input) => !this.definition.untimed.includes(input.index))
+    const { untimed, bareInputs } = this.definition
+    const timed = this.inputs.filter((input) => !untimed.includes(input.index))
     const marked = timed.filter((input) =>
       input.edges.length === 0
         ? input.entry.declared !== undefined
         : input.edges.some((edge) => edge.from.hasWatermark),
     )
     this.hasWatermark = this.source === undefined ? marked.length > 0 : this.source.declared !== undefined
-    if (this.hasWatermark && this.source === undefined) this.checkAllMarked(timed)
+    this.timed = bareInputs === 'ignored' ? marked : timed
+    if (this.hasWatermark && this.source === undefined) this.checkAllMarked(this.timed)
     this.isCapped =
       !this.hasWatermark &&
       (this.source?.isCapped === true || timed.some((input) => input.edges.some((edge) => edge.from.isCapped)))
@@ -203,11 +210,12 @@ export class Node implements OperatorContext<unknown> {
 
   /** Asks its readers, which come after it, what they need of it. */
   gatherNeeds(): void {
-    let { rows, previous } = NO_NEEDS
+    let { rows, previous, previousIfKept } = NO_NEEDS
     for (const { to } of this.edges) {
       const wanted = to?.node.definition.needs?.(to.index, to.node.needs)
       rows ||= wanted?.rows === true
       previous ||= wanted?.previous === true
+      previousIfKept ||= wanted?.previousIfKept === true
     }
     if (this.isReady && ((rows && !this.needs.rows) || (previous && !this.needs.previous))) {
       throw new TidemarkError(
@@ -216,7 +224,7 @@ export class Node implements OperatorContext<unknown> {
         { operator: this.operator },
       )
     }
-    this.needs = { rows, previous }
+    this.needs = { rows, previous, previousIfKept }
   }
 
   /** A branch that came later must agree with what was set up before. */
@@ -308,6 +316,8 @@ export class Node implements OperatorContext<unknown> {
     const { edges } = this
     if (edges.length === 1) (edges[0] as Edge).target.next(record)
     else for (const edge of edges) edge.target.next(record)
+    const { onlooker } = this
+    if (onlooker !== undefined) outsideOfTasks(() => onlooker.emitted(record))
   }
 
   readonly hasOutput = (output: object): boolean => {
@@ -353,8 +363,7 @@ export class Node implements OperatorContext<unknown> {
     }
     if (!this.hasWatermark) return this.isCapped ? Math.min(this.streamTime, this.cap()) : this.streamTime
     let least = Number.POSITIVE_INFINITY
-    for (const input of this.inputs)
-      if (!this.definition.untimed.includes(input.index)) least = Math.min(least, input.watermark())
+    for (const input of this.timed) least = Math.min(least, input.watermark())
     return least
   }
 
@@ -492,6 +501,8 @@ export class Node implements OperatorContext<unknown> {
     this.isComplete = true
     this.scope.version++
     for (const edge of this.edges) edge.subscriber.complete()
+    const { onlooker } = this
+    if (onlooker !== undefined) outsideOfTasks(() => onlooker.completed())
     // Side outputs have not subscribed here, and hear of it all the same.
     for (const side of this.scope.endedSides(this)) side.finish()
   }

@@ -4,15 +4,9 @@ import { type ErrorPlace, TidemarkError } from '../record/errors.js'
 import { active, building, definitionOf, setActive, setBuilding } from './current.js'
 import type { AnyRecord, Definition, TaskInfo, TopicTarget, TopicWrite } from './definition.js'
 import { Edge, type Input, Node, type Path } from './node.js'
+import { hide, show } from './readers.js'
 import type { Checkpointed, StateHome } from './state.js'
 import { type Lane, type SourceTime, sameWatermark } from './watermark.js'
-
-/** Running nodes that show something, by definition: what a table reads from outside. */
-const publishers = new WeakMap<Definition, Set<Node>>()
-
-export function* publishedBy(definition: Definition): IterableIterator<unknown> {
-  for (const node of publishers.get(definition) ?? []) yield node.shown
-}
 
 /**
  * A graph of nodes made by subscribing a pipeline: a planner's (never fed), a task's of an app, or a local one. It owns
@@ -292,12 +286,7 @@ export abstract class Scope implements StateHome {
 
   /** Lets tables be read from outside, as long as the task runs. */
   protected openToReaders(): void {
-    for (const node of this.nodes.values()) {
-      if (node.shown === undefined) continue
-      const others = publishers.get(node.definition)
-      if (others === undefined) publishers.set(node.definition, new Set([node]))
-      else others.add(node)
-    }
+    for (const node of this.nodes.values()) if (node.shown !== undefined) show(node)
   }
 
   protected closeNodes(): void {
@@ -305,7 +294,7 @@ export abstract class Scope implements StateHome {
   }
 
   protected closeNode(node: Node): void {
-    publishers.get(node.definition)?.delete(node)
+    hide(node)
     for (const input of node.inputs) input.subscriber.unsubscribe()
     node.handlers.close?.()
   }

@@ -57,6 +57,25 @@ export class SeriesState<V> implements Checkpointed {
     return series[firstAfter(series, place) - 1]
   }
 
+  /** A key's last value with `at < place`. */
+  before(key: Key, place: number): SeriesCell<V> | undefined {
+    const series = this.of(key)
+    let index = firstAfter(series, place) - 1
+    while (series[index]?.at === place) index--
+    return series[index]
+  }
+
+  /** A key's first value with `at > place`. */
+  after(key: Key, place: number): SeriesCell<V> | undefined {
+    const series = this.of(key)
+    return series[firstAfter(series, place)]
+  }
+
+  /** Each key's last value. */
+  *lasts(): IterableIterator<SeriesCell<V>> {
+    for (const series of this.byKey.values()) yield series[series.length - 1] as SeriesCell<V>
+  }
+
   /** The earliest of all keys; of those at one place by key, then arrival. */
   first(): SeriesCell<V> | undefined {
     for (;;) {

@@ -15,6 +15,20 @@ const NAMES: Record<string, string> = {
     first foreignKeyJoin globalTable globalTableJoin json keyBy last local mapAsync mapValues max memory min
     partitionOf placeOf process record reduce rollingAggregate shared sideOutput streamStreamJoin streamTableJoin
     string sum toTable toTopic tumblingWindow withWatermark
+    AggregateOptions Aggregated Aggregator Aggregators App AppOptions AppState AppStats ApproxCountDistinctOptions
+    Broker Change ChangeRecord Clock Consumer ConsumerListener ConsumerOptions DerivedOptions DropReason Duration
+    EmbeddedOptions ErrorCode ErrorPlace ExtremeOptions GlobalTable GlobalTableJoinOptions GlobalTableOptions
+    GlobalTableStats GroupedRow Header Headers Histogram HistogramOptions HistoryOptions InWindow Key KeyByOptions
+    MapAsyncOptions NO_HEADERS NewTopic OutRecord PartitionRange Position ProcessContext ProcessOptions Processor
+    Producer QuantileOptions RawBatch RawRecord ResultOf RollingOptions Serde SpreadOptions StoreAdapter
+    StoreChanges StoreEntry StreamOptions StreamRecord StreamStreamJoinOptions StreamTableJoinOptions Table
+    TableGroupByOptions TableJoinKind TableOperator TableOptions TableRow TableTableJoinOptions TaskStats
+    TidemarkError ToTopicOptions TopKOptions TopicPartition Transaction TransactionalProducer WatermarkOptions
+    Window WindowOptions WindowedRecord WithValue aggregate approxCountDistinct avg bytes collect compareKeys
+    correlation count countDistinct createApp durationMs embedded first globalTable globalTableJoin histogram json
+    keyBy last local mapAsync mapValues max median memory min partitionOf placeOf process quantiles record reduce
+    rollingAggregate shared sideOutput stddev streamStreamJoin streamTableJoin string sum tableFilter tableGroupBy
+    tableMapValues tableTableJoin toStream toTable toTopic topK tumblingWindow variance withWatermark
   `,
   'tidemark/idb': `
     idb

@@ -2,6 +2,7 @@ import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import { from, merge } from 'rxjs'
 import {
+  type Aggregator,
   avg,
   type Change,
   collect,
@@ -40,10 +41,38 @@ test('its diagram', async () => {
   await runMarbles({ source, out, values: counts, pipeline: (s) => s.pipe(rollingAggregate('10ms', count())) })
 })
 
-describe('laws', () => {
+type Numbers = { readonly value: number }
+
+/** Keeps all values, as teeth: in order of arrival, and in their own. */
+const { remove: _remove, ...kept } = collect()
+const sorted: Aggregator<Numbers, readonly number[], number[]> = {
+  init: () => [],
+  add: (acc, { value }) => [...acc, value].sort((a, b) => a - b),
+  remove(acc, { value }) {
+    const at = acc.indexOf(value)
+    return [...acc.slice(0, at), ...acc.slice(at + 1)]
+  },
+  commutes: true,
+}
+/** Rounds at every step. */
+const drifting: Aggregator<Numbers, number, number> = {
+  init: () => 0,
+  add: (acc, { value }) => acc + value,
+  remove: (acc, { value }) => acc - value,
+}
+
+describe.each<[name: string, aggregator: Aggregator<any, unknown, any>]>([
+  ['one that takes records back', collect()],
+  ["one that doesn't", kept],
+  ['one that commutes', sorted],
+  [
+    'one that rounds',
+    { ...drifting, add: (acc, { value }) => acc + value / 10, remove: (acc, { value }) => acc - value / 10 },
+  ],
+])('laws, with %s', (_name, aggregator) => {
   const times = [1, 4, 12, 9, 13, 21, 22, 22, 35, 33]
   const input = times.map((time, i) => record(['ann', 'bob'][i % 2] as string, i, time))
-  for (const law of operatorLaws(() => rollingAggregate(10, collect<any>()), input)) test(law.name, law.run)
+  for (const law of operatorLaws(() => rollingAggregate(10, aggregator), input)) test(law.name, law.run)
 })
 
 describe('edges', () => {
@@ -113,6 +142,62 @@ describe('edges', () => {
     })
   })
 
+  test('takes records back instead of going through the window again, also where they come out of order', () => {
+    const calls = (aggregator: Aggregator<Numbers, unknown, any>, times: readonly number[]) => {
+      let adds = 0
+      const counting: Aggregator<Numbers, unknown, any> = {
+        ...aggregator,
+        add(acc, one) {
+          adds++
+          return aggregator.add(acc, one)
+        },
+      }
+      from(times.map((time) => record('ann', time, time)))
+        .pipe(rollingAggregate(100, counting))
+        .subscribe()
+      return adds
+    }
+    const inOrder = Array.from({ length: 2_000 }, (_, i) => i)
+    const outOfOrder = inOrder.map((time) => time ^ 1)
+    expect(calls(drifting, inOrder)).toBeLessThan(2 * inOrder.length)
+    expect(calls(sorted, outOfOrder)).toBeLessThan(2 * inOrder.length)
+    expect(calls(kept, inOrder)).toBeGreaterThan(90 * inOrder.length)
+  })
+
+  test('what an aggregator has rounded away comes back before the window has gone by twice', () => {
+    const results: unknown[] = []
+    from([1e16, ...Array<number>(25).fill(1)].map((value, i) => record('ann', value, i)))
+      .pipe(rollingAggregate(10, drifting))
+      .subscribe((r) => results.push(r.value))
+    expect(results.slice(1, 10)).toEqual(Array(9).fill(1e16))
+    expect(results.slice(20)).toEqual(Array(6).fill(10))
+  })
+
+  test('a sum has nothing to bring back', () => {
+    const results: unknown[] = []
+    from([1e16, ...Array<number>(12).fill(0.1)].map((value, i) => record('ann', value, i)))
+      .pipe(
+        rollingAggregate(
+          10,
+          sum((r) => r.value),
+        ),
+      )
+      .subscribe((r) => results.push(r.value))
+    expect(results.slice(10)).toEqual([1, 1, 1])
+  })
+
+  test('after a null, which begins anew, what came before it is not taken back', () => {
+    const untilZero: Aggregator<Numbers, number, number> = {
+      ...drifting,
+      add: (acc, { value }) => (value === 0 ? (null as never) : acc + value),
+    }
+    const results: unknown[] = []
+    from([7, 0, 1, 2, 3, 0, 4].map((value, i) => record('ann', value, i * 2)))
+      .pipe(rollingAggregate(6, untilZero))
+      .subscribe((r) => results.push(r.value))
+    expect(results).toEqual([7, null, 1, 3, 6, null, 4])
+  })
+
   test('a window before it is refused', () => {
     let error: unknown
     from([record('a', 1, 1)])
@@ -154,7 +239,13 @@ describe('against recomputing', () => {
     return { results, late }
   }
 
-  test.each([undefined, 4])('each result and each late record (watermark %s)', (bound) => {
+  test.each<[bound: number | undefined, name: string, aggregator: Aggregator<Numbers, readonly number[], any>]>([
+    [undefined, 'one that takes records back', collect<Numbers>()],
+    [4, 'one that takes records back', collect<Numbers>()],
+    [4, "one that doesn't", kept as Aggregator<Numbers, readonly number[], any>],
+    [4, 'one that commutes', sorted],
+  ])('each result and each late record (watermark %s, %s)', (bound, _name, aggregator) => {
+    const isSorted = aggregator.commutes === true
     fc.assert(
       fc.property(given, sizes, (records, size) => {
         const lateOutput = sideOutput<StreamRecord<string, number>>('late')
@@ -164,11 +255,12 @@ describe('against recomputing', () => {
         const results: unknown[] = []
         local(
           merge(
-            timed.pipe(rollingAggregate(size, collect(), { late: lateOutput })),
+            timed.pipe(rollingAggregate(size, aggregator, { late: lateOutput })),
             lateOutput.pipe(mapValues((value) => ({ late: value }))),
           ),
         ).subscribe((r: any) => (r.value.late === undefined ? results.push(r) : late.push(r.value.late)))
         const expected = recompute(records, size, bound)
+        if (isSorted) for (const { value } of expected.results) value.sort((a, b) => a - b)
         expect(late).toEqual(expected.late)
         expect(results).toEqualRecords(expected.results)
       }),
