@@ -4,6 +4,17 @@ import { entries, exportedNames } from './publicNames.js'
 /** All that users can import. What is added here is a promise; what is taken away breaks somebody's code. */
 const NAMES: Record<string, string> = {
   tidemark: `
+    AggregateOptions Aggregated Aggregator Aggregators App AppOptions AppState AppStats Broker Change Clock Consumer
+    ConsumerListener ConsumerOptions DropReason Duration EmbeddedOptions ErrorCode ErrorPlace ForeignKeyJoinOptions
+    GlobalTable GlobalTableJoinOptions GlobalTableOptions GlobalTableStats Header Headers InWindow Key KeyByOptions
+    MapAsyncOptions NO_HEADERS NewTopic OutRecord PartitionRange Position ProcessContext ProcessOptions Processor
+    Producer RawBatch RawRecord ResultOf RollingOptions Serde StoreAdapter StoreChanges StoreEntry StreamOptions
+    StreamRecord StreamStreamJoinOptions StreamTableJoinOptions Table TableOptions TaskStats TidemarkError
+    ToTopicOptions TopicPartition Transaction TransactionalProducer WatermarkOptions Window WindowOptions
+    WindowedRecord WithValue aggregate avg bytes collect compareKeys count countDistinct createApp durationMs embedded
+    first foreignKeyJoin globalTable globalTableJoin json keyBy last local mapAsync mapValues max memory min
+    partitionOf placeOf process record reduce rollingAggregate shared sideOutput streamStreamJoin streamTableJoin
+    string sum toTable toTopic tumblingWindow withWatermark
     AggregateOptions Aggregated Aggregator Aggregators App AppOptions AppState AppStats ApproxCountDistinctOptions
     Broker Change ChangeRecord Clock Consumer ConsumerListener ConsumerOptions DerivedOptions DropReason Duration
     EmbeddedOptions ErrorCode ErrorPlace ExtremeOptions GlobalTable GlobalTableJoinOptions GlobalTableOptions
