@@ -1,9 +1,12 @@
 import {
   type Aggregator,
   count,
+  type GroupedRow,
   json,
   reduce,
+  type SuppressOptions,
   string,
+  suppress,
   type TableRow,
   tableFilter,
   tableGroupBy,
@@ -56,9 +59,7 @@ const filtered =
 
 /** An aggregation of a grouped table: the aggregator is what its fields say. */
 const aggregated =
-  (
-    aggregatorOf: (fields: NodeFields) => Aggregator<{ readonly key: string; readonly value: Json }, unknown, any>,
-  ): Build =>
+  (aggregatorOf: (fields: NodeFields) => Aggregator<GroupedRow<Json>, unknown, any>): Build =>
   (fields, _, graph) => {
     const { of, key, value } = graph.from(fields, 'grouped table')
     const { name } = fields.store()
@@ -112,10 +113,27 @@ export const derivedTables: Family = {
     const subtractor = fields.expression('subtractor', ['key', 'value', 'agg'])
     return {
       init: () => initializer({}),
-      add: (agg, { key, value }) => adder({ key, value, agg }),
-      remove: (agg, { key, value }) => subtractor({ key, value, agg }),
+      add: (agg, { key, value }) => adder({ key: key as string, value, agg }),
+      remove: (agg, { key, value }) => subtractor({ key: key as string, value, agg }),
     }
   }),
+
+  suppress(fields, id, graph) {
+    const { table, endShift } = graph.from(fields, 'table')
+    const until = fields.oneOf('until', ['windowCloses', 'timeLimit'])
+    const maxRecords = fields.optionalInteger('maxRecords')
+    const options: SuppressOptions =
+      until === 'windowCloses'
+        ? { name: id, until: 'close' }
+        : { name: id, until: fields.integer('timeLimitMs'), ...(maxRecords !== undefined && { maxRecords }) }
+    return made(
+      suppress<string, Given, Window | undefined>(options)(anyTable(table)),
+      endShift,
+      fields,
+      graph,
+      undefined,
+    )
+  },
 
   tableTableJoin(fields, _, graph) {
     const [left, right] = graph.pair(fields)

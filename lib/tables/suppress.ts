@@ -99,6 +99,7 @@ export function suppress<K extends Key, V, W extends Window | undefined>(
               if (whenFull === 'fail') throw bufferFull(maxRecords)
               waiting.fireNext()
             }
+            context.dueChanged()
           },
           holds: (time) => Math.min(time, waiting.earliest()),
         }

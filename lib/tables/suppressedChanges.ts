@@ -68,15 +68,9 @@ export class SuppressedChanges<V> implements Firing {
     const [value, previous] = cell.value
     if (isAtClose && value === null) return
     const { key, window } = splitRowKey(cell.key)
-    this.context.emit({
-      key,
-      value,
-      previous,
-      timestamp: cell.timestamp,
-      window,
-      isLatest: true,
-      ...(isAtClose && { final: this.context.time() >= cell.at + finalAfterMs }),
-    })
+    const change = { key, value, previous, timestamp: cell.timestamp, window, isLatest: true }
+    const isFinal = isAtClose && this.context.time() >= cell.at + finalAfterMs
+    this.context.emit(isFinal ? { ...change, final: true } : change)
   }
 
   /** The smallest timestamp of what waits. */
@@ -119,8 +113,7 @@ export class SuppressedChanges<V> implements Firing {
     above: Rows<V>,
     before: (cell: SeriesCell<Kept<V>>) => Row<V> | undefined,
   ): IterableIterator<RowEntry<V>> {
-    for (const entry of above.entries())
-      if (this.state.of(rowKey(entry.key, entry.window)).length === 0) yield entry
+    for (const entry of above.entries()) if (this.state.of(rowKey(entry.key, entry.window)).length === 0) yield entry
     for (const cell of this.state.all()) {
       const row = before(cell)
       if (row !== undefined) yield { ...splitRowKey(cell.key), ...row }
