@@ -9,6 +9,7 @@ import {
   hoppingWindow,
   json,
   local,
+  mapValues,
   record,
   type StreamRecord,
   type WindowAssigner,
@@ -106,7 +107,11 @@ test.each([
 test('two assigners are two windows, however alike', () => {
   const codesOf = (one: WindowAssigner, other: WindowAssigner) => {
     const codes: unknown[] = []
-    const branch = (assigner: WindowAssigner) => from([record('k', 1, 5)]).pipe(customWindow(assigner))
+    const branch = (assigner: WindowAssigner) =>
+      from([record('k', 1, 5)]).pipe(
+        mapValues((value) => value),
+        customWindow(assigner),
+      )
     local(merge(branch(one), branch(other)).pipe(aggregate(count()))).subscribe({
       error: (error) => codes.push(error.code),
     })
