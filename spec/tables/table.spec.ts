@@ -297,13 +297,11 @@ describe('watch', () => {
       'a joined table',
       (rows) => {
         const one = toTable('t', rows) as Table<string, number>
-        return one
-          .pipe(tableMapValues((v) => (v > 4 ? v : null)))
-          .pipe(
-            tableTableJoin(toTable('u', NEVER as Observable<StreamRecord<string, number>>), (a) => a as number, {
-              kind: 'left',
-            }),
-          )
+        return one.pipe(tableMapValues((v) => (v > 4 ? v : null))).pipe(
+          tableTableJoin(toTable('u', NEVER as Observable<StreamRecord<string, number>>), (a) => a as number, {
+            kind: 'left',
+          }),
+        )
       },
     ],
   ])('%s', (_, build) => {
