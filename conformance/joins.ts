@@ -1,8 +1,28 @@
-import { globalTableJoin, streamStreamJoin, streamTableJoin } from 'tidemark'
-import { type Family, keyFrom, variablesOf } from './graph.js'
+import { foreignKeyJoin, globalTableJoin, streamStreamJoin, streamTableJoin } from 'tidemark'
+import { type Family, keyFrom, type TableNode, variablesOf } from './graph.js'
+import type { Given } from './json.js'
 
 /** Joins. */
 export const joins: Family = {
+  foreignKeyJoin(fields, _, graph) {
+    const [left, right] = graph.pair(fields)
+    const kind = fields.oneOf('kind', ['inner', 'left'])
+    const foreignKey = fields.expression('foreignKey', ['value'])
+    const joiner = fields.expression('joiner', ['left', 'right'])
+    const { name } = fields.store()
+    const table = graph.get(left, 'table', fields).table.pipe(
+      foreignKeyJoin(
+        graph.get(right, 'table', fields).table,
+        (value) => keyFrom(foreignKey, { value }),
+        (ours, theirs) => joiner({ left: ours, right: theirs }) as Given,
+        { kind, name },
+      ),
+    )
+    const node: TableNode = { is: 'table', table, endShift: 0 }
+    graph.store(name, node, fields)
+    return node
+  },
+
   streamStreamJoin(fields, id, graph) {
     const [left, right] = graph.pair(fields)
     const kind = fields.oneOf('kind', ['inner', 'left', 'outer'])

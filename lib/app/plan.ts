@@ -201,7 +201,7 @@ function describePlan(app: string, scope: PlanScope): Omit<Plan, 'globalTables'>
   return { app, nodes, subTopologies, coPartitioned: pairs, fingerprint: fingerprint(nodes) }
 }
 
-/** Numbers for components: those that write an exchange come before those that read it. */
+/** Numbers for components: those that write an exchange come before those that read it, except where that goes in a circle. */
 function numbered(scope: PlanScope, component: (node: Node) => Node): Map<Node, number> {
   const ids = new Map<Node, number>()
   const entered = new Set<Node>()
@@ -283,8 +283,8 @@ function exchangeTopics(app: string, scope: PlanScope): Map<Definition, string> 
     if (taken.has(name)) {
       throw new TidemarkError(
         'NAME_TAKEN',
-        `two exchanges would write to ${app}-${name}-repartition; name them: keyBy(…, { name: '${name}-2' })`,
-        { app, operator: 'keyBy' },
+        `two exchanges would write to ${app}-${name}-repartition; give each a name of its own, as in keyBy(…, { name: '${name}-2' })`,
+        { app, operator: node.definition.kind },
       )
     }
     taken.set(name, node)
@@ -312,7 +312,7 @@ function labelOf(definition: Definition, topics?: ReadonlyMap<Definition, string
   if (role?.is === 'source') return `source ${role.topic}`
   if (role?.is === 'sink') return `sink ${role.topic}`
   if (role?.is === 'exchange') return `source ${topics?.get(definition) ?? 'exchange'}`
-  if (role?.is === 'writer') return `keyBy ${topics?.get(role.exchange()) ?? 'exchange'}`
+  if (role?.is === 'writer') return `${kind} ${topics?.get(role.exchange()) ?? 'exchange'}`
   return name === undefined ? kind : `${kind} ${name}`
 }
 

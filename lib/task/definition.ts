@@ -15,6 +15,16 @@ export type DropReason = 'late' | 'null key' | 'null value' | 'bad record' | (st
 /** Any record, whatever its key and value. */
 export type AnyRecord = StreamRecord<unknown, unknown>
 
+/** Something that an operator keeps back. */
+export interface Waiting {
+  /** What it is: `timer`, `call`, `unmatched record`. */
+  readonly what: string
+  /** Event time of what is kept back, in ms. */
+  readonly timestamp: number
+  /** It comes out when the operator's time reaches this; undefined: by itself. */
+  readonly until: number | undefined
+}
+
 /** What an operator does with its records. All of it runs inside the task's dispatch, one record at a time. */
 export interface Handlers<In> {
   record(record: In, input: number): void
@@ -24,6 +34,10 @@ export interface Handlers<In> {
   complete?(): boolean
   /** The smallest timestamp that it may still emit when its own time is `time`. Without it: `time`. */
   holds?(time: number): number
+  /** How many results are under way that come out by themselves, without a record or time: calls. */
+  underWay?(): number
+  /** What it keeps back of a key, for whoever asks why nothing comes out. */
+  waiting?(key: Key): readonly Waiting[]
   /** The task ends, for whatever reason. */
   close?(): void
 }
@@ -33,6 +47,8 @@ export interface Firing {
   due(): number
   /** Fires the earliest. */
   fireNext(): void
+  /** What it holds of a key. */
+  waiting?(key: Key): readonly Waiting[]
 }
 
 /** Timers, one for each key and timestamp; they are part of the state. */

@@ -15,6 +15,7 @@ import {
   type TaskInfo,
   type TopicTarget,
   type TopicWrite,
+  type Waiting,
 } from './definition.js'
 import { type Onlooker, outsideOfTasks } from './readers.js'
 import type { Scope } from './scope.js'
@@ -132,7 +133,8 @@ export class Node implements OperatorContext<unknown> {
 
   /** Whether a watermark rules its time; otherwise stream time does. */
   hasWatermark = false
-  private isCapped = false
+  /** Stream time is at most the lowest over the upstream tasks of an exchange. */
+  isCapped = false
   /** Highest timestamp accepted. */
   streamTime = Number.NEGATIVE_INFINITY
   private cached = Number.NEGATIVE_INFINITY
@@ -196,7 +198,7 @@ export class Node implements OperatorContext<unknown> {
     if (this.hasWatermark && this.source === undefined) this.checkAllMarked(this.timed)
     this.isCapped =
       !this.hasWatermark &&
-      (this.source?.isCapped === true || this.inputs.some((input) => input.edges.some((edge) => edge.from.isCapped)))
+      (this.source?.isCapped === true || timed.some((input) => input.edges.some((edge) => edge.from.isCapped)))
     const restored = this.scope.restoredTime(this)
     if (restored !== undefined) {
       this.streamTime = restored
@@ -233,7 +235,12 @@ export class Node implements OperatorContext<unknown> {
     const windowing = this.mergeWindowing()
     if (this.isReady && !sameWindowing(this.windowing, windowing)) throw this.lostWindow(this.windowing, windowing)
     this.windowing = windowing
-    this.resolved = this.inputs[0]?.edges[0]?.from.resultWindowing
+    this.resolved = this.mainInput?.edges[0]?.from.resultWindowing
+  }
+
+  /** The first that is no table's: windows come from there. */
+  private get mainInput(): Input | undefined {
+    return this.inputs.find(({ index }) => !this.definition.untimed.includes(index))
   }
 
   /** The window of what it emits, if these are results of a window. */
@@ -291,7 +298,7 @@ export class Node implements OperatorContext<unknown> {
   }
 
   private mergeWindowing(): Windowing | undefined {
-    const windowing = this.inputs[0]?.windowing
+    const windowing = this.mainInput?.windowing
     if (this.definition.windowing === 'resolves') {
       for (const input of this.inputs) {
         if (!this.definition.untimed.includes(input.index) && !sameWindowing(windowing, input.windowing))
@@ -370,7 +377,8 @@ export class Node implements OperatorContext<unknown> {
   cap(): number {
     if (this.source !== undefined) return this.source.cap
     let least = Number.POSITIVE_INFINITY
-    for (const input of this.inputs) least = Math.min(least, input.cap())
+    for (const input of this.inputs)
+      if (!this.definition.untimed.includes(input.index)) least = Math.min(least, input.cap())
     return least
   }
 
@@ -419,6 +427,17 @@ export class Node implements OperatorContext<unknown> {
 
   get hasFirings(): boolean {
     return this.firings.length > 0
+  }
+
+  /** What it keeps back of a key. */
+  waiting(key: Key): Waiting[] {
+    return [this.handlers, ...this.firings].flatMap((keeper) => keeper.waiting?.(key) ?? [])
+  }
+
+  /** The earliest record that it keeps back until something comes of itself: no time of what follows passes it. */
+  get underWayAt(): number | undefined {
+    const earliest = this.handlers.holds?.(Number.POSITIVE_INFINITY)
+    return (this.handlers.underWay?.() ?? 0) > 0 && earliest !== Number.POSITIVE_INFINITY ? earliest : undefined
   }
 
   // ---- state

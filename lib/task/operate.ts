@@ -30,9 +30,9 @@ export function define<In, Out>(
     bootstraps: traits.bootstraps ?? [],
     coPartitioned: traits.coPartitioned ?? false,
     ...(traits.needs !== undefined && { needs: traits.needs }),
-    ...(traits.bareInputs !== undefined && { bareInputs: traits.bareInputs }),
     keyed: traits.keyed ?? true,
     changesKey: traits.changesKey,
+    ...(traits.bareInputs !== undefined && { bareInputs: traits.bareInputs }),
     sideOutputs: traits.sideOutputs ?? [],
   }
   const observable = new Observable<Out>((subscriber) => {

@@ -1,3 +1,5 @@
+import type { Window } from '../record/record.js'
+
 /** How time is cut into windows, as declared by `tumblingWindow` and its kin for the operator that resolves it. */
 export interface Windowing {
   readonly kind: string
@@ -26,3 +28,6 @@ export const sameWindowing = (a: Windowing | undefined, b: Windowing | undefined
 
 export const describeWindowing = ({ kind, measures, graceMs }: Windowing): string =>
   [kind, ...(measures === '' ? [] : [measures])].join(' ') + (graceMs === 0 ? '' : `, grace ${graceMs} ms`)
+
+/** The time at which a window closes: from then on it takes no record, and its results are final. */
+export const closesAt = ({ closesAfterMs }: Windowing, { end }: Window): number => end + closesAfterMs
