@@ -1,4 +1,4 @@
-import { type Aggregator, aggregate, count, reduce, toTable } from 'tidemark'
+import { type Aggregator, aggregate, cogroup, count, reduce, toTable } from 'tidemark'
 import {
   type AnyRecord,
   type AnyStream,
@@ -23,9 +23,13 @@ const aggregated =
     const window = windowOf(fields)
     const emit = fields.optionalText('emit')
     if (emit !== undefined && emit !== 'onWindowClose') throw fields.error(`emit may be onWindowClose, got ${emit}`)
-    const { name } = fields.store()
+    const { name, retentionMs } = fields.store()
     const results = (window === undefined ? stream : stream.pipe(window.declare)).pipe(
-      aggregate(aggregatorOf(fields), { name, emit: emit === undefined ? 'update' : 'close' }),
+      aggregate(aggregatorOf(fields), {
+        name,
+        emit: emit === undefined ? 'update' : 'close',
+        ...(window !== undefined && retentionMs !== undefined && { retention: retentionMs }),
+      }),
     ) as AnyStream
     const node: TableNode = {
       is: 'table',
@@ -36,6 +40,34 @@ const aggregated =
     graph.store(name, node, fields)
     return node
   }
+
+/** How sessions merge, if the node says it. */
+function mergeOf(fields: NodeFields): Pick<AnyAggregator, 'merge'> {
+  const merger = fields.optionalExpression('sessionMerger', ['key', 'left', 'right'])
+  return merger === undefined ? {} : { merge: (left, right, key) => merger({ key: key as Json, left, right }) }
+}
+
+/** Several grouped streams as one table: windows, as Kafka Streams declares them on all at once. */
+const cogrouped: Build = (fields, _, graph) => {
+  const window = windowOf(fields)
+  const initializer = fields.expression('initializer', [])
+  const groups = fields.list('groups', (group) => {
+    const { stream } = graph.from(group, 'grouped')
+    const add = group.expression('aggregator', [...OF_RECORD, 'agg'])
+    return [
+      window === undefined ? stream : stream.pipe(window.declare),
+      (agg: Json, record: AnyRecord): Json => add({ ...variablesOf(record), agg }),
+    ] as const
+  })
+  const { name, retentionMs } = fields.store()
+  const results = cogroup({ init: () => initializer({}), ...mergeOf(fields) }, groups as never, {
+    name,
+    ...(window !== undefined && retentionMs !== undefined && { retention: retentionMs }),
+  }) as AnyStream
+  const node: TableNode = { is: 'table', table: toTable(name, results), endShift: window?.endShift ?? 0, results }
+  graph.store(name, node, fields)
+  return node
+}
 
 /** Grouped streams, and what becomes of them. */
 export const aggregates: Family = {
@@ -50,6 +82,8 @@ export const aggregates: Family = {
     }
   },
 
+  cogroup: cogrouped,
+
   count: aggregated(() => count() as AnyAggregator),
 
   reduce: aggregated((fields) => {
@@ -63,6 +97,7 @@ export const aggregates: Family = {
     return {
       init: () => initializer({}),
       add: (agg, record) => aggregator({ ...variablesOf(record), agg }),
+      ...mergeOf(fields),
     }
   }),
 }

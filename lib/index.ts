@@ -31,19 +31,38 @@ export {
 export type { GlobalTableStats } from './app/globalReader.js'
 export type { AppState, AppStats, TaskStats } from './app/runtime.js'
 export { type EmbeddedOptions, embedded } from './brokers/embedded.js'
+export { broadcast, type Rules } from './joins/broadcast.js'
 export { type ForeignKeyJoinOptions, foreignKeyJoin } from './joins/foreignKeyJoin.js'
 export { type GlobalTableJoinOptions, globalTableJoin } from './joins/globalTableJoin.js'
 export type { TableJoinKind } from './joins/joinedRows.js'
 export { type StreamStreamJoinOptions, streamStreamJoin } from './joins/streamStreamJoin.js'
 export { type StreamTableJoinOptions, streamTableJoin } from './joins/streamTableJoin.js'
 export { type TableTableJoinOptions, tableTableJoin } from './joins/tableTableJoin.js'
-export { type Aggregated, type AggregateOptions, aggregate } from './operators/aggregate.js'
+export { type Aggregated, aggregate } from './operators/aggregate.js'
+export type { AggregateOptions } from './operators/aggregation.js'
+export { type BatchOptions, batch } from './operators/batch.js'
+export { type Cogrouped, type CogroupInput, cogroup } from './operators/cogroup.js'
+export { type DedupOptions, dedup } from './operators/dedup.js'
+export { flatMap } from './operators/flatMap.js'
 export { type KeyByOptions, keyBy } from './operators/keyBy.js'
+export { type LatestOptions, latest } from './operators/latest.js'
 export { type MapAsyncOptions, mapAsync } from './operators/mapAsync.js'
 export { mapValues } from './operators/mapValues.js'
-export { type ProcessContext, type ProcessOptions, type Processor, process } from './operators/process.js'
+export { type MatchPatternOptions, matchPattern } from './operators/matchPattern.js'
+export { type AbsenceOptions, type Pattern, pattern, type StepOptions } from './operators/pattern.js'
+export { peek } from './operators/peek.js'
+export {
+  type ProcessContext,
+  type ProcessOptions,
+  type Processor,
+  process,
+  type ValueState,
+} from './operators/process.js'
+export { type RateLimitOptions, rateLimit } from './operators/rateLimit.js'
+export { type SelectKeyOptions, selectKey } from './operators/selectKey.js'
 export { shared } from './operators/shared.js'
 export { sideOutput } from './operators/sideOutput.js'
+export { type Branches, type Split, split } from './operators/split.js'
 export { type ToTopicOptions, toTopic } from './operators/toTopic.js'
 export { withWatermark } from './operators/withWatermark.js'
 export type * from './ports/broker.js'
@@ -61,6 +80,7 @@ export {
   type StreamRecord,
   type Window,
   type WindowedRecord,
+  type WithKey,
   type WithValue,
 } from './record/record.js'
 export { bytes, json, type Serde, string } from './record/serde.js'
@@ -75,9 +95,16 @@ export { tableMapValues } from './tables/tableMapValues.js'
 export type { TableRow } from './tables/tableRow.js'
 export { type ChangeRecord, toStream } from './tables/toStream.js'
 export { type HistoryOptions, toTable } from './tables/toTable.js'
-export type { DropReason } from './task/definition.js'
+export type { DropReason, Timers } from './task/definition.js'
 export { local } from './task/local.js'
+export type { KeyedState } from './task/state.js'
 export type { WatermarkOptions } from './task/watermark.js'
-export type { InWindow } from './windows/inWindow.js'
+export { type CountWindowOptions, countWindow } from './windows/countWindow.js'
+export { customWindow, type WindowAssigner } from './windows/customWindow.js'
+export { globalWindow } from './windows/globalWindow.js'
+export { hoppingWindow } from './windows/hoppingWindow.js'
+export type { InWindow, WindowOptions } from './windows/inWindow.js'
 export { type RollingOptions, rollingAggregate } from './windows/rollingAggregate.js'
-export { tumblingWindow, type WindowOptions } from './windows/tumblingWindow.js'
+export { sessionWindow } from './windows/sessionWindow.js'
+export { slidingWindow } from './windows/slidingWindow.js'
+export { tumblingWindow } from './windows/tumblingWindow.js'

@@ -1,4 +1,4 @@
-import { show, TidemarkError } from '../record/errors.js'
+import { wholeNumber } from '../record/wholeNumber.js'
 import type { Aggregator } from './aggregator.js'
 import { comparable } from './finite.js'
 import { sameData } from './sameData.js'
@@ -42,8 +42,7 @@ export function topK<R>(
   of: (record: R) => unknown,
   { by, retractable = false }: TopKOptions<R> = {},
 ): Aggregator<R, readonly unknown[], Ranked[]> {
-  if (!Number.isSafeInteger(k) || k < 1)
-    throw new TidemarkError('BAD_OPTION', `topK: k must be a whole number above 0; got ${show(k)}`)
+  wholeNumber(k, 'topK: k', 1)
   const most = retractable ? Number.POSITIVE_INFINITY : k
   const ranked = (record: R): Ranked =>
     by === undefined

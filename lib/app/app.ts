@@ -32,6 +32,11 @@ export interface AppOptions {
   readonly watermarkInterval?: Duration
   /** Records read ahead of a partition before it is paused; it resumes at a quarter. Default 20,000. */
   readonly maxBufferedRecords?: number
+  /**
+   * How long a task that reads several partitions waits for one that has nothing to read, before it goes on with the others, in the order of
+   * timestamps among them. Default 0. One that is known to have more is waited for in any case.
+   */
+  readonly maxTaskIdle?: Duration
   /** Longest run of records before I/O gets its turn. Default 5 ms. */
   readonly slice?: Duration
   /** Tells several members of one app in one process apart. */
@@ -51,7 +56,8 @@ interface TopicOptions<K, V> {
 }
 
 /** `key`: the serde of keys. Default for keys that are strings: UTF-8. */
-export type StreamOptions<K, V> = TopicOptions<K, V> & KeySerde<K> & { readonly watermark?: WatermarkOptions }
+export type StreamOptions<K, V> = TopicOptions<K, V> &
+  KeySerde<K> & { readonly watermark?: WatermarkOptions<StreamRecord<K, V>> }
 
 /** The values of a table are never null: null deletes. `key` as for a stream. */
 export type TableOptions<K, V> = TopicOptions<K, V> &
@@ -146,6 +152,7 @@ export function createApp(options: AppOptions): App {
     commitMs: durationMs(options.commitInterval ?? (exactlyOnce ? 100 : 1_000), 'createApp: commitInterval', 1),
     watermarkMs: durationMs(options.watermarkInterval ?? 1_000, 'createApp: watermarkInterval', 1),
     sliceMs: durationMs(options.slice ?? 5, 'createApp: slice', 1),
+    maxTaskIdleMs: durationMs(options.maxTaskIdle ?? 0, 'createApp: maxTaskIdle'),
     maxBuffered: atLeastOne(options.maxBufferedRecords ?? 20_000),
     plan,
     globals,

@@ -5,6 +5,7 @@ import { observableOf } from '../task/current.js'
 import type { Definition } from '../task/definition.js'
 import type { Node } from '../task/node.js'
 import type { Watermark } from '../task/watermark.js'
+import { checkKeys } from './checkKeys.js'
 import { PlanScope } from './planScope.js'
 
 /** A topic that a sub-topology reads. */
@@ -64,7 +65,7 @@ export interface Root {
  * Plans an app by subscribing its pipelines, twice at once: what only one of the two subscriptions reached is shared
  * behind our back.
  *
- * @throws TidemarkError `NOT_PLANNED`, `FOREIGN_TASK`, `UNNAMED_STATE`, `NAME_TAKEN`, `LOST_WINDOW`, `TWO_WINDOWS`, `TWO_WATERMARKS`, `WATERMARK_MISSING`
+ * @throws TidemarkError `NOT_PLANNED`, `FOREIGN_TASK`, `UNNAMED_STATE`, `NAME_TAKEN`, `KEY_CHANGED`, `LOST_WINDOW`, `TWO_WINDOWS`, `TWO_WATERMARKS`, `WATERMARK_MISSING`
  */
 export function planApp(
   app: string,
@@ -110,6 +111,7 @@ export function planApp(
         },
       )
     }
+    checkKeys(app, scope)
     return { ...describePlan(app, scope), globalTables }
   } finally {
     close()

@@ -24,6 +24,7 @@ export type ErrorCode =
   | 'DETACHED'
   | 'FENCED'
   | 'FOREIGN_TASK'
+  | 'KEY_CHANGED'
   | 'LATE_BRANCH'
   | 'LOST_WINDOW'
   | 'NAME_TAKEN'

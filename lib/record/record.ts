@@ -17,6 +17,9 @@ export interface StreamRecord<K = Key | null, V = unknown> {
   readonly headers: Headers
 }
 
+/** The keys of records of type R, without null. */
+export type KeyOf<R extends StreamRecord<any, any>> = Extract<R['key'], Key>
+
 /** A half-open interval of event time: `start` belongs to it, `end` doesn't. */
 export interface Window {
   readonly start: number
@@ -32,6 +35,11 @@ export interface WindowedRecord<K = Key, V = unknown> extends StreamRecord<K, V>
 /** A record type with another value type: key, window and the rest stay. */
 export type WithValue<R extends StreamRecord<unknown, unknown>, V> = {
   readonly [Field in keyof R]: Field extends 'value' ? V : R[Field]
+}
+
+/** A record type with another key type: value, window and the rest stay. */
+export type WithKey<R extends StreamRecord<unknown, unknown>, K> = {
+  readonly [Field in keyof R]: Field extends 'key' ? K : R[Field]
 }
 
 /**

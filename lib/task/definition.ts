@@ -15,6 +15,16 @@ export type DropReason = 'late' | 'null key' | 'null value' | 'bad record' | (st
 /** Any record, whatever its key and value. */
 export type AnyRecord = StreamRecord<unknown, unknown>
 
+/** Something that an operator keeps back. */
+export interface Waiting {
+  /** What it is: `timer`, `call`, `unmatched record`. */
+  readonly what: string
+  /** Event time of what is kept back, in ms. */
+  readonly timestamp: number
+  /** It comes out when the operator's time reaches this; undefined: by itself. */
+  readonly until: number | undefined
+}
+
 /** What an operator does with its records. All of it runs inside the task's dispatch, one record at a time. */
 export interface Handlers<In> {
   record(record: In, input: number): void
@@ -24,6 +34,10 @@ export interface Handlers<In> {
   complete?(): boolean
   /** The smallest timestamp that it may still emit when its own time is `time`. Without it: `time`. */
   holds?(time: number): number
+  /** How many results are under way that come out by themselves, without a record or time: calls. */
+  underWay?(): number
+  /** What it keeps back of a key, for whoever asks why nothing comes out. */
+  waiting?(key: Key): readonly Waiting[]
   /** The task ends, for whatever reason. */
   close?(): void
 }
@@ -33,14 +47,16 @@ export interface Firing {
   due(): number
   /** Fires the earliest. */
   fireNext(): void
+  /** What it holds of a key. */
+  waiting?(key: Key): readonly Waiting[]
 }
 
-/** Event-time timers, one for each key and timestamp; they are part of the state. */
-export interface Timers {
-  /** Calls `timer(timestamp, key)` once time has reached `timestamp` (ms); if it has already, in the same visit. */
-  at(timestamp: number, key: Key): void
+/** Timers, one for each key and timestamp; they are part of the state. */
+export interface Timers<K extends Key = Key> {
+  /** Calls `timer(timestamp, key)` once time has reached `timestamp` (ms); if it has already, right after the running handler. */
+  at(timestamp: number, key: K): void
   /** Takes a timer back. */
-  cancel(timestamp: number, key: Key): void
+  cancel(timestamp: number, key: K): void
 }
 
 /** A record on its way to a topic. */
@@ -93,6 +109,8 @@ export interface OperatorContext<Out> {
   accept(timestamp: number): number
   /** The operator's event time in ms; -Infinity before the first record. */
   time(): number
+  /** No stream time of records of that input passes this: where several tasks write it, the lowest of theirs. */
+  inputCap(input: number): number
   /** Fires what is due now: for operators that do so before their record's logic. */
   fireDue(): void
   /** State by key under the operator's name; `part` tells several of one operator apart. */
@@ -191,6 +209,12 @@ interface TableRole {
 type Role = SourceRole | ExchangeRole | WriterRole | SinkRole | RootRole | SideRole | TableRole
 
 /**
+ * How an operator changes keys. `apart`: records of one new key may lie in several partitions. `together`: in one. A function: perhaps it
+ * does, and it is told at planning who keeps state by key behind it with no exchange between.
+ */
+type KeyChange = 'apart' | 'together' | ((keeper: string) => void)
+
+/**
  * One use of an operator, made when the pipeline is written; the identity under which each task holds one
  * node for it.
  */
@@ -213,6 +237,9 @@ export interface Definition {
   needs?(input: number, own: Needs): Needs
   /** Inputs (all) that must agree in partitions and key serde. */
   readonly coPartitioned: boolean
+  /** False: whatever state it keeps isn't by record key, so no change of keys before it does harm. */
+  readonly keyed: boolean
+  readonly changesKey: KeyChange | undefined
   /** Side outputs that it may write. */
   readonly sideOutputs: readonly object[]
   setup(context: OperatorContext<unknown>): Handlers<never>

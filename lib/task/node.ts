@@ -15,6 +15,7 @@ import {
   type TaskInfo,
   type TopicTarget,
   type TopicWrite,
+  type Waiting,
 } from './definition.js'
 import { type Onlooker, outsideOfTasks } from './readers.js'
 import type { Scope } from './scope.js'
@@ -132,7 +133,8 @@ export class Node implements OperatorContext<unknown> {
 
   /** Whether a watermark rules its time; otherwise stream time does. */
   hasWatermark = false
-  private isCapped = false
+  /** Stream time is at most the lowest over the upstream tasks of an exchange. */
+  isCapped = false
   /** Highest timestamp accepted. */
   streamTime = Number.NEGATIVE_INFINITY
   private cached = Number.NEGATIVE_INFINITY
@@ -380,6 +382,8 @@ export class Node implements OperatorContext<unknown> {
     return least
   }
 
+  readonly inputCap = (input: number): number => (this.inputs[input] as Input).cap()
+
   /** Whether advances fire it, rather than its own records. */
   get isPulled(): boolean {
     return this.hasWatermark || this.isCapped
@@ -423,6 +427,17 @@ export class Node implements OperatorContext<unknown> {
 
   get hasFirings(): boolean {
     return this.firings.length > 0
+  }
+
+  /** What it keeps back of a key. */
+  waiting(key: Key): Waiting[] {
+    return [this.handlers, ...this.firings].flatMap((keeper) => keeper.waiting?.(key) ?? [])
+  }
+
+  /** The earliest record that it keeps back until something comes of itself: no time of what follows passes it. */
+  get underWayAt(): number | undefined {
+    const earliest = this.handlers.holds?.(Number.POSITIVE_INFINITY)
+    return (this.handlers.underWay?.() ?? 0) > 0 && earliest !== Number.POSITIVE_INFINITY ? earliest : undefined
   }
 
   // ---- state

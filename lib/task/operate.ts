@@ -30,6 +30,8 @@ export function define<In, Out>(
     bootstraps: traits.bootstraps ?? [],
     coPartitioned: traits.coPartitioned ?? false,
     ...(traits.needs !== undefined && { needs: traits.needs }),
+    keyed: traits.keyed ?? true,
+    changesKey: traits.changesKey,
     ...(traits.bareInputs !== undefined && { bareInputs: traits.bareInputs }),
     sideOutputs: traits.sideOutputs ?? [],
   }

@@ -1,6 +1,7 @@
 import type { Observable, Subscriber } from 'rxjs'
 import type { Clock } from '../ports/clock.js'
 import { type ErrorPlace, TidemarkError } from '../record/errors.js'
+import { badTimestamp, isTimestamp } from '../record/timestamp.js'
 import { active, building, definitionOf, setActive, setBuilding } from './current.js'
 import type { AnyRecord, Definition, TaskInfo, TopicTarget, TopicWrite } from './definition.js'
 import { Edge, type Input, Node, type Path } from './node.js'
@@ -358,7 +359,19 @@ export abstract class Scope implements StateHome {
     lane.newest = timestamp
     const { declared } = time
     if (declared === undefined) return
-    lane.watermark = Math.max(lane.watermark, timestamp - declared.boundMs)
+    this.raiseLane(time, lane, timestamp - declared.boundMs)
+  }
+
+  /** A source's record has been handled: the watermark that it carries, if it does, counts from now on. */
+  protected punctuate(time: SourceTime, lane: Lane, record: AnyRecord): void {
+    const said = time.declared?.punctuated?.(record)
+    if (said === undefined || said === null) return
+    if (!isTimestamp(said)) throw badTimestamp(said, 'punctuated')
+    this.raiseLane(time, lane, said)
+  }
+
+  private raiseLane(time: SourceTime, lane: Lane, watermark: number): void {
+    if (watermark > lane.watermark) lane.watermark = watermark
     const least = time.lanes.size === 1 ? lane.watermark : time.least()
     if (least > time.watermark) this.raise(time, least)
   }
@@ -408,12 +421,12 @@ export abstract class Scope implements StateHome {
   }
 
   protected placeOf(node: Node, record: AnyRecord | undefined): ErrorPlace {
-    if (record === undefined || typeof record !== 'object' || record === null || !('offset' in record))
-      return { operator: node.operator }
+    if (typeof record !== 'object' || record === null) return { operator: node.operator }
     return {
       operator: node.operator,
       ...(record.topic ? { topic: record.topic, partition: record.partition, offset: record.offset } : {}),
-      key: record.key,
+      // A table's change has no place in a log, but a key.
+      ...('key' in record && { key: record.key }),
     }
   }
 

@@ -85,14 +85,21 @@ export class SeriesState<V> implements Checkpointed {
     }
   }
 
-  /** Adds a value behind those of its key that have the same place. */
-  insert(key: Key, at: number, value: V, timestamp: number): SeriesCell<V> {
-    const before = this.lastUntil(key, at)
-    const seq = before?.at === at ? before.seq + 1 : 0
+  /**
+   * Adds a value behind those of its key that have the same place.
+   *
+   * @param seq what tells it from these, if not the number of its arrival
+   */
+  insert(key: Key, at: number, value: V, timestamp: number, seq = this.nextSeq(key, at)): SeriesCell<V> {
     const cell = { key, at, seq, value, timestamp, dirty: false, deleted: false }
     this.add(cell)
     this.touch(cell)
     return cell
+  }
+
+  private nextSeq(key: Key, at: number): number {
+    const before = this.lastUntil(key, at)
+    return before?.at === at ? before.seq + 1 : 0
   }
 
   private add(cell: SeriesCell<V>): void {

@@ -10,6 +10,7 @@ import { keepsRows } from '../tables/toTable.js'
 import type { Handlers, OperatorContext } from '../task/definition.js'
 import { define } from '../task/operate.js'
 import type { Cell } from '../task/state.js'
+import { emptyRolling, type Kept, type KeptRecord, type Rolling, RollingFold } from './rollingFold.js'
 
 export interface RollingOptions {
   /** Names the state. A must where the app's store is durable. */
@@ -52,12 +53,12 @@ export function rollingAggregate<R extends StreamRecord<any, any>, A extends Agg
   options: RollingOptions = {},
 ): OperatorFunction<R, StreamRecord<Extract<R['key'], Key>, ResultOf<A, Out>>> {
   const sizeMs = durationMs(size, 'rollingAggregate: size', 1)
-  const aggregator = oneAggregator(given as Aggregator<never, unknown, any>) as AnyAggregator
+  const fold = new RollingFold(oneAggregator(given as Aggregator<KeptRecord, unknown>))
   return (source) => {
     const stream: Observable<StreamRecord> = define<StreamRecord<Key | null, unknown>, StreamRecord>(
       'rollingAggregate',
       [source],
-      (context) => roll(context, sizeMs, aggregator, changes, options.late),
+      (context) => roll(context, sizeMs, fold, changes, options.late),
       {
         ...(options.name !== undefined && { name: options.name }),
         windowing: 'refuses',
@@ -73,83 +74,16 @@ export function rollingAggregate<R extends StreamRecord<any, any>, A extends Agg
   }
 }
 
-type AnyAggregator = Aggregator<RollingRecord<StreamRecord>, unknown, unknown>
-
-/** A record's share in the window. */
-type Kept = readonly [timestamp: number, value: unknown]
-
-/** What is kept of a key; the timestamp of its cell is that of its newest record. */
-interface Rolling {
-  /** The records in the window, by timestamp, then arrival. */
-  readonly kept: Kept[]
-  /** The accumulator of these, where the aggregator takes records back; null where it isn't known. */
-  acc: unknown
-  /** How many records that has taken back since it was made. */
-  removals: number
-}
-
 function roll(
   context: OperatorContext<StreamRecord>,
   sizeMs: number,
-  aggregator: AnyAggregator,
+  fold: RollingFold,
   changes: object,
   late: object | undefined,
 ): Handlers<StreamRecord<Key | null, unknown>> {
   const state = context.cells<Key, Rolling>()
   const timers = context.timers(expire)
-  const recordOf = (key: Key, [timestamp, value]: Kept) => ({ key, value, timestamp }) as RollingRecord<StreamRecord>
-
-  function add(acc: unknown, key: Key, one: Kept): unknown {
-    if (acc !== null) return aggregator.add(acc, recordOf(key, one))
-    return aggregator.init === undefined ? one[1] : aggregator.add(aggregator.init(), recordOf(key, one))
-  }
-
-  function resultOf(cell: Cell<Rolling>): unknown {
-    const acc = cell.value.acc ?? recompute(cell)
-    return acc === null || aggregator.result === undefined ? acc : aggregator.result(acc)
-  }
-
-  function recompute({ key, value: rolling }: Cell<Rolling>): unknown {
-    let acc: unknown = null
-    let isWhole = aggregator.remove !== undefined
-    for (const one of rolling.kept) {
-      acc = add(acc, key, one)
-      // After a null it began anew, and knows nothing of what came before.
-      if (acc === null) isWhole = false
-    }
-    if (isWhole) {
-      rolling.acc = acc
-      rolling.removals = 0
-    }
-    return acc
-  }
-
-  /** Takes a record into its place. */
-  function enter({ key, value: rolling }: Cell<Rolling>, one: Kept): void {
-    const { kept } = rolling
-    let at = kept.length
-    while (at > 0 && (kept[at - 1] as Kept)[0] > one[0]) at--
-    const isKnown = rolling.acc !== null && (at === kept.length || aggregator.commutes === true)
-    rolling.acc = isKnown ? add(rolling.acc, key, one) : null
-    kept.splice(at, 0, one)
-  }
-
-  /** Drops what has left the window of a cell; deletes the row if nothing is left. */
-  function trim(cell: Cell<Rolling>, now: number): void {
-    const rolling = cell.value
-    const { kept } = rolling
-    let gone = 0
-    for (; gone < kept.length && (kept[gone] as Kept)[0] <= now - sizeMs; gone++) {
-      if (rolling.acc === null) continue
-      rolling.acc = aggregator.remove?.(rolling.acc, recordOf(cell.key, kept[gone] as Kept)) ?? null
-      rolling.removals++
-    }
-    if (gone > 0) kept.splice(0, gone)
-    if (rolling.removals >= kept.length) rolling.acc = null
-    if (kept.length === 0) state.remove(cell)
-    else state.touch(cell)
-  }
-
+  const resultOf = (cell: Cell<Rolling>) => fold.result(cell.key, cell.value)
   const row = (cell: Cell<Rolling>) => ({ value: resultOf(cell), timestamp: cell.timestamp })
   const rows: Rows<unknown> = {
     get size() {
@@ -168,6 +102,13 @@ function roll(
   function tell(key: Key, value: unknown, previous: unknown, timestamp: number): void {
     if (context.hasOutput(changes))
       context.emitTo(changes, { key, value, previous, timestamp, window: undefined, isLatest: true })
+  }
+
+  /** Drops what has left the window of a cell; deletes the row if nothing is left. */
+  function trim(cell: Cell<Rolling>, now: number): void {
+    fold.leave(cell.key, cell.value, now - sizeMs)
+    if (cell.value.kept.length === 0) state.remove(cell)
+    else state.touch(cell)
   }
 
   /** Shrinks a row at the time at which a record leaves it, however far time has gone since. */
@@ -208,9 +149,9 @@ function roll(
       }
       const previous = cell !== undefined && context.hasOutput(changes) ? resultOf(cell) : null
       const before = cell?.value.kept[0]?.[0]
-      cell ??= state.insert(key, { kept: [], acc: null, removals: 0 }, timestamp)
+      cell ??= state.insert(key, emptyRolling(), timestamp)
       if (timestamp > cell.timestamp) cell.timestamp = timestamp
-      enter(cell, [timestamp, value])
+      fold.enter(key, cell.value, [timestamp, value])
       trim(cell, now)
       arm(cell, before)
       const result = resultOf(cell)

@@ -15,6 +15,7 @@ const CASES: Record<string, [between: (orders: Orders, others: Orders) => Observ
   tap: [(orders) => orders.pipe(rx.tap(() => {})), []],
   merge: [(orders, others) => rx.merge(orders, others), []],
   mergeWith: [(orders, others) => orders.pipe(rx.mergeWith(others)), []],
+  partition: [(orders) => rx.merge(...rx.partition(orders, ({ value }) => value > 0)), []],
   'mergeMap to an array': [(orders) => orders.pipe(rx.mergeMap((order) => [order, order])), []],
   'concatMap to of': [(orders) => orders.pipe(rx.concatMap((order) => rx.of(order))), []],
   'mergeMap to a promise': [(orders) => orders.pipe(rx.mergeMap(async (order) => order)), ['ASYNC_GAP']],

@@ -2,6 +2,7 @@ import { describe, expect, test } from '@jest/globals'
 import { from, merge, Subject } from 'rxjs'
 import { json, local, process, record, type StreamRecord, sideOutput, toTopic, withWatermark } from 'tidemark'
 import { matchers, operatorLaws, runMarbles, testApp } from 'tidemark/testing'
+import { expectDrawn } from '../testing/docstring.js'
 
 expect.extend(matchers)
 
@@ -10,33 +11,64 @@ type Click = StreamRecord<string, any>
 /** The example of the docstring, with 10 ms for ten minutes. */
 const gone = () =>
   process<Click, StreamRecord<string, 'gone'>>(
-    ({ keyed, timers, emit }) => {
-      const last = keyed<string, number>()
+    ({ value, timers, emit }) => {
+      const last = value<number>()
       return {
         record(click) {
-          last.put(click.key, click.timestamp)
+          last.put(click.timestamp)
           timers.at(click.timestamp + 10, click.key)
         },
         timer(timestamp, key) {
-          if (last.get(key as string) === timestamp - 10) emit(record(key as string, 'gone', timestamp))
+          if (last.get() === timestamp - 10) emit(record(key, 'gone', timestamp))
         },
       }
     },
     { name: 'gone' },
   )
 
-test('its example: who has not been heard of for ten minutes, when others move time on', async () => {
-  await runMarbles({
-    source: 'a---b-a----------b-a-|',
-    out: '   -----------------x---(zw|)',
-    values: {
-      a: ['ann', 0],
-      b: ['bob', 0],
-      x: { key: 'ann', value: 'gone', timestamp: 16 },
-      z: { key: 'bob', value: 'gone', timestamp: 27 },
-      w: { key: 'ann', value: 'gone', timestamp: 29 },
+/** The same by the wall clock. */
+const goneByTheClock = () =>
+  process<Click, StreamRecord<string, 'gone'>>(({ value, wallTimers, wallTime, emit }) => {
+    const last = value<number>()
+    return {
+      record(click) {
+        last.put(wallTime())
+        wallTimers.at(wallTime() + 10, click.key)
+      },
+      wallTimer(timestamp, key) {
+        if (last.get() === timestamp - 10) emit(record(key, 'gone', timestamp))
+      },
+    }
+  })
+
+describe('its diagram: who has not been heard of for 10 ms', () => {
+  const source = 'a---b-a----------b-a-|'
+  const x = { key: 'ann', value: 'gone', timestamp: 16 }
+  test.each([
+    {
+      name: 'timers',
+      out: '-----------------x---(zw|)',
+      operator: gone,
+      values: {
+        x,
+        z: { key: 'bob', value: 'gone', timestamp: 27 },
+        w: { key: 'ann', value: 'gone', timestamp: 29 },
+      },
     },
-    pipeline: (s) => s.pipe(gone()),
+    {
+      name: 'wallTimers',
+      out: '--------------y-x----|',
+      operator: goneByTheClock,
+      values: { x, y: { key: 'bob', value: 'gone', timestamp: 14 } },
+    },
+  ])('$name', async ({ name, out, operator, values }) => {
+    expectDrawn('operators/process.ts', `in          ${source}`, `${name.padEnd(11)} ${out}`)
+    await runMarbles({
+      source,
+      out,
+      values: { a: ['ann', 0], b: ['bob', 0], ...values } as any,
+      pipeline: (s) => s.pipe(operator()),
+    })
   })
 })
 
@@ -140,7 +172,7 @@ describe('edges', () => {
             record: (r) => {
               if (r.value === 1) context.timers.at(r.timestamp + 10, r.key)
             },
-            timer: (timestamp, key) => context.emit(record(key as string, 'due', timestamp)),
+            timer: (timestamp, key) => context.emit(record(key, 'due', timestamp)),
           }),
           { name: 'alarm' },
         )
@@ -258,4 +290,158 @@ test('keyed state: size, entries in order of insertion, delete', () => {
     [2, ['b', 2], ['a', 1]],
     [1, ['a', 1]],
   ])
+})
+
+describe('value: the state of the present key', () => {
+  /** Counts by key, and tells the count of the timer's key when a timer fires. */
+  const counting = () =>
+    process<StreamRecord<string | null, number[]>, StreamRecord<string, number>>(
+      ({ value, timers, emit }) => {
+        const seen = value<number>('seen')
+        return {
+          record(r) {
+            if (r.value.length === 0) seen.delete()
+            else seen.put((seen.get() ?? 0) + 1)
+            for (const at of r.value) timers.at(at, r.key as string)
+          },
+          timer: (timestamp, key) => emit(record(key, seen.get() ?? 0, timestamp)),
+        }
+      },
+      { name: 'counting' },
+    )
+
+  test('is that of the record, or of the timer', async () => {
+    await runMarbles({
+      source: 'a-a-b-d-------b@50-',
+      out: '   --------------(pqr)',
+      values: {
+        a: ['ann', [20]],
+        b: ['bob', [30]],
+        d: ['dan', [40]],
+        p: { key: 'ann', value: 2, timestamp: 20 },
+        q: { key: 'bob', value: 2, timestamp: 30 },
+        r: { key: 'dan', value: 1, timestamp: 40 },
+      },
+      pipeline: (s) => s.pipe(counting()),
+    })
+  })
+
+  test('is deleted for that key alone', async () => {
+    await runMarbles({
+      source: '(abc@40)',
+      out: '   (pq)',
+      values: {
+        a: ['ann', [20]],
+        b: ['bob', [20]],
+        c: ['ann', []],
+        p: { key: 'ann', value: 0 },
+        q: { key: 'bob', value: 1 },
+      },
+      pipeline: (s) => s.pipe(counting()),
+    })
+  })
+
+  test('is keyed state under its part, and comes back after a restart', async () => {
+    const t = await testApp(
+      (app) => {
+        const stream = app.stream<number[]>('in', { value: json() })
+        app.run('out', stream.pipe(counting(), toTopic('out')))
+      },
+      { topics: { in: 1, out: 1 } },
+    )
+    await t.send('in', [
+      { key: 'ann', value: [20], timestamp: 1 },
+      { key: 'bob', value: [30], timestamp: 2 },
+    ])
+    await t.settle()
+    expect(await t.state('counting.seen')).toMatchObject([
+      { key: 'ann', value: 1 },
+      { key: 'bob', value: 1 },
+    ])
+    await t.crash()
+    await t.restart()
+    await t.send('in', { key: 'ann', value: [], timestamp: 50 })
+    await t.settle()
+    expect(await t.records('out')).toEqualRecords([
+      { key: 'ann', value: 0 },
+      { key: 'bob', value: 1 },
+    ])
+    expect(await t.state('counting.seen')).toMatchObject([{ key: 'bob', value: 1 }])
+    await t.stop()
+  })
+
+  const errorOf = (key: string | null, setup: Parameters<typeof process<StreamRecord<any, any>, unknown>>[0]) => {
+    let found: unknown
+    from([record(key, 1, 5, { topic: 't', offset: 2 })])
+      .pipe(process(setup, { name: 'mine' }))
+      .subscribe({ error: (error) => (found = error) })
+    return found
+  }
+
+  test('of a record without a key is BAD_KEY', () => {
+    const error = errorOf(null, ({ value }) => {
+      const one = value<number>()
+      return { record: () => one.put(1) }
+    })
+    expect(error).toMatchObject({ code: 'BAD_KEY', place: { operator: 'mine', topic: 't', offset: 2 } })
+  })
+
+  test('where no key is present is BAD_STATE, also once a record has been handled', async () => {
+    let later: (() => void) | undefined
+    const inSetup = errorOf('a', ({ value }) => {
+      value<number>().get()
+      return { record() {} }
+    })
+    expect(inSetup).toMatchObject({ code: 'BAD_STATE', message: expect.stringContaining('no key is present') })
+    errorOf('a', ({ value }) => {
+      const one = value<number>()
+      return {
+        record() {
+          later = () => one.put(1)
+        },
+      }
+    })
+    expect(later).toThrow(expect.objectContaining({ code: 'BAD_STATE' }))
+  })
+
+  test('that is first asked for after setup is BAD_STATE', () => {
+    expect(errorOf('a', (context) => ({ record: () => void context.value('n') }))).toMatchObject({
+      code: 'BAD_STATE',
+      message: expect.stringContaining("value('n') was first asked for after setup"),
+    })
+  })
+})
+
+describe('close', () => {
+  const closing = (closed: () => void) => process<Click, Click>(({ emit }) => ({ record: emit, close: closed }))
+
+  test('is called once: on unsubscribing, completion and error', () => {
+    const calls: string[] = []
+    const [running, failing] = [new Subject<Click>(), new Subject<Click>()]
+    const subscription = running.pipe(closing(() => calls.push('unsubscribed'))).subscribe()
+    running.next(record('a', 1, 1))
+    expect(calls).toEqual([])
+    subscription.unsubscribe()
+    from([record('a', 1, 1)])
+      .pipe(closing(() => calls.push('completed')))
+      .subscribe()
+    failing.pipe(closing(() => calls.push('errored'))).subscribe({ error: () => {} })
+    failing.error(new Error())
+    expect(calls).toEqual(['unsubscribed', 'completed', 'errored'])
+  })
+
+  test('and when the app stops', async () => {
+    let closed = 0
+    const t = await testApp(
+      (app) => {
+        const stream = app.stream<number>('in', { value: json() })
+        app.run('out', stream.pipe(closing(() => closed++)))
+      },
+      { topics: { in: 2 } },
+    )
+    // The planner's own have been closed by now.
+    const planned = closed
+    await t.stop()
+    expect(closed - planned).toBe(2)
+  })
 })

@@ -11,17 +11,23 @@ import {
   keyBy,
   mapAsync,
   mapValues,
+  matchPattern,
+  pattern,
+  process,
+  record,
   rollingAggregate,
   type Serde,
   type StreamRecord,
   streamTableJoin,
   sum,
   type Table,
+  type Timers,
   toTable,
   toTopic,
   tumblingWindow,
   type Window,
   type WindowedRecord,
+  withWatermark,
 } from 'tidemark'
 
 // Compiled with everything else (`npm run types`), never run.
@@ -126,6 +132,24 @@ const byId = app.stream('by-id', {
 })
 expectTypeOf(byId).toEqualTypeOf<Observable<StreamRecord<number, Order>>>()
 byId.pipe(toTopic('out', { key: json() }))
+
+// A watermark is a bound, or what records carry, or both; the source's record is known where the source is.
+app.stream('by-id', {
+  key: json<number>(),
+  value: json<Order>(),
+  watermark: { punctuated: (r) => r.key + r.value.amount },
+})
+app.stream<Order>('orders', {
+  value: json(),
+  watermark: { punctuated: ({ value }) => (value.amount > 5 ? value.amount : null), maxOutOfOrderness: '1s' },
+})
+orders.pipe(withWatermark({ punctuated: (r: StreamRecord<string, Order>) => r.value.amount }))
+// @ts-expect-error
+app.stream<Order>('orders', { value: json(), watermark: { punctuated: ({ value }) => value.userId } })
+// @ts-expect-error
+app.stream<Order>('orders', { value: json(), watermark: { idleTimeout: '1s' } })
+// @ts-expect-error
+orders.pipe(withWatermark({ punctuated: (r) => r.value.amount }))
 orders.pipe(
   keyBy((order) => order.value.amount),
   aggregate(count(), { name: 'by-amount' }),
@@ -168,3 +192,76 @@ orders.pipe(streamTableJoin(numbered, (order) => order))
 // A filter of rxjs would lose a table's deletes: a table's pipe doesn't take it.
 // @ts-expect-error
 users.pipe(filter(() => true))
+users.pipe
+
+// A processor's timers have the keys of its records, and so has the present one.
+byId.pipe(
+  process(({ timers, wallTimers, value, emit }) => {
+    const seen = value<Order>()
+    expectTypeOf(seen.get()).toEqualTypeOf<Order | undefined>()
+    expectTypeOf(wallTimers).toEqualTypeOf<Timers<number>>()
+    return {
+      record(order) {
+        expectTypeOf(order).toEqualTypeOf<StreamRecord<number, Order>>()
+        timers.at(order.timestamp + 1, order.key)
+        // @ts-expect-error
+        timers.at(order.timestamp + 1, 'a')
+      },
+      timer(timestamp, key) {
+        expectTypeOf(key).toEqualTypeOf<number>()
+        emit(record(key, 'late', timestamp))
+      },
+    }
+  }),
+)
+
+// What a pattern has matched, step by step: predicates see the steps before them, `select` all of them.
+type OrderRecord = StreamRecord<string, Order>
+const tried = pattern('small', (order: OrderRecord) => order.value.amount < 10)
+  .followedBy(
+    'more',
+    (order, { small, more }) => {
+      expectTypeOf(small).toEqualTypeOf<OrderRecord>()
+      expectTypeOf(more).toEqualTypeOf<readonly OrderRecord[]>()
+      return order.value.amount < small.value.amount
+    },
+    { times: [1, 3] },
+  )
+  .notFollowedBy('none', (order, matched) => {
+    expectTypeOf(matched).toEqualTypeOf<{ readonly small: OrderRecord; readonly more: readonly OrderRecord[] }>()
+    return order.value.amount === 0
+  })
+  .followedBy(
+    'large',
+    (order, matched) => {
+      expectTypeOf(order).toEqualTypeOf<OrderRecord>()
+      // @ts-expect-error
+      matched.large
+      return order.value.amount > 100
+    },
+    { within: '1m' },
+  )
+  .within('5m')
+const found = orders.pipe(
+  matchPattern(tried, {
+    name: 'tried',
+    select({ small, more, large }) {
+      expectTypeOf(more).toEqualTypeOf<readonly OrderRecord[]>()
+      return [small.value.amount, large.value.amount]
+    },
+  }),
+)
+expectTypeOf(found).toEqualTypeOf<Observable<StreamRecord<string, number[]>>>()
+expectTypeOf(orders.pipe(matchPattern(tried))).toEqualTypeOf<
+  Observable<
+    StreamRecord<
+      string,
+      { readonly small: OrderRecord; readonly more: readonly OrderRecord[]; readonly large: OrderRecord }
+    >
+  >
+>()
+// A pattern over other records; a time limit that is none.
+// @ts-expect-error
+byId.pipe(matchPattern(tried))
+// @ts-expect-error
+tried.within('5 minutes')
