@@ -10,6 +10,16 @@ export { min } from './aggregates/min.js'
 export { reduce } from './aggregates/reduce.js'
 export { sum } from './aggregates/sum.js'
 export { type App, type AppOptions, createApp, type StreamOptions, type TableOptions } from './app/app.js'
+export type {
+  ExplainRequest,
+  Explanation,
+  Hold,
+  HoldRule,
+  PartitionState,
+  SourceState,
+  TaskExplanation,
+  WriterState,
+} from './app/explanation.js'
 export type { AppState, AppStats, TaskStats } from './app/runtime.js'
 export { type EmbeddedOptions, embedded } from './brokers/embedded.js'
 export { type StreamTableJoinOptions, streamTableJoin } from './joins/streamTableJoin.js'
@@ -44,9 +54,9 @@ export { memory } from './stores/memory.js'
 export type { Change } from './tables/change.js'
 export type { Table } from './tables/table.js'
 export { toTable } from './tables/toTable.js'
-export type { DropReason } from './task/definition.js'
+export type { DropReason, Waiting } from './task/definition.js'
 export { local } from './task/local.js'
-export type { WatermarkOptions } from './task/watermark.js'
+export type { AlignmentOptions, WatermarkOptions } from './task/watermark.js'
 export type { InWindow } from './windows/inWindow.js'
 export { type RollingOptions, rollingAggregate } from './windows/rollingAggregate.js'
 export { tumblingWindow, type WindowOptions } from './windows/tumblingWindow.js'

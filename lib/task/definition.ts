@@ -134,8 +134,8 @@ export interface OperatorContext<Out> {
   /** Where this definition writes; only in an app. */
   target(): TopicTarget
   write(write: TopicWrite): void
-  /** Highest timestamp accepted and watermark, as an exchange passes them on. */
-  readonly streamTime: number
+  /** As an exchange passes them on. */
+  toldTime(): number
   readonly hasWatermark: boolean
 }
 

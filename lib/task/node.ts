@@ -134,6 +134,9 @@ export class Node implements OperatorContext<unknown> {
   streamTime = Number.NEGATIVE_INFINITY
   private cached = Number.NEGATIVE_INFINITY
   private version = -1
+  private capped = Number.POSITIVE_INFINITY
+  private capVersion = -1
+  private origins: readonly Node[] | undefined
   /** What its time was when the running advance began. */
   heldTime = Number.NEGATIVE_INFINITY
   private readonly firings: Firing[] = []
@@ -181,7 +184,7 @@ export class Node implements OperatorContext<unknown> {
   /** Finds out what stands before it (windows, watermarks), then lets the definition set up its handlers. */
   ready(): void {
     this.checkWindowing()
-    const timed = this.inputs.filter((input) => !this.definition.untimed.includes(input.index))
+    const timed = this.timed()
     const marked = timed.filter((input) =>
       input.edges.length === 0
         ? input.entry.declared !== undefined
@@ -191,7 +194,7 @@ export class Node implements OperatorContext<unknown> {
     if (this.hasWatermark && this.source === undefined) this.checkAllMarked(timed)
     this.isCapped =
       !this.hasWatermark &&
-      (this.source?.carried === true || this.inputs.some((input) => input.edges.some((edge) => edge.from.isCapped)))
+      (this.source?.carried === true || timed.some((input) => input.edges.some((edge) => edge.from.isCapped)))
     const restored = this.scope.restoredTime(this)
     if (restored !== undefined) this.streamTime = restored
     this.version = -1
@@ -356,11 +359,63 @@ export class Node implements OperatorContext<unknown> {
     return least
   }
 
+  /** The lowest stream time of the upstream tasks: over all ways, of which a diamond of diamonds has very many. */
   cap(): number {
     if (this.source !== undefined) return this.source.cap
-    let least = Number.POSITIVE_INFINITY
-    for (const input of this.inputs) least = Math.min(least, input.cap())
-    return least
+    if (this.capVersion !== this.scope.version) {
+      let least = Number.POSITIVE_INFINITY
+      for (const input of this.timed()) least = Math.min(least, input.cap())
+      this.capVersion = this.scope.version
+      this.capped = least
+    }
+    return this.capped
+  }
+
+  /**
+   * How far time is for the readers of an exchange that this node writes. In stream time it is the time of the sources before it: what its upstream
+   * tasks have told, and the newest of what it reads itself; or less, if an operator that goes by time stands between. +Infinity: nothing has come, and
+   * nothing is on its way.
+   */
+  toldTime(): number {
+    if (this.hasWatermark) return this.time()
+    this.origins ??= this.findOrigins()
+    let told = Number.POSITIVE_INFINITY
+    let newest: number | undefined
+    for (const origin of this.origins) {
+      const { source } = origin
+      if (source === undefined) told = Math.min(told, origin.resultTime())
+      else if (source.carried) told = Math.min(told, source.cap)
+      else if (!source.isSilent) newest = Math.max(newest ?? Number.NEGATIVE_INFINITY, origin.streamTime)
+    }
+    if (newest === undefined) return told
+    // A record may have got a later timestamp on its way.
+    return told === Number.POSITIVE_INFINITY ? Math.max(newest, this.streamTime) : Math.min(told, newest)
+  }
+
+  /** The smallest timestamp that its results may still have. */
+  private resultTime(): number {
+    if (this.streamTime === Number.NEGATIVE_INFINITY) return this.toldTime()
+    const time = this.time()
+    return this.handlers.holds === undefined ? time : this.handlers.holds(time)
+  }
+
+  /** The sources before it, or the last operators before it that go by time. */
+  private findOrigins(): Node[] {
+    const found = new Set<Node>()
+    const seen = new Set<Node>()
+    const visit = (node: Node): void => {
+      if (seen.has(node)) return
+      seen.add(node)
+      if (node !== this && (node.source !== undefined || node.definition.usesTime)) found.add(node)
+      else for (const input of node.timed()) for (const edge of input.edges) visit(edge.from)
+    }
+    visit(this)
+    return [...found]
+  }
+
+  /** Inputs whose time counts: not a table's. */
+  private timed(): readonly Input[] {
+    return this.inputs.filter((input) => !this.definition.untimed.includes(input.index))
   }
 
   /** Whether advances fire it, rather than its own records. */
