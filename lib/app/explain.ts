@@ -15,7 +15,7 @@ import type {
   WriterState,
 } from './explanation.js'
 import { explanationText } from './explanationText.js'
-import { holdsOf, type Writers } from './holds.js'
+import { holdsOf, type Surroundings } from './holds.js'
 import type { Plan, PlanNode, PlannedSource } from './plan.js'
 import type { Reader, TaskScope } from './taskScope.js'
 
@@ -37,7 +37,8 @@ export interface Explainable {
 export function explain(request: ExplainRequest, app: Explainable): Explanation {
   const { definition, subTopology } = find(request.operator, app.plan)
   const { window, key } = request
-  const writers: Writers = new Map(app.tasks.map((task) => [task.info.writer, task]))
+  const writers = new Map(app.tasks.map((task) => [task.info.writer, task]))
+  const around: Surroundings = { writers, waitsFor: app.waitsFor }
   const owner = key === undefined ? undefined : ownerOf(key, subTopology, app)
   const ids = app.tasksOf(subTopology).filter((id) => owner === undefined || id === `${subTopology}_${owner}`)
   let ends: number | undefined
@@ -55,7 +56,7 @@ export function explain(request: ExplainRequest, app: Explainable): Explanation 
         isOpen: ends === undefined ? undefined : time < ends,
         nextDue: node.due,
         waiting: key === undefined ? [] : [...node.waiting(key), ...windowsOf(node, key, windowing)],
-        heldBy: holdsOf(node, task, writers),
+        heldBy: holdsOf(node, task, around),
         sources: sourcesOf(node, task).map((reader) => sourceState(reader, task, writers)),
         waitsFor: app.waitsFor(task),
       }
@@ -125,7 +126,7 @@ function sourcesOf(node: Node, task: TaskScope): Reader[] {
   return task.readers.filter((reader) => seen.has(reader.node))
 }
 
-function sourceState(reader: Reader, task: TaskScope, writers: Writers): SourceState {
+function sourceState(reader: Reader, task: TaskScope, writers: Surroundings['writers']): SourceState {
   const { topic } = reader.planned
   const source = reader.time
   return {
