@@ -414,7 +414,7 @@ export class Node implements OperatorContext<unknown> {
   }
 
   /** Inputs whose time counts: not a table's. */
-  private timed(): readonly Input[] {
+  timed(): readonly Input[] {
     return this.inputs.filter((input) => !this.definition.untimed.includes(input.index))
   }
 
