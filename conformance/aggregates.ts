@@ -23,9 +23,13 @@ const aggregated =
     const window = windowOf(fields)
     const emit = fields.optionalText('emit')
     if (emit !== undefined && emit !== 'onWindowClose') throw fields.error(`emit may be onWindowClose, got ${emit}`)
-    const { name } = fields.store()
+    const { name, retentionMs } = fields.store()
     const results = (window === undefined ? stream : stream.pipe(window.declare)).pipe(
-      aggregate(aggregatorOf(fields), { name, emit: emit === undefined ? 'update' : 'close' }),
+      aggregate(aggregatorOf(fields), {
+        name,
+        emit: emit === undefined ? 'update' : 'close',
+        ...(window !== undefined && retentionMs !== undefined && { retention: retentionMs }),
+      }),
     ) as AnyStream
     const node: TableNode = {
       is: 'table',
@@ -36,6 +40,12 @@ const aggregated =
     graph.store(name, node, fields)
     return node
   }
+
+/** How sessions merge, if the node says it. */
+function mergeOf(fields: NodeFields): Pick<AnyAggregator, 'merge'> {
+  const merger = fields.optionalExpression('sessionMerger', ['key', 'left', 'right'])
+  return merger === undefined ? {} : { merge: (left, right, key) => merger({ key: key as Json, left, right }) }
+}
 
 /** Grouped streams, and what becomes of them. */
 export const aggregates: Family = {
@@ -63,6 +73,7 @@ export const aggregates: Family = {
     return {
       init: () => initializer({}),
       add: (agg, record) => aggregator({ ...variablesOf(record), agg }),
+      ...mergeOf(fields),
     }
   }),
 }

@@ -1,5 +1,5 @@
 import type { Observable } from 'rxjs'
-import { json, keyBy, type StreamRecord, string, type Table, type Window } from 'tidemark'
+import { type GlobalTable, json, keyBy, type StreamRecord, string, type Table, type Window } from 'tidemark'
 import type { Evaluate, Variable, Variables } from './expression.js'
 import type { Given, Json } from './json.js'
 import type { NodeFields } from './nodeFields.js'
@@ -42,7 +42,7 @@ export interface GroupedTableNode {
 
 export interface GlobalTableNode {
   readonly is: 'global table'
-  readonly table: AnyTable
+  readonly table: GlobalTable<string, Given>
 }
 
 export type Built = StreamNode | GroupedNode | TableNode | GroupedTableNode | GlobalTableNode
@@ -50,7 +50,8 @@ export type Built = StreamNode | GroupedNode | TableNode | GroupedTableNode | Gl
 /** Where a topology gets its topics from, and where its results go. */
 export interface Sources {
   stream(topic: string): AnyStream
-  table(topic: string, options: { readonly name?: string; readonly historyMs?: number }): AnyTable
+  table(topic: string, options: { readonly name?: string; readonly history?: number }): AnyTable
+  globalTable(topic: string): GlobalTable<string, Given>
   to(name: string, topic: string, stream: AnyStream): void
   /** Something that nothing reads. */
   run(name: string, stream: Observable<unknown>): void

@@ -96,8 +96,8 @@ const drops = ({ app, result }: TestApp<Topology>): number =>
 function sourcesOf(app: App): Sources {
   return {
     stream: (topic) => app.stream<Json>(topic, { value: json() }) as AnyStream,
-    table: (topic, { name }) =>
-      app.table<Given>(topic, { value: json(), ...(name !== undefined && { name }) }) as AnyTable,
+    table: (topic, options) => app.table<Given>(topic, { value: json(), ...options }) as AnyTable,
+    globalTable: (topic) => app.globalTable<Given>(topic, { value: json() }),
     to: (name, topic, stream) => app.run(name, stream.pipe(toTopic(topic, { value: json() }))),
     run: (name, stream) => app.run(name, stream),
   }

@@ -1,5 +1,5 @@
-import { filter, map, merge, mergeMap } from 'rxjs'
-import { mapValues } from 'tidemark'
+import { filter, map, merge } from 'rxjs'
+import { flatMap, mapValues, selectKey, split } from 'tidemark'
 import {
   type AnyRecord,
   type AnyStream,
@@ -61,7 +61,13 @@ export const streams: Family = {
   selectKey(fields, _, graph) {
     const { stream } = graph.from(fields, 'stream')
     const key = fields.expression('key', OF_RECORD)
-    return made(stream.pipe(map((record) => rekeyed(record, keyFrom(key, variablesOf(record)), record.value))), true)
+    return made(
+      stream.pipe(
+        selectKey((record) => keyFrom(key, variablesOf(record))),
+        map((record) => rekeyed(record, record.key, record.value)),
+      ),
+      true,
+    )
   },
 
   flatMap(fields, _, graph) {
@@ -73,7 +79,7 @@ export const streams: Family = {
     }))
     return made(
       stream.pipe(
-        mergeMap((record) => {
+        flatMap((record: AnyRecord) => {
           const variables = variablesOf(record)
           return entries
             .filter(({ when }) => holds(when, variables))
@@ -92,7 +98,7 @@ export const streams: Family = {
     }))
     return made(
       stream.pipe(
-        mergeMap((record) => {
+        flatMap((record: AnyRecord) => {
           const variables = variablesOf(record)
           return entries
             .filter(({ when }) => holds(when, variables))
@@ -120,10 +126,16 @@ export const streams: Family = {
     const rest = fields.take('default')
     if (rest !== null && rest !== undefined && typeof rest !== 'string')
       throw fields.error('default must be a name or null')
-    const place = (record: AnyRecord) => cases.findIndex(({ predicate }) => holds(predicate, variablesOf(record)))
-    const branch = (wanted: number) => made(stream.pipe(filter((record) => place(record) === wanted)), isRekeyed)
-    const branches: Branches = Object.fromEntries(cases.map(({ name }, index) => [name, branch(index)]))
-    return { branches: typeof rest === 'string' ? { ...branches, [rest]: branch(-1) } : branches }
+    // By number: any name will do in the format, and ours has one of its own for the rest.
+    const taken = cases.map(
+      ({ predicate }, index) =>
+        [`case ${index}`, (record: AnyRecord) => holds(predicate, variablesOf(record))] as const,
+    )
+    const streams = split(stream, Object.fromEntries(taken))
+    const branches: Branches = Object.fromEntries(
+      cases.map(({ name }, index) => [name, made(streams[`case ${index}`] as AnyStream, isRekeyed)]),
+    )
+    return { branches: typeof rest === 'string' ? { ...branches, [rest]: made(streams.rest, isRekeyed) } : branches }
   },
 
   repartition(fields, id, graph) {

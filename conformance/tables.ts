@@ -1,11 +1,10 @@
 import { map } from 'rxjs'
-import { type Change, NO_HEADERS, toTable } from 'tidemark'
-import type { AnyRecord, AnyStream, Family, TableNode } from './graph.js'
-import type { Given } from './json.js'
+import { toStream, toTable } from 'tidemark'
+import type { AnyStream, Family, GlobalTableNode, TableNode } from './graph.js'
 import type { StoreFields } from './nodeFields.js'
 
 const historyOf = (store: StoreFields | undefined) =>
-  store?.historyRetentionMs === undefined ? {} : { historyMs: store.historyRetentionMs }
+  store?.historyRetentionMs === undefined ? {} : { history: store.historyRetentionMs }
 
 /** Tables: from topics and streams, and back to streams. */
 export const tables: Family = {
@@ -18,10 +17,16 @@ export const tables: Family = {
     return node
   },
 
+  globalTable(fields, _, graph) {
+    const node: GlobalTableNode = { is: 'global table', table: graph.sources.globalTable(fields.text('topic')) }
+    graph.store(fields.store().name, node, fields)
+    return node
+  },
+
   toTable(fields, id, graph) {
     const store = fields.optionalStore()
     const stream = graph.byKey(graph.from(fields, 'stream'), `${id}-by-key`)
-    const table = toTable(store?.name, stream)
+    const table = toTable(store?.name, stream, historyOf(store))
     const node: TableNode = { is: 'table', table, endShift: 0 }
     graph.store(store?.name, node, fields)
     return node
@@ -32,7 +37,7 @@ export const tables: Family = {
 
 /** A table's changes as records, with windows as Kafka Streams shows them. */
 function streamOf({ table, results, endShift }: TableNode): AnyStream {
-  const stream = results ?? table.changes().pipe(map(recordOf))
+  const stream: AnyStream = results ?? table.pipe(toStream())
   if (endShift === 0) return stream
   return stream.pipe(
     map(({ window, ...record }) =>
@@ -40,13 +45,3 @@ function streamOf({ table, results, endShift }: TableNode): AnyStream {
     ),
   )
 }
-
-const recordOf = ({ key, value, timestamp }: Change<string, Given>): AnyRecord => ({
-  key,
-  value,
-  timestamp,
-  topic: '',
-  partition: 0,
-  offset: 0,
-  headers: NO_HEADERS,
-})

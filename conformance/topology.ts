@@ -1,4 +1,5 @@
 import { aggregates } from './aggregates.js'
+import { derivedTables } from './derivedTables.js'
 import type { TopologyNode } from './format.js'
 import { type Family, type GlobalTableNode, Graph, type Sources, type TableNode } from './graph.js'
 import { joins } from './joins.js'
@@ -6,7 +7,7 @@ import { NodeFields } from './nodeFields.js'
 import { streams } from './streams.js'
 import { tables } from './tables.js'
 
-const FAMILIES: Family = { ...streams, ...aggregates, ...tables, ...joins }
+const FAMILIES: Family = { ...streams, ...aggregates, ...tables, ...derivedTables, ...joins }
 
 /** A topology as pipelines of ours. */
 export interface Topology {

@@ -8,13 +8,15 @@ import { show, TidemarkError } from '../record/errors.js'
 import type { Key } from '../record/key.js'
 import type { StreamRecord } from '../record/record.js'
 import { type KeySerde, type Serde, string } from '../record/serde.js'
+import { GlobalRows, type GlobalTable, globalTableOf } from '../tables/globalTable.js'
 import type { Table } from '../tables/table.js'
-import { tableOf } from '../tables/toTable.js'
+import { type HistoryOptions, historyOf, tableOf } from '../tables/toTable.js'
 import { definitionOf } from '../task/current.js'
 import type { AnyRecord, BadRecordPolicy, Definition, SourceRole } from '../task/definition.js'
 import { define } from '../task/operate.js'
 import { type WatermarkOptions, watermarkOf } from '../task/watermark.js'
 import { describeMermaid, describeText } from './describe.js'
+import type { GlobalTopic } from './globalReader.js'
 import { type Plan, planApp, type Root } from './plan.js'
 import { type AppState, type AppStats, Runtime } from './runtime.js'
 
@@ -30,6 +32,11 @@ export interface AppOptions {
   readonly watermarkInterval?: Duration
   /** Records read ahead of a partition before it is paused; it resumes at a quarter. Default 20,000. */
   readonly maxBufferedRecords?: number
+  /**
+   * How long a task that reads several partitions waits for one that has nothing to read, before it goes on with the others, in the order of
+   * timestamps among them. Default 0. One that is known to have more is waited for in any case.
+   */
+  readonly maxTaskIdle?: Duration
   /** Longest run of records before I/O gets its turn. Default 5 ms. */
   readonly slice?: Duration
   /** Tells several members of one app in one process apart. */
@@ -49,14 +56,19 @@ interface TopicOptions<K, V> {
 }
 
 /** `key`: the serde of keys. Default for keys that are strings: UTF-8. */
-export type StreamOptions<K, V> = TopicOptions<K, V> & KeySerde<K> & { readonly watermark?: WatermarkOptions }
+export type StreamOptions<K, V> = TopicOptions<K, V> &
+  KeySerde<K> & { readonly watermark?: WatermarkOptions<StreamRecord<K, V>> }
 
 /** The values of a table are never null: null deletes. `key` as for a stream. */
 export type TableOptions<K, V> = TopicOptions<K, V> &
-  KeySerde<K> & {
+  KeySerde<K> &
+  HistoryOptions & {
     /** Names the state, and lets it be read from outside. Without it the table keeps rows only if what follows needs them, under the topic's name. */
     readonly name?: string
   }
+
+/** The values of a table are never null: null deletes. `key` as for a stream. */
+export type GlobalTableOptions<K, V> = TopicOptions<K, V> & KeySerde<K>
 
 /** A pipeline with its broker, store and id; what runs. */
 export interface App {
@@ -65,6 +77,11 @@ export interface App {
   stream<V, K extends Key = string>(topic: string, options: StreamOptions<K, V>): Observable<StreamRecord<K, V>>
   /** A topic as a table: each record an upsert, a null value a delete. */
   table<V, K extends Key = string>(topic: string, options: TableOptions<K, V>): Table<K, V>
+  /**
+   * A topic as a table of which this instance has all rows, whatever the partitions of its tasks. It is read from its start, before the first task
+   * begins, each time that the app starts, and then kept up to date; nothing of it is in a checkpoint. Null keys are counted as dropped.
+   */
+  globalTable<V, K extends Key = string>(topic: string, options: GlobalTableOptions<K, V>): GlobalTable<K, V>
   /** Adds a pipeline that `start` will run. The name is shown in the plan. */
   run(name: string, pipeline: Observable<unknown>): void
   /**
@@ -123,6 +140,7 @@ export function createApp(options: AppOptions): App {
   const owner = {}
   const roots: Root[] = []
   const streams: Definition[] = []
+  const globals: GlobalTopic[] = []
   const exactlyOnce = options.broker.transactional
   const runtime = new Runtime({
     id: options.id,
@@ -134,18 +152,21 @@ export function createApp(options: AppOptions): App {
     commitMs: durationMs(options.commitInterval ?? (exactlyOnce ? 100 : 1_000), 'createApp: commitInterval', 1),
     watermarkMs: durationMs(options.watermarkInterval ?? 1_000, 'createApp: watermarkInterval', 1),
     sliceMs: durationMs(options.slice ?? 5, 'createApp: slice', 1),
+    maxTaskIdleMs: durationMs(options.maxTaskIdle ?? 0, 'createApp: maxTaskIdle'),
     maxBuffered: atLeastOne(options.maxBufferedRecords ?? 20_000),
     plan,
+    globals,
   })
 
   function plan(): Plan {
-    return planApp(options.id, owner, roots, streams, options.store.durable)
+    const tables = globals.map(({ role }) => role.topic)
+    return planApp(options.id, owner, roots, streams, tables, options.store.durable)
   }
 
-  function source<K, V>(topic: string, given: StreamOptions<K, V>, what: string): Observable<StreamRecord<K, V>> {
+  function roleOf<K, V>(topic: string, given: StreamOptions<K, V>, what: string): SourceRole {
     if (runtime.state !== 'created')
       throw new TidemarkError('BAD_OPTION', `app.${what}: streams are made before start`, { app: options.id, topic })
-    const role: SourceRole = {
+    return {
       is: 'source',
       app: owner,
       topic,
@@ -155,6 +176,21 @@ export function createApp(options: AppOptions): App {
       watermark: given.watermark === undefined ? undefined : watermarkOf(given.watermark, `app.${what} ${topic}`),
       badRecords: given.badRecords ?? 'fail',
     }
+  }
+
+  /** A delete has no value to take the timestamp from. */
+  function tableOptions<K, V>(given: TableOptions<K, V> | GlobalTableOptions<K, V>): StreamOptions<K | null, V | null> {
+    const { timestamp } = given
+    return {
+      ...given,
+      ...(timestamp !== undefined && {
+        timestamp: (record) => (record.value === null ? record.timestamp : timestamp(record as StreamRecord<K, V>)),
+      }),
+    } as StreamOptions<K | null, V | null>
+  }
+
+  function source<K, V>(topic: string, given: StreamOptions<K, V>, what: string): Observable<StreamRecord<K, V>> {
+    const role = roleOf(topic, given, what)
     const stream = define<never, StreamRecord<K, V>>('source', [], () => ({ record() {} }), { role })
     streams.push(definitionOf(stream) as Definition)
     return stream
@@ -164,18 +200,15 @@ export function createApp(options: AppOptions): App {
     id: options.id,
     stream: (topic, given) => source(topic, given, 'stream'),
     table<V, K extends Key = string>(topic: string, given: TableOptions<K, V>): Table<K, V> {
-      const { timestamp } = given
-      const rows = source<K | null, V | null>(
-        topic,
-        {
-          ...given,
-          ...(timestamp !== undefined && {
-            timestamp: (record) => (record.value === null ? record.timestamp : timestamp(record as StreamRecord<K, V>)),
-          }),
-        } as StreamOptions<K | null, V | null>,
-        'table',
-      )
-      return tableOf<K, V>(given.name ?? topic, given.name !== undefined, rows)
+      const history = historyOf(given, `app.table ${topic}`)
+      const rows = source<K | null, V | null>(topic, tableOptions(given), 'table')
+      return tableOf<K, V>(given.name ?? topic, given.name !== undefined, rows, history)
+    },
+    globalTable<V, K extends Key = string>(topic: string, given: GlobalTableOptions<K, V>): GlobalTable<K, V> {
+      const role = roleOf(topic, tableOptions(given), 'globalTable')
+      const rows = new GlobalRows<V>()
+      globals.push({ role, rows: rows as GlobalRows<unknown> })
+      return globalTableOf<K, V>(topic, rows)
     },
     run(name, pipeline) {
       if (runtime.state !== 'created')

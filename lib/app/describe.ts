@@ -11,6 +11,7 @@ export function describeText(plan: Plan): string {
     }
     if (sub.states.length > 0) lines.push(`    states: ${sub.states.join(', ')}`)
   }
+  if (plan.globalTables.length > 0) lines.push(`  global tables: ${plan.globalTables.join(', ')}`)
   return lines.join('\n')
 }
 

@@ -3,8 +3,9 @@ import { TidemarkError } from '../record/errors.js'
 import type { Key } from '../record/key.js'
 import type { StreamRecord } from '../record/record.js'
 import { readStamps, type TimeStamp, withoutStamps } from '../record/stamp.js'
+import { badTimestamp, isTimestamp } from '../record/timestamp.js'
 import type { ExchangeRole, SourceRole } from '../task/definition.js'
-import { badTimestamp, isTimestamp } from '../task/local.js'
+import type { AlignedPartition } from './alignment.js'
 
 /** What a task has of one partition and hasn't handled yet, with its place in the log. */
 export class PartitionQueue {
@@ -17,6 +18,10 @@ export class PartitionQueue {
   /** The log's end as last heard of. */
   end: number
   isPaused = false
+  /** Its place in the alignment group that its source names. */
+  aligned: AlignedPartition | undefined
+  /** Wall clock, ms: since when the task has found it empty and caught up. */
+  quietSince: number | undefined
   /** Decoded once, when its turn is weighed. */
   private decoded: StreamRecord<Key | null, unknown> | undefined
   private decodedBy: SourceRole | ExchangeRole | undefined

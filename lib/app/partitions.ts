@@ -32,19 +32,22 @@ export function resolvePartitions(
       counts.set(topic, count)
     }
   }
-  // Sub-topologies are numbered so that those that write an exchange come before those that read it.
-  for (const sub of plan.subTopologies) {
-    for (const source of sub.sources) {
-      if (!source.isInternal) continue
-      const found = existing.get(source.topic)
-      const wanted =
-        found ??
-        (source.definition.role as ExchangeRole).partitions ??
-        joinedWith(plan, source, counts) ??
-        tasksOf(plan, source.writtenBy as number, counts)
-      counts.set(source.topic, wanted)
-      if (found === undefined) missing.push({ topic: source.topic, partitions: wanted, keepsOld: true })
-    }
+  const open = plan.subTopologies.flatMap((sub) => sub.sources.filter((source) => source.isInternal))
+  const wantedBy = (source: PlannedSource) =>
+    existing.get(source.topic) ??
+    (source.definition.role as ExchangeRole).partitions ??
+    joinedWith(plan, source, counts) ??
+    (isKnown(plan, source.writtenBy as number, counts) ? tasksOf(plan, source.writtenBy as number, counts) : undefined)
+  while (open.length > 0) {
+    // Where exchanges go in a circle, one has to begin.
+    const next = Math.max(
+      0,
+      open.findIndex((source) => wantedBy(source) !== undefined),
+    )
+    const [source] = open.splice(next, 1) as [PlannedSource]
+    const wanted = wantedBy(source) ?? tasksOf(plan, source.writtenBy as number, counts)
+    counts.set(source.topic, wanted)
+    if (!existing.has(source.topic)) missing.push({ topic: source.topic, partitions: wanted, keepsOld: true })
   }
   for (const { operator, sources } of plan.coPartitioned) {
     const [first] = sources
@@ -70,6 +73,10 @@ function joinedWith(plan: Plan, source: PlannedSource, counts: ReadonlyMap<strin
   }
   return undefined
 }
+
+/** Whether the partition counts of all that a sub-topology reads are known. */
+const isKnown = (plan: Plan, subTopology: number, counts: ReadonlyMap<string, number>): boolean =>
+  plan.subTopologies[subTopology]?.sources.every((source) => counts.has(source.topic)) === true
 
 /** How many tasks a sub-topology has: as many as its widest source has partitions. */
 export function tasksOf(plan: Plan, subTopology: number, counts: ReadonlyMap<string, number>): number {

@@ -28,6 +28,8 @@ export interface SubTopology {
   /** What a task subscribes: the pipelines passed to `run`, and writing halves of exchanges. */
   readonly roots: readonly Observable<unknown>[]
   readonly sources: readonly PlannedSource[]
+  /** Topics of tables that are read first, up to where they ended when the task began. */
+  readonly bootstraps: readonly string[]
   readonly sinks: readonly string[]
   /** Topics of exchanges that it writes. */
   readonly exchanges: readonly string[]
@@ -46,6 +48,8 @@ export interface Plan {
   readonly app: string
   readonly nodes: ReadonlyMap<Definition, PlanNode>
   readonly subTopologies: readonly SubTopology[]
+  /** Topics of global tables. */
+  readonly globalTables: readonly string[]
   /** Equal for equal plans: topics, operators, names and edges. */
   readonly fingerprint: string
   /** Sets of sources (their topics) that must have equally many partitions, with the join that wants it. */
@@ -68,6 +72,7 @@ export function planApp(
   owner: object,
   roots: readonly Root[],
   streams: readonly Definition[],
+  globalTables: readonly string[],
   isDurable: boolean,
 ): Plan {
   const scope = new PlanScope(owner, isDurable)
@@ -107,13 +112,13 @@ export function planApp(
       )
     }
     checkKeys(app, scope)
-    return describePlan(app, scope)
+    return { ...describePlan(app, scope), globalTables }
   } finally {
     close()
   }
 }
 
-function describePlan(app: string, scope: PlanScope): Plan {
+function describePlan(app: string, scope: PlanScope): Omit<Plan, 'globalTables'> {
   const component = components(scope.order)
   const ids = numbered(scope, component)
   const idOf = (node: Node) => ids.get(component(node)) as number
@@ -171,6 +176,7 @@ function describePlan(app: string, scope: PlanScope): Plan {
         .filter(({ definition: { role } }) => role?.is === 'root' || role?.is === 'writer')
         .map((node) => observableOf(node.definition)),
       sources: nodes.flatMap((node) => planned.get(node) ?? []),
+      bootstraps: [...new Set(nodes.flatMap((node) => bootstrapsOf(node, app, planned)))],
       sinks: nodes.flatMap((node) => (node.definition.role?.is === 'sink' ? [node.definition.role.topic] : [])),
       exchanges: nodes.flatMap((node) =>
         node.definition.role?.is === 'writer' ? [topics.get(node.definition.role.exchange()) as string] : [],
@@ -195,7 +201,7 @@ function describePlan(app: string, scope: PlanScope): Plan {
   return { app, nodes, subTopologies, coPartitioned: pairs, fingerprint: fingerprint(nodes) }
 }
 
-/** Numbers for components: those that write an exchange come before those that read it. */
+/** Numbers for components: those that write an exchange come before those that read it, except where that goes in a circle. */
 function numbered(scope: PlanScope, component: (node: Node) => Node): Map<Node, number> {
   const ids = new Map<Node, number>()
   const entered = new Set<Node>()
@@ -242,6 +248,27 @@ function sourcesOf(node: Node): Node[] {
     : node.inputs.flatMap((input) => input.edges.flatMap((edge) => sourcesOf(edge.from)))
 }
 
+/** The topics that a join wants to be read before the other side's. */
+function bootstrapsOf(node: Node, app: string, planned: ReadonlyMap<Node, PlannedSource>): string[] {
+  const { bootstraps } = node.definition
+  if (bootstraps.length === 0) return []
+  const topics = (isWanted: (input: number) => boolean) =>
+    node.inputs
+      .filter((input) => isWanted(input.index))
+      .flatMap((input) => input.edges.flatMap((edge) => sourcesOf(edge.from)))
+      .flatMap((source) => planned.get(source)?.topic ?? [])
+  const first = topics((input) => bootstraps.includes(input))
+  const shared = topics((input) => !bootstraps.includes(input)).find((topic) => first.includes(topic))
+  if (shared !== undefined) {
+    throw new TidemarkError(
+      'BAD_OPTION',
+      `${node.definition.kind}: bootstrap: the table is made of ${shared}, and so are the records that would wait for it; leave bootstrap out`,
+      { app, operator: node.operator, topic: shared },
+    )
+  }
+  return first
+}
+
 const follows = (node: Node, source: Node): boolean =>
   node.inputs.some((input) => input.edges.some((edge) => edge.from === source || follows(edge.from, source)))
 
@@ -256,8 +283,8 @@ function exchangeTopics(app: string, scope: PlanScope): Map<Definition, string> 
     if (taken.has(name)) {
       throw new TidemarkError(
         'NAME_TAKEN',
-        `two exchanges would write to ${app}-${name}-repartition; name them: keyBy(…, { name: '${name}-2' })`,
-        { app, operator: 'keyBy' },
+        `two exchanges would write to ${app}-${name}-repartition; give each a name of its own, as in keyBy(…, { name: '${name}-2' })`,
+        { app, operator: node.definition.kind },
       )
     }
     taken.set(name, node)
@@ -285,7 +312,7 @@ function labelOf(definition: Definition, topics?: ReadonlyMap<Definition, string
   if (role?.is === 'source') return `source ${role.topic}`
   if (role?.is === 'sink') return `sink ${role.topic}`
   if (role?.is === 'exchange') return `source ${topics?.get(definition) ?? 'exchange'}`
-  if (role?.is === 'writer') return `keyBy ${topics?.get(role.exchange()) ?? 'exchange'}`
+  if (role?.is === 'writer') return `${kind} ${topics?.get(role.exchange()) ?? 'exchange'}`
   return name === undefined ? kind : `${kind} ${name}`
 }
 

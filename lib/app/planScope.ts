@@ -5,7 +5,7 @@ import type { AnyRecord, Definition, TaskInfo, TopicTarget } from '../task/defin
 import type { Input, Node } from '../task/node.js'
 import { Scope } from '../task/scope.js'
 import type { Checkpointed } from '../task/state.js'
-import { SourceTime } from '../task/watermark.js'
+import { SourceTime, type Watermark } from '../task/watermark.js'
 
 const NAME = /^[A-Za-z0-9._-]+$/
 
@@ -176,7 +176,7 @@ export class PlanScope extends Scope {
 }
 
 /** What a reader of an exchange has where the writing tasks have a watermark. */
-const CARRIED = { boundMs: 0, idleMs: Number.POSITIVE_INFINITY }
+const CARRIED: Watermark = { boundMs: 0, idleMs: Number.POSITIVE_INFINITY, punctuated: undefined, alignment: undefined }
 
 function proposeName(node: Node): string {
   const topics = new Set<string>()

@@ -14,12 +14,15 @@ import type { Clock } from '../ports/clock.js'
 import type { StoreAdapter, StoreChanges } from '../ports/store.js'
 import { TidemarkError } from '../record/errors.js'
 import type { DropReason } from '../task/definition.js'
+import { AlignmentGroup } from './alignment.js'
 import { Snapshot } from './checkpoint.js'
 import { describeText } from './describe.js'
+import { GlobalReader, type GlobalTableStats, type GlobalTopic } from './globalReader.js'
 import { PartitionQueue } from './partitionQueue.js'
 import { resolvePartitions, tasksOf } from './partitions.js'
 import type { Plan, SubTopology } from './plan.js'
 import { type TaskHost, TaskScope, taskId } from './taskScope.js'
+import { waitsFor } from './waitsFor.js'
 
 export type AppState = 'created' | 'starting' | 'rebalancing' | 'running' | 'stopping' | 'stopped' | 'failed'
 
@@ -35,11 +38,14 @@ export interface TaskStats {
   /** Records that have been read ahead and wait in memory. */
   readonly buffered: number
   readonly dropped: readonly { readonly operator: string; readonly reason: DropReason; readonly count: number }[]
+  /** Why it takes no record although there are some; undefined if it does, or there are none. */
+  readonly waitsFor: string | undefined
 }
 
 export interface AppStats {
   readonly state: AppState
   readonly tasks: readonly TaskStats[]
+  readonly globalTables: readonly GlobalTableStats[]
   readonly checkpoints: number
 }
 
@@ -53,8 +59,10 @@ export interface RuntimeOptions {
   readonly commitMs: number
   readonly watermarkMs: number
   readonly sliceMs: number
+  readonly maxTaskIdleMs: number
   readonly maxBuffered: number
   readonly plan: () => Plan
+  readonly globals: readonly GlobalTopic[]
 }
 
 /** More slots would mean more transactions at a time than a broker likes. */
@@ -63,6 +71,13 @@ const MAX_SLOTS = 16
 const MAX_UNSENT = 20_000
 /** How long `start` waits for tasks before it leaves the rest to `state$`. */
 const START_MS = 5_000
+
+/** A task of this process, with the topics of which it has a partition. */
+interface Assigned {
+  readonly sub: number
+  readonly partition: number
+  readonly topics: string[]
+}
 
 const keyOf = ({ topic, partition }: TopicPartition) => `${partition}/${topic}`
 
@@ -78,12 +93,17 @@ export class Runtime implements TaskHost, ConsumerListener {
   private counts = new Map<string, number>()
   private slots = 1
   private readonly tasks = new Map<string, TaskScope>()
+  /** Tasks that have been assigned and don't run yet. */
+  private readonly opening = new Set<string>()
   private readonly queues = new Map<string, { queue: PartitionQueue; task: TaskScope }>()
   private consumer: Consumer | undefined
   private producer: Producer | undefined
+  private globals: GlobalReader | undefined
   private readonly slotProducers = new Map<number, TransactionalProducer>()
+  private readonly alignments = new Map<string, AlignmentGroup>()
   private isScheduled = false
   private turn = 0
+  slice = 0
   private readonly cancels = new Set<() => void>()
   private committing: Promise<void> = Promise.resolve()
   private checkpoints = 0
@@ -167,6 +187,12 @@ export class Runtime implements TaskHost, ConsumerListener {
       this.producer = producer
       this.opened.push(() => producer.close())
     }
+    const globals = new GlobalReader(this.options.id, broker, this.options.globals, (error, fatal) =>
+      this.error(error, fatal),
+    )
+    this.globals = globals
+    this.opened.push(() => globals.close())
+    await globals.open()
   }
 
   private async join(broker: Broker): Promise<void> {
@@ -257,6 +283,7 @@ export class Runtime implements TaskHost, ConsumerListener {
     }
     for (const task of this.tasks.values()) task.close()
     this.tasks.clear()
+    this.opening.clear()
     this.queues.clear()
     const { consumer } = this
     if (consumer !== undefined) await attempt(() => consumer.close())
@@ -303,7 +330,17 @@ export class Runtime implements TaskHost, ConsumerListener {
 
   async assigned(partitions: readonly TopicPartition[]): Promise<readonly Position[]> {
     if (!this.isActive) return []
-    const wanted = new Map<string, { sub: number; partition: number; topics: string[] }>()
+    const wanted = this.tasksOf(partitions)
+    for (const id of wanted.keys()) this.opening.add(id)
+    try {
+      return await this.openTasks(partitions, wanted)
+    } finally {
+      for (const id of wanted.keys()) this.opening.delete(id)
+    }
+  }
+
+  private tasksOf(partitions: readonly TopicPartition[]): Map<string, Assigned> {
+    const wanted = new Map<string, Assigned>()
     for (const { topic, partition } of partitions) {
       for (const sub of this.plan.subTopologies) {
         if (!sub.sources.some((source) => source.topic === topic)) continue
@@ -313,6 +350,13 @@ export class Runtime implements TaskHost, ConsumerListener {
         else if (!task.topics.includes(topic)) task.topics.push(topic)
       }
     }
+    return wanted
+  }
+
+  private async openTasks(
+    partitions: readonly TopicPartition[],
+    wanted: ReadonlyMap<string, Assigned>,
+  ): Promise<readonly Position[]> {
     if (this.options.isTransactional) {
       for (const slot of new Set([...wanted.values()].map(({ partition }) => partition % this.slots)))
         await this.openSlot(slot)
@@ -327,8 +371,10 @@ export class Runtime implements TaskHost, ConsumerListener {
       ]),
     )
     const positions: Position[] = []
-    for (const { sub, partition, topics } of wanted.values())
+    for (const [id, { sub, partition, topics }] of wanted) {
       positions.push(...(await this.openTask(sub, partition, topics, ranges, committed)))
+      this.opening.delete(id)
+    }
     if (this.isActive) {
       this.state$.next('running')
       this.hasAssigned?.()
@@ -439,6 +485,8 @@ export class Runtime implements TaskHost, ConsumerListener {
       await producer.close()
     }
     if (this.tasks.size === 0 && this.isActive) this.state$.next('rebalancing')
+    // Those that have left are waited for no longer.
+    this.wake()
   }
 
   batch(batch: RawBatch): void {
@@ -476,12 +524,16 @@ export class Runtime implements TaskHost, ConsumerListener {
     const until = this.clock.now() + this.options.sliceMs
     const isOver = () => this.clock.now() >= until
     const tasks = [...this.tasks.values()]
+    this.slice++
     let more = false
+    let isMoving = false
     for (let n = 0; n < tasks.length; n++) {
       // Where the last slice ended, so that each has its turn.
       const task = tasks[(this.turn + n) % tasks.length] as TaskScope
+      const { handled } = task
       if (task.step(isOver)) more = true
       if (!this.isActive) return
+      if (task.handled > handled) isMoving = true
       this.resume(task)
       if (!isOver()) continue
       this.turn = (this.turn + n + 1) % tasks.length
@@ -489,7 +541,8 @@ export class Runtime implements TaskHost, ConsumerListener {
       break
     }
     this.collectOutput()
-    if (more) this.wake()
+    // One that has gone on may have been waited for.
+    if (more || (isMoving && tasks.some((task) => task.isAligning))) this.wake()
   }
 
   private resume(task: TaskScope): void {
@@ -649,6 +702,19 @@ export class Runtime implements TaskHost, ConsumerListener {
 
   // ---- what tasks ask for
 
+  get maxTaskIdleMs(): number {
+    return this.options.maxTaskIdleMs
+  }
+
+  alignment(group: string): AlignmentGroup {
+    let found = this.alignments.get(group)
+    if (found === undefined) {
+      found = new AlignmentGroup(group)
+      this.alignments.set(group, found)
+    }
+    return found
+  }
+
   partitions(topic: string): number {
     return this.counts.get(topic) as number
   }
@@ -661,14 +727,33 @@ export class Runtime implements TaskHost, ConsumerListener {
     return {
       state: this.state,
       checkpoints: this.checkpoints,
-      tasks: [...this.tasks.values()].map((task) => ({
-        task: task.info.id,
-        records: task.handled,
-        time: task.watermark,
-        lag: task.queues.reduce((lag, queue) => lag + queue.lag, 0),
-        buffered: task.queues.reduce((size, queue) => size + queue.size, 0),
-        dropped: task.drops(),
-      })),
+      globalTables: this.globals?.stats() ?? [],
+      tasks: [
+        ...[...this.tasks.values()].map((task) => ({
+          task: task.info.id,
+          records: task.handled,
+          time: task.watermark,
+          lag: task.queues.reduce((lag, queue) => lag + queue.lag, 0),
+          buffered: task.queues.reduce((size, queue) => size + queue.size, 0),
+          dropped: task.drops(),
+          waitsFor: this.waitsFor(task),
+        })),
+        ...[...this.opening].map((task) => ({
+          task,
+          records: 0,
+          time: Number.NEGATIVE_INFINITY,
+          lag: 0,
+          buffered: 0,
+          dropped: [],
+          waitsFor: 'it is being restored',
+        })),
+      ],
     }
+  }
+
+  private waitsFor(task: TaskScope): string | undefined {
+    const isBehind = task.queues.some((queue) => queue.size > 0)
+    if (isBehind && this.backlog > MAX_UNSENT) return `the broker has yet to acknowledge ${this.backlog} records`
+    return waitsFor(task, this.maxTaskIdleMs)
   }
 }

@@ -21,6 +21,7 @@ import type { Input, Node } from '../task/node.js'
 import { Scope } from '../task/scope.js'
 import type { Checkpointed } from '../task/state.js'
 import { idleWatermarks, type Lane, SourceTime } from '../task/watermark.js'
+import { AlignedPartition, type AlignmentGroup } from './alignment.js'
 import { fromSaved, type Manifest, manifestEntry, type SavedTime, type Snapshot, toSaved } from './checkpoint.js'
 import { type PartitionQueue, unstamp } from './partitionQueue.js'
 import type { Plan, PlannedSource, SubTopology } from './plan.js'
@@ -33,6 +34,12 @@ export interface TaskHost {
   partitions(topic: string): number
   /** Number of tasks of a sub-topology. */
   tasksIn(subTopology: number): number
+  /** Number of the running slice. */
+  readonly slice: number
+  /** How long a partition that is caught up is waited for, where others have records. */
+  readonly maxTaskIdleMs: number
+  /** The sources of this process that wait for each other under that name. */
+  alignment(group: string): AlignmentGroup
   /** The task has something to do that comes from no partition. */
   wake(): void
   /** Something went wrong; `fatal`: the app ends by it. */
@@ -40,7 +47,7 @@ export interface TaskHost {
 }
 
 /** A source node in the task. */
-interface Reader {
+export interface Reader {
   readonly node: Node
   readonly role: SourceRole | ExchangeRole
   readonly planned: PlannedSource
@@ -48,6 +55,18 @@ interface Reader {
   lane: Lane | undefined
   partition: number
 }
+
+/** What a partition of an exchange has heard. */
+interface Told {
+  readonly time: number
+  readonly idle: boolean
+  /** Wall clock, ms: when, and since when it has been idle at a stretch. */
+  readonly at: number
+  readonly idleSince: number | undefined
+}
+
+/** A word of an idle task waits for this share of its silence: time behind an exchange is that much slower, and a day of silence takes some 300 words. */
+const IDLE_SHARE = 1 / 32
 
 /** One sub-topology on one partition: its own subscription of the pipeline, its state, time and place in the log. */
 export class TaskScope extends Scope {
@@ -73,7 +92,10 @@ export class TaskScope extends Scope {
   /** Something has happened that a checkpoint would tell. */
   isChanged = false
   handled = 0
-  private readonly told = new Map<Node, (number | string)[]>()
+  private cancelWake: (() => void) | undefined
+  private readonly told = new Map<Node, Told[]>()
+  /** Partitions to be read before all others, and up to where. */
+  private bootstrapping: { readonly queue: PartitionQueue; readonly until: number }[] = []
 
   constructor(
     readonly sub: SubTopology,
@@ -111,6 +133,8 @@ export class TaskScope extends Scope {
 
   close(): void {
     this.isRunning = false
+    this.cancelWake?.()
+    for (const queue of this.queues) queue.aligned?.leave()
     this.abandon()
     this.closeNodes()
     for (const subscription of this.subscriptions) subscription.unsubscribe()
@@ -148,6 +172,7 @@ export class TaskScope extends Scope {
     if (role.is === 'exchange') {
       time.carried = true
       const writing = this.host.plan.subTopologies[planned.writtenBy ?? -1]
+      time.isCapped = writing !== undefined && this.host.tasksIn(writing.id) > 1
       if (planned.watermark !== undefined && writing !== undefined) {
         // Nobody's time is known before all have told theirs.
         for (let p = 0; p < this.host.tasksIn(writing.id); p++) time.lane(writerId(writing, p), this.clock.now())
@@ -190,8 +215,11 @@ export class TaskScope extends Scope {
     return this.snapshot.manifest?.streamTimes[this.timeName(node)]
   }
 
-  private timeName(node: Node): string {
-    return node.definition.name ?? `${node.definition.kind}-${this.sub.definitions.indexOf(node.definition)}`
+  private timeName({ definition }: Node): string {
+    const { name, kind, role } = definition
+    const known = name ?? `${kind}-${this.sub.definitions.indexOf(definition)}`
+    // The two halves of an exchange have one name, and may be in one task.
+    return role?.is === 'writer' ? `${known}>` : known
   }
 
   stateName(node: Node): string {
@@ -252,31 +280,69 @@ export class TaskScope extends Scope {
     })
   }
 
-  /** The partition whose next record has the smallest timestamp; none while one with lag is waited for. */
+  /** The partition whose next record is handled now. */
   private choose(): PartitionQueue | undefined {
-    const { queues } = this
-    if (queues.length === 1) return (queues[0] as PartitionQueue).size > 0 ? queues[0] : undefined
+    if (this.bootstrapping.length > 0) {
+      this.bootstrapping = this.bootstrapping.filter(({ queue, until }) => queue.position < until)
+      // Whatever their group says: what they would wait for waits for them.
+      if (this.bootstrapping.length > 0)
+        return this.earliest(
+          this.bootstrapping.map(({ queue }) => queue),
+          false,
+        )
+    }
+    for (;;) {
+      const first = this.earliest(this.queues, true)
+      if (first?.aligned === undefined || !first.aligned.isAhead(this.host.slice)) return first
+    }
+  }
+
+  /** That with the smallest timestamp; none while one with lag is waited for, or one that is caught up, for as long as it may be. */
+  private earliest(queues: readonly PartitionQueue[], isAligned: boolean): PartitionQueue | undefined {
+    const { slice, maxTaskIdleMs } = this.host
     let first: PartitionQueue | undefined
     let least = Number.POSITIVE_INFINITY
+    let idleMs = Number.POSITIVE_INFINITY
     for (const queue of queues) {
       if (queue.size === 0) {
         if (queue.lag > 0) return undefined
+        if (maxTaskIdleMs === 0 || queues.length === 1) continue
+        queue.quietSince ??= this.sliceAt
+        const restMs = queue.quietSince + maxTaskIdleMs - this.sliceAt
+        if (restMs > 0) idleMs = Math.min(idleMs, restMs)
         continue
       }
+      queue.quietSince = undefined
+      if (isAligned && queue.aligned?.waitsIn(slice) === true) continue
+      if (queues.length === 1) return queue
       const timestamp = this.timestampOf(queue)
       if (timestamp < least) {
         least = timestamp
         first = queue
       }
     }
-    return first
+    if (first === undefined || idleMs === Number.POSITIVE_INFINITY) return first
+    this.wakeIn(idleMs)
+    return undefined
+  }
+
+  private wakeIn(ms: number): void {
+    if (this.cancelWake !== undefined) return
+    this.cancelWake = this.clock.after(ms, () => {
+      this.cancelWake = undefined
+      this.host.wake()
+    })
+  }
+
+  /** Whether a partition waits for others of its group, as of this slice. */
+  get isAligning(): boolean {
+    return this.queues.some((queue) => queue.aligned?.waitsIn(this.host.slice))
   }
 
   /** One that can't be read comes first: it has to be dealt with anyhow. */
-  private timestampOf(queue: PartitionQueue): number {
-    const readers = this.sources.get(queue.topic)
+  private timestampOf(queue: PartitionQueue, role = this.sources.get(queue.topic)?.[0]?.role): number {
     try {
-      return readers?.[0] === undefined ? 0 : queue.record(readers[0].role).timestamp
+      return role === undefined ? 0 : queue.record(role).timestamp
     } catch {
       return Number.NEGATIVE_INFINITY
     }
@@ -319,6 +385,12 @@ export class TaskScope extends Scope {
     this.measure(time, reader.lane, record.timestamp)
     if (record.timestamp > node.streamTime) node.streamTime = record.timestamp
     node.emit(record)
+    if (time.declared?.punctuated === undefined || this.failure !== undefined) return
+    try {
+      this.punctuate(time, reader.lane, record)
+    } catch (error) {
+      this.caught(node, error, record)
+    }
   }
 
   private deliverExchanged(node: Node, raw: StreamRecord<Key | null, unknown>): void {
@@ -337,7 +409,7 @@ export class TaskScope extends Scope {
     if (stamp.hasWatermark) {
       const least = source.least()
       if (least > source.watermark) this.raise(source, least)
-    } else if (source.declared === undefined) {
+    } else if (source.declared === undefined && source.isCapped) {
       let cap = Number.POSITIVE_INFINITY
       for (const other of source.lanes.values()) cap = Math.min(cap, other.watermark)
       source.cap = cap
@@ -353,7 +425,7 @@ export class TaskScope extends Scope {
    */
   checkIdle(ends: ReadonlyMap<string, readonly number[]>): void {
     if (this.failure !== undefined) return
-    const sources = [...this.sources.values()].flat()
+    const sources = this.readers
     const topics = new Map(sources.map(({ node, planned }) => [node.source as SourceTime, planned.topic]))
     const isCaughtUp = (source: SourceTime, lane: string | number): boolean => {
       const topic = topics.get(source)
@@ -371,14 +443,13 @@ export class TaskScope extends Scope {
     this.dispatch(() => {
       const risen = idleWatermarks([...topics.keys()], this.clock.now(), isCaughtUp)
       for (const [source, watermark] of risen) this.raise(source, watermark)
-      if (risen.size > 0) this.isChanged = true
     })
   }
 
   /** Topics of which an idle check needs to know the end: some partition has been quiet for its time-out. */
   quietTopics(): string[] {
     const now = this.clock.now()
-    return [...this.sources.values()].flat().flatMap(({ node, planned }) => {
+    return this.readers.flatMap(({ node, planned }) => {
       const { declared, lanes, carried } = node.source as SourceTime
       const isQuiet =
         declared !== undefined && !carried && [...lanes.values()].some((lane) => now - lane.activeAt >= declared.idleMs)
@@ -389,9 +460,16 @@ export class TaskScope extends Scope {
   /** Opens a partition's lane: one that never has a record holds back time too, until it is idle. */
   addQueue(queue: PartitionQueue): void {
     this.queues.push(queue)
+    if (this.sub.bootstraps.includes(queue.topic)) this.bootstrapping.push({ queue, until: queue.end })
     for (const { node, role } of this.sources.get(queue.topic) ?? []) {
+      if (role.is !== 'source') continue
       const time = node.source as SourceTime
-      if (role.is === 'source') time.lane(String(queue.partition), this.clock.now())
+      const lane = time.lane(String(queue.partition), this.clock.now())
+      const { declared } = time
+      // Where a topic is read by several streams, the first that declares one: else each could wait for the other.
+      if (declared?.alignment === undefined || queue.aligned !== undefined) continue
+      const group = this.host.alignment(declared.alignment.group)
+      queue.aligned = new AlignedPartition(group, queue, lane, declared, () => this.timestampOf(queue, role))
     }
     this.version++
   }
@@ -399,8 +477,8 @@ export class TaskScope extends Scope {
   /** Tells the readers of exchanges how far time is, in partitions where no record has told them. */
   stampExchanges(): void {
     if (this.failure !== undefined) return
-    const sources = [...this.sources.values()].flat().map(({ node }) => node.source as SourceTime)
-    const declared = sources.filter((source) => source.declared !== undefined && !source.isAbsent)
+    const now = this.clock.now()
+    const isQuiet = this.isQuiet()
     for (const node of this.ordered) {
       if (node.definition.role?.is !== 'writer') continue
       const { hasWatermark } = node
@@ -408,14 +486,17 @@ export class TaskScope extends Scope {
       // +Infinity: no partition of this task feeds the exchange.
       const isSilent = known === Number.POSITIVE_INFINITY
       const time = isSilent ? Number.NEGATIVE_INFINITY : known
-      const idle = isSilent || (hasWatermark && declared.every((source) => source.isIdle))
+      const idle = isSilent || (hasWatermark && isQuiet)
       if (time === Number.NEGATIVE_INFINITY && !idle) continue
       const target = this.target(node)
       const told = this.toldBy(node)
-      const words = idle ? `idle at ${time}` : time
       for (let partition = 0; partition < target.partitions; partition++) {
-        if (told[partition] === words) continue
-        told[partition] = words
+        const last = told[partition]
+        if (last !== undefined && last.time === time && last.idle === idle) continue
+        const idleSince = idle ? (last?.idleSince ?? now) : undefined
+        // The clock goes on for ever: an app that is idle says so less and less often.
+        if (last?.idle === true && idleSince !== undefined && now - last.at < (now - idleSince) * IDLE_SHARE) continue
+        told[partition] = { time, idle, at: now, idleSince }
         this.output.push({
           topic: target.topic,
           partition,
@@ -428,8 +509,17 @@ export class TaskScope extends Scope {
     }
   }
 
+  /** Whether all that it reads is idle, and nothing is under way that would come out by itself. */
+  private isQuiet(): boolean {
+    const sources = this.readers.map(({ node }) => node.source as SourceTime)
+    return (
+      sources.every((source) => source.declared === undefined || source.isAbsent || source.isIdle) &&
+      !this.ordered.some((node) => (node.handlers.underWay?.() ?? 0) > 0)
+    )
+  }
+
   /** What each partition of an exchange has last heard of this task's time. */
-  private toldBy(node: Node): (number | string)[] {
+  private toldBy(node: Node): Told[] {
     let told = this.told.get(node)
     if (told === undefined) {
       told = []
@@ -472,8 +562,10 @@ export class TaskScope extends Scope {
   }
 
   write(node: Node, write: TopicWrite): void {
-    if (node.definition.role?.is === 'writer')
-      this.toldBy(node)[write.partition] = node.hasWatermark ? node.time() : node.streamTime
+    if (node.definition.role?.is === 'writer') {
+      const time = node.hasWatermark ? node.time() : node.streamTime
+      this.toldBy(node)[write.partition] = { time, idle: false, at: 0, idleSince: undefined }
+    }
     this.output.push(write)
   }
 
@@ -564,7 +656,7 @@ export class TaskScope extends Scope {
     const entries: StoreEntry[] = []
     for (const state of this.states) state.takeChanges(entries)
     const sources: Record<string, SavedTime> = {}
-    for (const reader of [...this.sources.values()].flat()) {
+    for (const reader of this.readers) {
       const time = reader.node.source as SourceTime
       sources[this.sourceName(reader)] = {
         watermark: toSaved(time.watermark),
@@ -591,9 +683,18 @@ export class TaskScope extends Scope {
 
   // ---- figures
 
+  get readers(): readonly Reader[] {
+    return [...this.sources.values()].flat()
+  }
+
+  /** Operators that take no more records at present. */
+  get full(): readonly Node[] {
+    return [...this.blocking]
+  }
+
   /** The lowest of its sources' watermarks; where none is declared, the highest timestamp that it has read. */
   get watermark(): number {
-    const nodes = [...this.sources.values()].flat().map(({ node }) => node)
+    const nodes = this.readers.map(({ node }) => node)
     const marked = nodes.filter((node) => node.hasWatermark && node.source?.isAbsent === false)
     if (marked.length === 0) return Math.max(...nodes.map((node) => node.streamTime))
     return Math.min(...marked.map((node) => (node.source as SourceTime).watermark))

@@ -2,7 +2,7 @@ import type { OperatorFunction } from 'rxjs'
 import { show, TidemarkError } from '../record/errors.js'
 import { type Key, keyIdentity } from '../record/key.js'
 import type { StreamRecord } from '../record/record.js'
-import { badTimestamp, isTimestamp } from '../task/local.js'
+import { badTimestamp, isTimestamp } from '../record/timestamp.js'
 import { define } from '../task/operate.js'
 import type { InWindow } from '../windows/inWindow.js'
 

@@ -1,10 +1,10 @@
 import type { OperatorFunction } from 'rxjs'
 import { type Duration, durationMs } from '../record/duration.js'
 import { show, TidemarkError } from '../record/errors.js'
-import { type Key, keyIdentity } from '../record/key.js'
+import { compareKeys, type Key, keyIdentity } from '../record/key.js'
 import type { StreamRecord, WithValue } from '../record/record.js'
 import { type RecordJson, recordFromJson, recordToJson } from '../record/recordJson.js'
-import type { Handlers, OperatorContext } from '../task/definition.js'
+import type { Handlers, OperatorContext, Waiting } from '../task/definition.js'
 import { operate } from '../task/operate.js'
 import type { CellState } from '../task/state.js'
 
@@ -120,6 +120,16 @@ class Calls<R extends StreamRecord<any, any>> implements Handlers<R> {
     let least = time
     for (const { record } of this.calls.values()) if (record.timestamp < least) least = record.timestamp
     return least
+  }
+
+  underWay(): number {
+    return this.calls.size
+  }
+
+  waiting(key: Key): Waiting[] {
+    return [...this.calls.values()]
+      .filter(({ record }) => record.key !== null && compareKeys(record.key, key) === 0)
+      .map(({ record }) => ({ what: 'call', timestamp: record.timestamp, until: undefined }))
   }
 
   complete(): boolean {

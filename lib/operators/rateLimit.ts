@@ -52,7 +52,7 @@ const SLICE = 64
 class Turns<R extends StreamRecord<any, any>> implements Handlers<R> {
   /** Records that wait, by number; numbers have no gaps. */
   private readonly state: CellState<number, RecordJson>
-  private readonly waiting = new Map<number, R>()
+  private readonly line = new Map<number, R>()
   private first = 0
   /** The smallest timestamp on top. Beneath it may be some that have gone: with a number before `first`. */
   private readonly earliest = new Heap<{ readonly id: number; readonly timestamp: number }>(
@@ -96,11 +96,11 @@ class Turns<R extends StreamRecord<any, any>> implements Handlers<R> {
 
   record(record: R): void {
     this.context.accept(record.timestamp)
-    if (this.waiting.size === 0 && this.waitMs() === 0) {
+    if (this.line.size === 0 && this.waitMs() === 0) {
       this.pass(record)
       return
     }
-    const id = this.first + this.waiting.size
+    const id = this.first + this.line.size
     this.add(id, record)
     this.state.put(id, recordToJson(record))
     this.schedule()
@@ -111,7 +111,7 @@ class Turns<R extends StreamRecord<any, any>> implements Handlers<R> {
   }
 
   complete(): boolean {
-    this.isEnding = this.waiting.size > 0
+    this.isEnding = this.line.size > 0
     return this.isEnding
   }
 
@@ -121,9 +121,9 @@ class Turns<R extends StreamRecord<any, any>> implements Handlers<R> {
   }
 
   private add(id: number, record: R): void {
-    this.waiting.set(id, record)
+    this.line.set(id, record)
     this.earliest.push({ id, timestamp: record.timestamp })
-    this.context.block(this.waiting.size >= this.maxWaiting)
+    this.context.block(this.line.size >= this.maxWaiting)
   }
 
   /** Until the next one may pass. */
@@ -145,7 +145,7 @@ class Turns<R extends StreamRecord<any, any>> implements Handlers<R> {
   }
 
   private schedule(): void {
-    if (this.isScheduled || this.waiting.size === 0) return
+    if (this.isScheduled || this.line.size === 0) return
     this.isScheduled = true
     const run = () => {
       if (!this.isClosed) this.context.later(() => this.passWaiting())
@@ -157,16 +157,16 @@ class Turns<R extends StreamRecord<any, any>> implements Handlers<R> {
 
   private passWaiting(): void {
     this.isScheduled = false
-    for (let n = 0; n < SLICE && this.waiting.size > 0 && this.waitMs() === 0; n++) {
+    for (let n = 0; n < SLICE && this.line.size > 0 && this.waitMs() === 0; n++) {
       // Held until it is out, so that nothing behind it sees a time past it.
-      this.pass(this.waiting.get(this.first) as R)
-      this.waiting.delete(this.first)
+      this.pass(this.line.get(this.first) as R)
+      this.line.delete(this.first)
       this.state.delete(this.first)
       this.first++
       while ((this.earliest.peek()?.id ?? this.first) < this.first) this.earliest.pop()
     }
-    this.context.block(this.waiting.size >= this.maxWaiting)
-    if (this.isEnding && this.waiting.size === 0) this.context.finish()
+    this.context.block(this.line.size >= this.maxWaiting)
+    if (this.isEnding && this.line.size === 0) this.context.finish()
     else this.schedule()
   }
 }

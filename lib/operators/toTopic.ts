@@ -3,8 +3,8 @@ import { partitionOf } from '../record/partitionOf.js'
 import type { StreamRecord } from '../record/record.js'
 import { json, type KeySerde, type Serde, string } from '../record/serde.js'
 import { windowHeaders } from '../record/stamp.js'
+import { badTimestamp, isTimestamp } from '../record/timestamp.js'
 import type { TopicTarget } from '../task/definition.js'
-import { badTimestamp, isTimestamp } from '../task/local.js'
 import { operate } from '../task/operate.js'
 
 /** `key`: the serde of keys. Default for keys that are strings: UTF-8. */

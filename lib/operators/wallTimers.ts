@@ -13,9 +13,10 @@ export class WallTimers implements Timers {
   private readonly queue: TimerQueue
   /** All that is due at this time fires before the clock is looked at again: so a chain that never ends is found. */
   private now = Number.NEGATIVE_INFINITY
+  /** When the clock will call. */
   private armedAt = Number.POSITIVE_INFINITY
   private disarm: (() => void) | undefined
-  /** A dispatch has been asked for, or is under way. */
+  /** A dispatch has been asked for, or is under way: it looks at the clock again at its end. */
   private isCalled = false
   private isClosed = false
 
@@ -50,28 +51,22 @@ export class WallTimers implements Timers {
   /** Has the clock call when the earliest timer is due, or soon if it is already: never within the dispatch that set it. */
   private arm(): void {
     const due = this.queue.due()
-    if (this.isCalled || this.isClosed || due === this.armedAt) return
+    if (this.isCalled || due === this.armedAt) return
+    const { clock, later } = this.context
     this.disarm?.()
     this.disarm = undefined
     this.armedAt = due
-    const { clock } = this.context
+    const fire = () => later(() => this.fire())
     if (due <= clock.now()) {
       this.isCalled = true
-      clock.soon(() => this.call())
-    } else if (due < Number.POSITIVE_INFINITY) {
-      this.disarm = clock.after(due - clock.now(), () => {
-        this.isCalled = true
-        this.call()
-      })
-    }
-  }
-
-  private call(): void {
-    if (!this.isClosed) this.context.later(() => this.fire())
+      clock.soon(fire)
+    } else if (due < Number.POSITIVE_INFINITY) this.disarm = clock.after(due - clock.now(), fire)
   }
 
   private fire(): void {
     if (this.isClosed) return
+    this.isCalled = true
+    this.disarm = undefined
     try {
       if (this.queue.due() > this.now) this.now = this.context.clock.now()
       for (let fired = 0; fired < MAX_AT_ONCE && this.queue.due() <= this.now; fired++) {

@@ -31,6 +31,7 @@ export type ErrorCode =
   | 'NOT_A_NUMBER'
   | 'NOT_PLANNED'
   | 'NOT_SERIALISABLE'
+  | 'NO_HISTORY'
   | 'NO_ROWS'
   | 'OFFSET_OUT_OF_RANGE'
   | 'OPERATOR_FAILED'

@@ -18,11 +18,14 @@ export class KeptRows<V> implements Rows<V> {
   /** Puts a value, or deletes the row with null. @returns what it was before */
   put(key: Key, window: Window | undefined, value: V | null, timestamp: number): V | null {
     const row = rowKey(key, window)
-    const cell = this.cells.cell(row)
-    const previous = cell?.value ?? null
+    const previous = this.cells.get(row) ?? null
     if (value !== null) this.cells.put(row, value, timestamp)
-    else if (cell !== undefined) this.cells.remove(cell)
+    else this.cells.delete(row)
     return previous
+  }
+
+  protected remove(row: Key): void {
+    this.cells.delete(row)
   }
 
   *entries(): IterableIterator<RowEntry<V>> {

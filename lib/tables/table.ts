@@ -1,26 +1,30 @@
 import type { Observable } from 'rxjs'
-import { TidemarkError } from '../record/errors.js'
 import type { Key } from '../record/key.js'
 import type { Window } from '../record/record.js'
 import type { Definition } from '../task/definition.js'
-import { publishedBy } from '../task/scope.js'
 import type { Change } from './change.js'
-import { type RowEntry, type Rows, rowKey } from './rows.js'
+import { type Entry, RowReader } from './rowReader.js'
+import { watchRow } from './watchRow.js'
 
 /** Turns a table into another one, or into a stream. */
 export type TableOperator<T, Out> = (table: T) => Out
+
+/** The window as a last argument, where rows have one. */
+type OfWindow<W> = W extends Window ? [window: Window] : []
 
 /**
  * The latest value of each key (of each key and window, if it holds windowed results). Not an Observable: a plain `filter` would lose
  * deletes.
  *
  * ```
- * changes   {a: 1}---{a: 2, previous: 1}---{a: null, previous: 2}
- * get('a')  1--------2---------------------undefined
+ * changes     {a: 1}---{a: 2, previous: 1}---{a: null, previous: 2}
+ * get('a')    1--------2---------------------undefined
+ * watch('a')  1--------2---------------------undefined
  * ```
  *
  * It keeps rows if it has a name, if it is joined, or if something that reads it needs to know what a row was before; otherwise it only passes
- * changes on, and the second change of a key doesn't know the first.
+ * changes on, and the second change of a key doesn't know the first. Rows are read in the tasks that run in this process, as far as these
+ * have come: an app of several processes has each key in one of them.
  */
 export interface Table<K extends Key, V, W extends Window | undefined = undefined> {
   /** Names its state. */
@@ -46,17 +50,46 @@ export interface Table<K extends Key, V, W extends Window | undefined = undefine
     e: TableOperator<D, E>,
   ): E
   /**
-   * The row of a key (and window) in the tasks that run in this process; undefined if none of them has it.
+   * The row of a key (and window); undefined if there is none.
    *
    * @throws TidemarkError `NO_ROWS` if the table keeps none
    */
-  get(key: K, ...window: W extends Window ? [window: Window] : []): V | undefined
+  get(key: K, ...window: OfWindow<W>): V | undefined
   /**
-   * All rows in the tasks that run in this process; after the value their window, if they have one.
+   * The row of a key as it was at that time (ms); undefined if there was none, or it is longer ago than the table's history.
+   *
+   * @throws TidemarkError `NO_HISTORY` if the table isn't made with `history`; `NO_ROWS` if it keeps no rows at all
+   */
+  getAsOf(key: K, timestamp: number, ...window: OfWindow<W>): V | undefined
+  /**
+   * All rows, after the value their window, if they have one; in no particular order.
    *
    * @throws TidemarkError `NO_ROWS` if the table keeps none
    */
-  entries(): IterableIterator<W extends Window ? [K, V, Window] : [K, V]>
+  entries(): IterableIterator<Entry<K, V, W>>
+  /**
+   * The rows with `from <= key < to`, in the order of keys (see `compareKeys`), then windows. Looks at every row.
+   *
+   * @param from undefined: from the first on
+   * @param to undefined: up to the last
+   * @throws TidemarkError `NO_ROWS` if the table keeps none
+   */
+  range(from?: K, to?: K): IterableIterator<Entry<K, V, W>>
+  /**
+   * A key's rows in the windows with `from <= start < to` (ms), by start, then end. Looks at every row.
+   *
+   * @throws TidemarkError `NO_ROWS` if the table keeps none
+   */
+  window(
+    key: K,
+    bounds?: { readonly from?: number; readonly to?: number },
+  ): IterableIterator<W extends Window ? [V, Window] : never>
+  /**
+   * The row of a key (and window) and what becomes of it: at once its present value, then the value of each change; undefined where there is
+   * none. To be used outside of pipelines: it belongs to no task, and starts none. It follows the tasks that run in this process, says
+   * nothing where one goes away, and completes when the table does, which an app's never do. Errors with `NO_ROWS` if the table keeps none.
+   */
+  watch(key: K, ...window: OfWindow<W>): Observable<V | undefined>
 }
 
 /** Any table, as operators see it inside. */
@@ -64,48 +97,31 @@ export type AnyTable = Table<any, any, any>
 
 const owners = new WeakMap<object, Definition>()
 
-/** The definition whose node publishes a table's {@link Rows}; undefined is published where it keeps none. */
+/** The definition whose node publishes a table's rows; {@link NO_ROWS} is published where it keeps none. */
 export const rowsDefinition = (table: AnyTable): Definition => owners.get(table) as Definition
 
-/** What a node of a table publishes that keeps no rows. */
-export const NO_ROWS = Symbol('no rows')
+export { NO_ROWS } from './rowReader.js'
 
+/** @param owner the definition whose node publishes the rows */
 export function makeTable<K extends Key, V, W extends Window | undefined>(
   name: string | undefined,
   owner: Definition,
   changes: Observable<Change<K, V, W>>,
 ): Table<K, V, W> {
-  function* all(): IterableIterator<Rows<V>> {
-    for (const rows of publishedBy(owner)) {
-      if (rows === NO_ROWS) {
-        throw new TidemarkError(
-          'NO_ROWS',
-          'this table keeps no rows that could be read, as nothing that follows needs them; give it a name',
-          { operator: owner.name ?? owner.kind },
-        )
-      }
-      yield rows as Rows<V>
-    }
-  }
+  const reader = new RowReader<K, V, W>(owner)
   const table = {
     name,
     changes: () => changes,
     pipe: (...operators: TableOperator<unknown, unknown>[]) =>
       operators.reduce((given: unknown, operator) => operator(given), table),
-    get(key: K, window?: Window) {
-      const row = rowKey(key, window)
-      for (const rows of all()) {
-        const found = rows.get(row)
-        if (found !== undefined) return found.value
-      }
-      return undefined
-    },
-    *entries() {
-      for (const rows of all()) for (const entry of rows.entries()) yield tuple(entry)
-    },
-  } as Table<K, V, W>
+    get: (key: K, window?: Window) => reader.get(key, window),
+    getAsOf: (key: K, timestamp: number, window?: Window) => reader.getAsOf(key, timestamp, window),
+    entries: () => reader.entries(),
+    range: (from?: K, to?: K) => reader.range(from, to),
+    window: (key: K, bounds: { readonly from?: number; readonly to?: number } = {}) =>
+      reader.windows(key, bounds.from, bounds.to),
+    watch: (key: K, window?: Window) => watchRow<V>(owner, changes, key, window),
+  } as unknown as Table<K, V, W>
   owners.set(table, owner)
   return table
 }
-
-const tuple = <V>({ key, value, window }: RowEntry<V>) => (window === undefined ? [key, value] : [key, value, window])

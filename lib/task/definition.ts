@@ -15,6 +15,16 @@ export type DropReason = 'late' | 'null key' | 'null value' | 'bad record' | (st
 /** Any record, whatever its key and value. */
 export type AnyRecord = StreamRecord<unknown, unknown>
 
+/** Something that an operator keeps back. */
+export interface Waiting {
+  /** What it is: `timer`, `call`, `unmatched record`. */
+  readonly what: string
+  /** Event time of what is kept back, in ms. */
+  readonly timestamp: number
+  /** It comes out when the operator's time reaches this; undefined: by itself. */
+  readonly until: number | undefined
+}
+
 /** What an operator does with its records. All of it runs inside the task's dispatch, one record at a time. */
 export interface Handlers<In> {
   record(record: In, input: number): void
@@ -24,6 +34,10 @@ export interface Handlers<In> {
   complete?(): boolean
   /** The smallest timestamp that it may still emit when its own time is `time`. Without it: `time`. */
   holds?(time: number): number
+  /** How many results are under way that come out by themselves, without a record or time: calls. */
+  underWay?(): number
+  /** What it keeps back of a key, for whoever asks why nothing comes out. */
+  waiting?(key: Key): readonly Waiting[]
   /** The task ends, for whatever reason. */
   close?(): void
 }
@@ -33,6 +47,8 @@ export interface Firing {
   due(): number
   /** Fires the earliest. */
   fireNext(): void
+  /** What it holds of a key. */
+  waiting?(key: Key): readonly Waiting[]
 }
 
 /** Timers, one for each key and timestamp; they are part of the state. */
@@ -64,9 +80,11 @@ export interface Needs {
   readonly rows: boolean
   /** What a row was before a change. */
   readonly previous: boolean
+  /** The same, unless rows would have to be kept for it alone. */
+  readonly previousIfKept?: boolean
 }
 
-export const NO_NEEDS: Needs = { rows: false, previous: false }
+export const NO_NEEDS: Required<Needs> = { rows: false, previous: false, previousIfKept: false }
 
 /** What an operator can ask of the task it runs in. */
 export interface OperatorContext<Out> {
@@ -91,6 +109,8 @@ export interface OperatorContext<Out> {
   accept(timestamp: number): number
   /** The operator's event time in ms; -Infinity before the first record. */
   time(): number
+  /** No stream time of records of that input passes this: where several tasks write it, the lowest of theirs. */
+  inputCap(input: number): number
   /** Fires what is due now: for operators that do so before their record's logic. */
   fireDue(): void
   /** State by key under the operator's name; `part` tells several of one operator apart. */
@@ -121,6 +141,8 @@ export interface OperatorContext<Out> {
   /** Highest timestamp accepted and watermark, as an exchange passes them on. */
   readonly streamTime: number
   readonly hasWatermark: boolean
+  /** Whether time comes from before it (a watermark, tasks that write an exchange) rather than with its own records. */
+  readonly isPulled: boolean
 }
 
 export interface TaskInfo {
@@ -207,6 +229,10 @@ export interface Definition {
   readonly usesTime: boolean
   /** Inputs whose time doesn't count: a table's. */
   readonly untimed: readonly number[]
+  /** What becomes of inputs without a watermark beside one that has one. Default: an error at planning. */
+  readonly bareInputs?: 'ignored'
+  /** Inputs whose topics are read first: up to where they ended when the task began. */
+  readonly bootstraps: readonly number[]
   /** What it needs of an input that is a table, given what its own readers need of it. Without it: nothing. */
   needs?(input: number, own: Needs): Needs
   /** Inputs (all) that must agree in partitions and key serde. */

@@ -4,9 +4,9 @@ import { partitionOf } from '../record/partitionOf.js'
 import type { StreamRecord } from '../record/record.js'
 import type { Serde } from '../record/serde.js'
 import { timeHeader, windowHeaders } from '../record/stamp.js'
+import { badTimestamp, isTimestamp } from '../record/timestamp.js'
 import { definitionOf } from './current.js'
 import type { Definition, Needs, OperatorContext, TopicTarget } from './definition.js'
-import { badTimestamp, isTimestamp } from './local.js'
 import { define } from './operate.js'
 
 export interface ExchangeTraits {

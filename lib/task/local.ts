@@ -2,12 +2,13 @@ import { Observable, type Subscriber, type Subscription } from 'rxjs'
 import type { Clock } from '../ports/clock.js'
 import { systemClock } from '../ports/systemClock.js'
 import { TidemarkError } from '../record/errors.js'
+import { badTimestamp, isTimestamp } from '../record/timestamp.js'
 import { active, building } from './current.js'
 import type { AnyRecord, Definition, TaskInfo, TopicTarget } from './definition.js'
 import type { Input, Node } from './node.js'
 import { Scope } from './scope.js'
 import type { Checkpointed } from './state.js'
-import { idleWatermarks, type SourceTime } from './watermark.js'
+import { idleWatermarks, type Lane, type SourceTime } from './watermark.js'
 
 /** The task of a chain that belongs to no app: memory state, one partition, plain Observables as sources. */
 export class LocalScope extends Scope {
@@ -96,7 +97,17 @@ export class LocalScope extends Scope {
     }
     this.measure(entry, lane, timestamp)
     input.next(record)
+    if (entry.declared?.punctuated !== undefined && !this.hasFailed)
+      this.takePunctuation(input, lane, record as AnyRecord)
     if (this.isAdvancing && !this.hasFailed) this.continueAdvance(never)
+  }
+
+  private takePunctuation({ node, entry }: Input, lane: Lane, record: AnyRecord): void {
+    try {
+      this.punctuate(entry, lane, record)
+    } catch (error) {
+      this.caught(node, error, record)
+    }
   }
 
   private trySeal(node: Node): boolean {
@@ -252,16 +263,6 @@ export function gap(input: Input, record: AnyRecord, scope: Scope): TidemarkErro
     'ASYNC_GAP',
     'a record came outside of its dispatch: an asynchronous operator (delay, debounceTime, observeOn, mergeMap to a promise) stands between two of ours; use mapAsync for asynchronous work',
     place,
-  )
-}
-
-export const isTimestamp = (timestamp: unknown): timestamp is number =>
-  typeof timestamp === 'number' && timestamp >= 0 && timestamp < Number.POSITIVE_INFINITY
-
-export function badTimestamp(timestamp: unknown): TidemarkError {
-  return new TidemarkError(
-    'BAD_TIMESTAMP',
-    `a timestamp must be a number of ms since the epoch, not negative; got ${String(timestamp)}`,
   )
 }
 

@@ -15,7 +15,9 @@ import {
   type TaskInfo,
   type TopicTarget,
   type TopicWrite,
+  type Waiting,
 } from './definition.js'
+import { type Onlooker, outsideOfTasks } from './readers.js'
 import type { Scope } from './scope.js'
 import { SeriesState } from './seriesState.js'
 import { CellState, type KeyedState, WindowState } from './state.js'
@@ -124,10 +126,15 @@ export class Node implements OperatorContext<unknown> {
   readonly drops = new Map<DropReason, number>()
   /** What it shows to readers. */
   shown: unknown
+  /** Who follows it from outside. */
+  onlooker: Onlooker | undefined
+  /** Inputs whose time counts. */
+  private timed: readonly Input[] = []
 
   /** Whether a watermark rules its time; otherwise stream time does. */
   hasWatermark = false
-  private isCapped = false
+  /** Stream time is at most the lowest over the upstream tasks of an exchange. */
+  isCapped = false
   /** Highest timestamp accepted. */
   streamTime = Number.NEGATIVE_INFINITY
   private cached = Number.NEGATIVE_INFINITY
@@ -179,19 +186,24 @@ export class Node implements OperatorContext<unknown> {
   /** Finds out what stands before it (windows, watermarks), then lets the definition set up its handlers. */
   ready(): void {
     this.checkWindowing()
-    const timed = this.inputs.filter((input) => !this.definition.untimed.includes(input.index))
+    const { untimed, bareInputs } = this.definition
+    const timed = this.inputs.filter((input) => !untimed.includes(input.index))
     const marked = timed.filter((input) =>
       input.edges.length === 0
         ? input.entry.declared !== undefined
         : input.edges.some((edge) => edge.from.hasWatermark),
     )
     this.hasWatermark = this.source === undefined ? marked.length > 0 : this.source.declared !== undefined
-    if (this.hasWatermark && this.source === undefined) this.checkAllMarked(timed)
+    this.timed = bareInputs === 'ignored' ? marked : timed
+    if (this.hasWatermark && this.source === undefined) this.checkAllMarked(this.timed)
     this.isCapped =
       !this.hasWatermark &&
-      (this.source?.carried === true || this.inputs.some((input) => input.edges.some((edge) => edge.from.isCapped)))
+      (this.source?.isCapped === true || timed.some((input) => input.edges.some((edge) => edge.from.isCapped)))
     const restored = this.scope.restoredTime(this)
-    if (restored !== undefined) this.streamTime = restored
+    if (restored !== undefined) {
+      this.streamTime = restored
+      if (!this.isPulled) this.streamDue = restored
+    }
     this.version = -1
     this.isReady = true
     this.handlers = this.definition.setup(this) as Handlers<never>
@@ -200,11 +212,12 @@ export class Node implements OperatorContext<unknown> {
 
   /** Asks its readers, which come after it, what they need of it. */
   gatherNeeds(): void {
-    let { rows, previous } = NO_NEEDS
+    let { rows, previous, previousIfKept } = NO_NEEDS
     for (const { to } of this.edges) {
       const wanted = to?.node.definition.needs?.(to.index, to.node.needs)
       rows ||= wanted?.rows === true
       previous ||= wanted?.previous === true
+      previousIfKept ||= wanted?.previousIfKept === true
     }
     if (this.isReady && ((rows && !this.needs.rows) || (previous && !this.needs.previous))) {
       throw new TidemarkError(
@@ -213,7 +226,7 @@ export class Node implements OperatorContext<unknown> {
         { operator: this.operator },
       )
     }
-    this.needs = { rows, previous }
+    this.needs = { rows, previous, previousIfKept }
   }
 
   /** A branch that came later must agree with what was set up before. */
@@ -287,10 +300,11 @@ export class Node implements OperatorContext<unknown> {
           throw this.lostWindow(windowing, input.windowing)
       }
     }
-    if (windowing !== undefined && this.definition.windowing === 'refuses') {
+    const lost = this.inputs.find((input) => input.windowing !== undefined)?.windowing
+    if (lost !== undefined && this.definition.windowing === 'refuses') {
       throw new TidemarkError(
         'LOST_WINDOW',
-        `${this.definition.kind} would lose the declared window (${describeWindowing(windowing)}); declare it after this operator, right before the aggregate`,
+        `${this.definition.kind} would lose the declared window (${describeWindowing(lost)}); declare it after this operator, right before the aggregate`,
         { operator: this.operator },
       )
     }
@@ -304,6 +318,8 @@ export class Node implements OperatorContext<unknown> {
     const { edges } = this
     if (edges.length === 1) (edges[0] as Edge).target.next(record)
     else for (const edge of edges) edge.target.next(record)
+    const { onlooker } = this
+    if (onlooker !== undefined) outsideOfTasks(() => onlooker.emitted(record))
   }
 
   readonly hasOutput = (output: object): boolean => {
@@ -349,17 +365,19 @@ export class Node implements OperatorContext<unknown> {
     }
     if (!this.hasWatermark) return this.isCapped ? Math.min(this.streamTime, this.cap()) : this.streamTime
     let least = Number.POSITIVE_INFINITY
-    for (const input of this.inputs)
-      if (!this.definition.untimed.includes(input.index)) least = Math.min(least, input.watermark())
+    for (const input of this.timed) least = Math.min(least, input.watermark())
     return least
   }
 
   cap(): number {
     if (this.source !== undefined) return this.source.cap
     let least = Number.POSITIVE_INFINITY
-    for (const input of this.inputs) least = Math.min(least, input.cap())
+    for (const input of this.inputs)
+      if (!this.definition.untimed.includes(input.index)) least = Math.min(least, input.cap())
     return least
   }
+
+  readonly inputCap = (input: number): number => (this.inputs[input] as Input).cap()
 
   /** Whether advances fire it, rather than its own records. */
   get isPulled(): boolean {
@@ -404,6 +422,17 @@ export class Node implements OperatorContext<unknown> {
 
   get hasFirings(): boolean {
     return this.firings.length > 0
+  }
+
+  /** What it keeps back of a key. */
+  waiting(key: Key): Waiting[] {
+    return [this.handlers, ...this.firings].flatMap((keeper) => keeper.waiting?.(key) ?? [])
+  }
+
+  /** The earliest record that it keeps back until something comes of itself: no time of what follows passes it. */
+  get underWayAt(): number | undefined {
+    const earliest = this.handlers.holds?.(Number.POSITIVE_INFINITY)
+    return (this.handlers.underWay?.() ?? 0) > 0 && earliest !== Number.POSITIVE_INFINITY ? earliest : undefined
   }
 
   // ---- state
@@ -487,6 +516,8 @@ export class Node implements OperatorContext<unknown> {
     this.isComplete = true
     this.scope.version++
     for (const edge of this.edges) edge.subscriber.complete()
+    const { onlooker } = this
+    if (onlooker !== undefined) outsideOfTasks(() => onlooker.completed())
     // Side outputs have not subscribed here, and hear of it all the same.
     for (const side of this.scope.endedSides(this)) side.finish()
   }

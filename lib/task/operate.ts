@@ -27,10 +27,12 @@ export function define<In, Out>(
     windowing: traits.windowing ?? 'carries',
     usesTime: traits.usesTime ?? false,
     untimed: traits.untimed ?? [],
+    bootstraps: traits.bootstraps ?? [],
     coPartitioned: traits.coPartitioned ?? false,
     ...(traits.needs !== undefined && { needs: traits.needs }),
     keyed: traits.keyed ?? true,
     changesKey: traits.changesKey,
+    ...(traits.bareInputs !== undefined && { bareInputs: traits.bareInputs }),
     sideOutputs: traits.sideOutputs ?? [],
   }
   const observable = new Observable<Out>((subscriber) => {

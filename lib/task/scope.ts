@@ -1,18 +1,13 @@
 import type { Observable, Subscriber } from 'rxjs'
 import type { Clock } from '../ports/clock.js'
 import { type ErrorPlace, TidemarkError } from '../record/errors.js'
+import { badTimestamp, isTimestamp } from '../record/timestamp.js'
 import { active, building, definitionOf, setActive, setBuilding } from './current.js'
 import type { AnyRecord, Definition, TaskInfo, TopicTarget, TopicWrite } from './definition.js'
 import { Edge, type Input, Node, type Path } from './node.js'
+import { closeToReaders, openToReaders } from './readers.js'
 import type { Checkpointed, StateHome } from './state.js'
 import { type Lane, type SourceTime, sameWatermark } from './watermark.js'
-
-/** Running nodes that show something, by definition: what a table reads from outside. */
-const publishers = new WeakMap<Definition, Set<Node>>()
-
-export function* publishedBy(definition: Definition): IterableIterator<unknown> {
-  for (const node of publishers.get(definition) ?? []) yield node.shown
-}
 
 /**
  * A graph of nodes made by subscribing a pipeline: a planner's (never fed), a task's of an app, or a local one. It owns
@@ -292,12 +287,7 @@ export abstract class Scope implements StateHome {
 
   /** Lets tables be read from outside, as long as the task runs. */
   protected openToReaders(): void {
-    for (const node of this.nodes.values()) {
-      if (node.shown === undefined) continue
-      const others = publishers.get(node.definition)
-      if (others === undefined) publishers.set(node.definition, new Set([node]))
-      else others.add(node)
-    }
+    for (const node of this.nodes.values()) if (node.shown !== undefined) openToReaders(node)
   }
 
   protected closeNodes(): void {
@@ -305,7 +295,7 @@ export abstract class Scope implements StateHome {
   }
 
   protected closeNode(node: Node): void {
-    publishers.get(node.definition)?.delete(node)
+    closeToReaders(node)
     for (const input of node.inputs) input.subscriber.unsubscribe()
     node.handlers.close?.()
   }
@@ -369,7 +359,19 @@ export abstract class Scope implements StateHome {
     lane.newest = timestamp
     const { declared } = time
     if (declared === undefined) return
-    lane.watermark = Math.max(lane.watermark, timestamp - declared.boundMs)
+    this.raiseLane(time, lane, timestamp - declared.boundMs)
+  }
+
+  /** A source's record has been handled: the watermark that it carries, if it does, counts from now on. */
+  protected punctuate(time: SourceTime, lane: Lane, record: AnyRecord): void {
+    const said = time.declared?.punctuated?.(record)
+    if (said === undefined || said === null) return
+    if (!isTimestamp(said)) throw badTimestamp(said, 'punctuated')
+    this.raiseLane(time, lane, said)
+  }
+
+  private raiseLane(time: SourceTime, lane: Lane, watermark: number): void {
+    if (watermark > lane.watermark) lane.watermark = watermark
     const least = time.lanes.size === 1 ? lane.watermark : time.least()
     if (least > time.watermark) this.raise(time, least)
   }

@@ -1,5 +1,5 @@
 import type { StoreEntry } from '../ports/store.js'
-import { type Key, keyIdentity, keyText, parseKey } from '../record/key.js'
+import { compareKeys, type Key, keyIdentity, keyText, parseKey } from '../record/key.js'
 import { Heap } from './heap.js'
 import { type Cell, type Checkpointed, decode, encode, type StateHome, stateKey } from './state.js'
 
@@ -48,7 +48,7 @@ export class SeriesState<V> implements Checkpointed {
   /** A key's values with `from <= at <= to`. */
   between(key: Key, from: number, to: number): readonly SeriesCell<V>[] {
     const series = this.of(key)
-    return series.slice(firstAfter(series, from - 1), firstAfter(series, to))
+    return series.slice(firstFrom(series, from), firstAfter(series, to))
   }
 
   /** A key's last value with `at <= place`. */
@@ -57,7 +57,26 @@ export class SeriesState<V> implements Checkpointed {
     return series[firstAfter(series, place) - 1]
   }
 
-  /** The earliest of all keys; of those at one place any. */
+  /** A key's last value with `at < place`. */
+  before(key: Key, place: number): SeriesCell<V> | undefined {
+    const series = this.of(key)
+    let index = firstAfter(series, place) - 1
+    while (series[index]?.at === place) index--
+    return series[index]
+  }
+
+  /** A key's first value with `at > place`. */
+  after(key: Key, place: number): SeriesCell<V> | undefined {
+    const series = this.of(key)
+    return series[firstAfter(series, place)]
+  }
+
+  /** Each key's last value. */
+  *lasts(): IterableIterator<SeriesCell<V>> {
+    for (const series of this.byKey.values()) yield series[series.length - 1] as SeriesCell<V>
+  }
+
+  /** The earliest of all keys; of those at one place by key, then arrival. */
   first(): SeriesCell<V> | undefined {
     for (;;) {
       const cell = this.heap.peek()
@@ -66,14 +85,21 @@ export class SeriesState<V> implements Checkpointed {
     }
   }
 
-  /** Adds a value behind those of its key that have the same place. */
-  insert(key: Key, at: number, value: V, timestamp: number): SeriesCell<V> {
-    const before = this.lastUntil(key, at)
-    const seq = before?.at === at ? before.seq + 1 : 0
+  /**
+   * Adds a value behind those of its key that have the same place.
+   *
+   * @param seq what tells it from these, if not the number of its arrival
+   */
+  insert(key: Key, at: number, value: V, timestamp: number, seq = this.nextSeq(key, at)): SeriesCell<V> {
     const cell = { key, at, seq, value, timestamp, dirty: false, deleted: false }
     this.add(cell)
     this.touch(cell)
     return cell
+  }
+
+  private nextSeq(key: Key, at: number): number {
+    const before = this.lastUntil(key, at)
+    return before?.at === at ? before.seq + 1 : 0
   }
 
   private add(cell: SeriesCell<V>): void {
@@ -122,14 +148,20 @@ export class SeriesState<V> implements Checkpointed {
 
 const NONE: readonly never[] = Object.freeze([])
 
-const compare = (a: SeriesCell<unknown>, b: SeriesCell<unknown>) => a.at - b.at || a.seq - b.seq
+const compare = (a: SeriesCell<unknown>, b: SeriesCell<unknown>) =>
+  a.at - b.at || compareKeys(a.key, b.key) || a.seq - b.seq
+
+/** Index of the first cell at that place or behind it. */
+const firstFrom = (series: readonly SeriesCell<unknown>[], place: number) => search(series, (at) => at < place)
 
 /** Index of the first cell behind that place. */
-function firstAfter(series: readonly SeriesCell<unknown>[], place: number): number {
+const firstAfter = (series: readonly SeriesCell<unknown>[], place: number) => search(series, (at) => at <= place)
+
+function search(series: readonly SeriesCell<unknown>[], isBefore: (at: number) => boolean): number {
   let [low, high] = [0, series.length]
   while (low < high) {
     const middle = (low + high) >> 1
-    if ((series[middle] as SeriesCell<unknown>).at <= place) low = middle + 1
+    if (isBefore((series[middle] as SeriesCell<unknown>).at)) low = middle + 1
     else high = middle
   }
   return low

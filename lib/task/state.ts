@@ -121,10 +121,16 @@ export class CellState<K extends Key, V> implements KeyedState<K, V>, Checkpoint
   }
 }
 
+/** A key's place in one window. */
+export interface WindowCell<V> extends Cell<V> {
+  /** The window's. */
+  readonly start: number
+}
+
 /** One window's cells, by key. */
 export interface WindowCells<V> {
   readonly start: number
-  readonly cells: Map<unknown, Cell<V>>
+  readonly cells: Map<unknown, WindowCell<V>>
   /** It has closed and is no longer part of the state. */
   isTaken: boolean
 }
@@ -137,8 +143,9 @@ export class WindowState<V> implements Checkpointed {
   private readonly windows = new Map<number, WindowCells<V>>()
   /** The starts of all windows held, ascending. */
   private readonly starts: number[] = []
-  private changed: { start: number; cell: Cell<V> }[] = []
+  private changed: WindowCell<V>[] = []
   private readonly tracked: boolean
+  size = 0
 
   constructor(
     readonly name: string,
@@ -174,47 +181,60 @@ export class WindowState<V> implements Checkpointed {
     return window
   }
 
-  cell(window: WindowCells<V>, key: Key): Cell<V> | undefined {
+  cell(window: WindowCells<V>, key: Key): WindowCell<V> | undefined {
     return window.cells.get(keyIdentity(key))
   }
 
-  insert(window: WindowCells<V>, key: Key, value: V, timestamp: number): Cell<V> {
-    const cell: Cell<V> = { key, value, timestamp, dirty: false, deleted: false }
+  /** A cell for a key that has none there; its owner calls {@link touch} once it holds its first value. */
+  insert(window: WindowCells<V>, key: Key, value: V, timestamp: number): WindowCell<V> {
+    const { start } = window
+    const cell: WindowCell<V> = { key, value, timestamp, dirty: false, deleted: false, start }
     window.cells.set(keyIdentity(key), cell)
+    this.size++
     return cell
   }
 
-  touch(window: WindowCells<V>, cell: Cell<V>): void {
+  /** Lists a cell whose content has changed. */
+  touch(cell: WindowCell<V>): void {
     if (this.tracked && !cell.dirty) {
       cell.dirty = true
-      this.changed.push({ start: window.start, cell })
+      this.changed.push(cell)
     }
   }
 
+  /** Removes one cell. Its window stays, even if nothing is left in it. */
+  remove(cell: WindowCell<V>): void {
+    this.at(cell.start)?.cells.delete(keyIdentity(cell.key))
+    this.size--
+    cell.deleted = true
+    this.touch(cell)
+  }
+
   /** Frees the earliest window and gives its cells, in the order of their keys if asked to. */
-  takeFirst(isSorted: boolean): Cell<V>[] {
+  takeFirst(isSorted: boolean): WindowCell<V>[] {
     const start = this.starts.shift() as number
     const window = this.windows.get(start) as WindowCells<V>
     this.windows.delete(start)
     window.isTaken = true
     const cells = [...window.cells.values()]
+    this.size -= cells.length
     for (const cell of cells) {
       cell.deleted = true
-      this.touch(window, cell)
+      this.touch(cell)
     }
     return isSorted ? cells.sort((a, b) => compareKeys(a.key, b.key)) : cells
   }
 
-  *all(): IterableIterator<[start: number, cell: Cell<V>]> {
-    for (const start of this.starts)
-      for (const cell of (this.windows.get(start) as WindowCells<V>).cells.values()) yield [start, cell]
+  *all(): IterableIterator<WindowCell<V>> {
+    for (const start of this.starts) yield* (this.windows.get(start) as WindowCells<V>).cells.values()
   }
 
   takeChanges(entries: StoreEntry[]): void {
-    for (const { start, cell } of this.changed) {
+    for (const cell of this.changed) {
       cell.dirty = false
+      // A cell that was deleted and its successor are both listed, in this order: the later entry wins.
       entries.push([
-        stateKey(this.name, `${start}/${keyText(cell.key)}`),
+        stateKey(this.name, `${cell.start}/${keyText(cell.key)}`),
         cell.deleted ? null : encode(cell, this.name),
       ])
     }

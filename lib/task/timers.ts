@@ -1,6 +1,6 @@
 import { TidemarkError } from '../record/errors.js'
 import { compareKeys, type Key } from '../record/key.js'
-import type { Firing, Timers } from './definition.js'
+import type { Firing, Timers, Waiting } from './definition.js'
 import { Heap } from './heap.js'
 import type { CellState } from './state.js'
 
@@ -66,6 +66,15 @@ export class TimerQueue implements Timers, Firing {
       if (this.state.cell([first.timestamp, first.key]) !== undefined) return first.timestamp
       this.heap.pop()
     }
+  }
+
+  waiting(key: Key): Waiting[] {
+    const found: Waiting[] = []
+    for (const cell of this.state.all()) {
+      const [timestamp, own] = cell.key as readonly [number, Key]
+      if (compareKeys(own, key) === 0) found.push({ what: 'timer', timestamp, until: timestamp })
+    }
+    return found.sort((a, b) => a.timestamp - b.timestamp)
   }
 
   fireNext(): void {

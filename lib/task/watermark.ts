@@ -1,33 +1,82 @@
 import { type Duration, durationMs } from '../record/duration.js'
+import { show, TidemarkError } from '../record/errors.js'
+import type { StreamRecord } from '../record/record.js'
+import type { AnyRecord } from './definition.js'
 
-/** How far time stays behind the newest record, and when a quiet partition stops holding it back. */
-export interface WatermarkOptions {
+/** How far sources may be read apart in event time. */
+export interface AlignmentOptions {
+  /** Sources of one app with the same group wait for each other. Default: all that name none. */
+  readonly group?: string
+  /** A partition whose next record would bring its watermark further than this beyond the slowest of the group waits. */
+  readonly maxDrift: Duration
+}
+
+interface Bounded {
   /** A partition's watermark is its highest timestamp less this. */
   readonly maxOutOfOrderness: Duration
+}
+
+interface Punctuated<R> {
+  /**
+   * The watermark (ms) that a record carries, if it does: once the record has been handled, its partition's watermark is at least that. Asked of
+   * what the source reads, before any operator.
+   */
+  punctuated(record: R): number | null | undefined
+}
+
+interface Quiet {
   /**
    * A partition with nothing to read for this long (wall clock) no longer holds back time; when all are quiet, time goes on with the
    * wall clock. Without it a quiet partition holds back time for ever.
    */
   readonly idleTimeout?: Duration
+  /** Bounds how far one source is read ahead of another, and so what waits in a join of both. Only in an app. */
+  readonly alignment?: AlignmentOptions
 }
+
+/** What says how far time is (a bound of disorder, the records themselves, or both), and when a quiet partition stops holding it back. */
+export type WatermarkOptions<R = StreamRecord<unknown, unknown>> = Quiet &
+  ((Bounded & Partial<Punctuated<R>>) | (Punctuated<R> & Partial<Bounded>))
 
 /** A checked declaration. */
 export interface Watermark {
+  /** Infinity: only the records themselves say how far time is. */
   readonly boundMs: number
   readonly idleMs: number
+  readonly punctuated: ((record: AnyRecord) => number | null | undefined) | undefined
+  readonly alignment: { readonly group: string; readonly maxDriftMs: number } | undefined
 }
 
-export function watermarkOf(options: WatermarkOptions, operator: string): Watermark {
+export function watermarkOf<R extends AnyRecord>(options: WatermarkOptions<R>, operator: string): Watermark {
+  const { maxOutOfOrderness, idleTimeout, alignment } = options
+  const punctuated = options.punctuated as Watermark['punctuated']
+  if (maxOutOfOrderness === undefined && punctuated === undefined) {
+    throw new TidemarkError(
+      'BAD_OPTION',
+      `${operator}: a watermark needs maxOutOfOrderness, punctuated or both; got ${show(options)}`,
+    )
+  }
   return {
-    boundMs: durationMs(options.maxOutOfOrderness, `${operator}: maxOutOfOrderness`),
-    idleMs:
-      options.idleTimeout === undefined
+    boundMs:
+      maxOutOfOrderness === undefined
         ? Number.POSITIVE_INFINITY
-        : durationMs(options.idleTimeout, `${operator}: idleTimeout`, 1),
+        : durationMs(maxOutOfOrderness, `${operator}: maxOutOfOrderness`),
+    idleMs:
+      idleTimeout === undefined ? Number.POSITIVE_INFINITY : durationMs(idleTimeout, `${operator}: idleTimeout`, 1),
+    punctuated,
+    alignment: alignment && {
+      group: alignment.group ?? '',
+      maxDriftMs: durationMs(alignment.maxDrift, `${operator}: alignment.maxDrift`),
+    },
   }
 }
 
-export const sameWatermark = (a: Watermark, b: Watermark) => a.boundMs === b.boundMs && a.idleMs === b.idleMs
+export const sameWatermark = (a: Watermark, b: Watermark) =>
+  a.boundMs === b.boundMs &&
+  a.idleMs === b.idleMs &&
+  a.punctuated === b.punctuated &&
+  a.alignment?.group === b.alignment?.group &&
+  a.alignment?.maxDriftMs === b.alignment?.maxDriftMs
 
 /** The time of one partition, or of one upstream task of an exchange. */
 export interface Lane {
@@ -50,7 +99,7 @@ const newLane = (now: number): Lane => ({
 /**
  * The time of a source in a task: the minimum over its lanes that are not idle. It never goes back.
  *
- * With watermark w, records with a timestamp of w or more may still come: `w = newest - bound`.
+ * With watermark w, records with a timestamp of w or more may still come: `w = newest - bound`, or what a record has said.
  */
 export class SourceTime {
   watermark = Number.NEGATIVE_INFINITY
@@ -62,6 +111,8 @@ export class SourceTime {
   isAbsent = false
   /** A reader of an exchange gets watermarks with the records instead of measuring. */
   carried = false
+  /** Several tasks write the exchange: no stream time passes the lowest of theirs. */
+  isCapped = false
 
   /** The minimum, or what it was. Where all lanes of an exchange are idle, that over all that know a time. */
   least(): number {
@@ -122,24 +173,17 @@ export function idleWatermarks(
 
 /** The furthest watermark of any lane, and the wall clock's time since the last record of all. */
 function timeWhenIdle(sources: readonly SourceTime[], now: number): number {
-  let furthest = Number.NEGATIVE_INFINITY
+  let reached = Number.NEGATIVE_INFINITY
+  let told = Number.NEGATIVE_INFINITY
   let lastAt = Number.NEGATIVE_INFINITY
   for (const source of sources) {
     if (source.carried) continue
-    furthest = Math.max(furthest, source.watermark)
+    reached = Math.max(reached, source.watermark)
     for (const lane of source.lanes.values()) {
-      furthest = Math.max(furthest, lane.watermark)
+      told = Math.max(told, lane.watermark)
       if (lane.newest > Number.NEGATIVE_INFINITY) lastAt = Math.max(lastAt, lane.activeAt)
     }
   }
   // The clock is counted from where the records left time, not from where the clock has brought it since.
-  return lastAt === Number.NEGATIVE_INFINITY ? furthest : Math.max(furthest, newestOf(sources) + (now - lastAt))
-}
-
-function newestOf(sources: readonly SourceTime[]): number {
-  let newest = Number.NEGATIVE_INFINITY
-  for (const { declared, lanes } of sources) {
-    for (const lane of lanes.values()) newest = Math.max(newest, lane.newest - (declared as Watermark).boundMs)
-  }
-  return newest
+  return lastAt === Number.NEGATIVE_INFINITY ? reached : Math.max(reached, told + (now - lastAt))
 }

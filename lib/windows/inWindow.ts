@@ -1,14 +1,35 @@
-import type { OperatorFunction } from 'rxjs'
+import type { Observable, OperatorFunction } from 'rxjs'
+import { type Duration, durationMs } from '../record/duration.js'
 import { TidemarkError } from '../record/errors.js'
 import { declare } from '../task/operate.js'
-import { describeWindowing, type Windowing } from '../task/windowing.js'
+import { describeWindowing } from '../task/windowing.js'
+import type { DeclaredWindow } from './strategy.js'
 
 declare const WINDOWED: unique symbol
 
-/** A record on its way from a window to the aggregate that resolves it. Only a type: records don't change. */
-export type InWindow<R> = R & { readonly [WINDOWED]: true }
+/**
+ * A record on its way from a window to the aggregate that resolves it. Only a type: records don't change. `Gone` is null where a window's
+ * result may be taken back.
+ */
+export type InWindow<R, Gone extends null = never> = R & { readonly [WINDOWED]: { readonly gone: Gone } }
 
-export function declareWindowing<R>(windowing: Windowing): OperatorFunction<R, InWindow<R>> {
+export interface WindowOptions {
+  /** How long after its end, in event time, a window takes late records. Default 0. */
+  readonly grace?: Duration
+  /** A `sideOutput` for the records that come even later. They are counted in any case. */
+  readonly late?: Observable<unknown>
+}
+
+/** The same options for all kinds of window. */
+export const windowOptions = (kind: string, { grace = 0, late }: WindowOptions) => ({
+  kind,
+  graceMs: durationMs(grace, `${kind}: grace`),
+  late,
+})
+
+export function declareWindow<R, Gone extends null = never>(
+  windowing: DeclaredWindow,
+): OperatorFunction<R, InWindow<R, Gone>> {
   return declare<R>(windowing.kind, (path) => {
     if (path.windowing !== undefined) {
       throw new TidemarkError(
@@ -20,5 +41,5 @@ export function declareWindowing<R>(windowing: Windowing): OperatorFunction<R, I
       )
     }
     path.windowing = windowing
-  }) as OperatorFunction<R, InWindow<R>>
+  }) as OperatorFunction<R, InWindow<R, Gone>>
 }

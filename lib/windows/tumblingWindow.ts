@@ -1,14 +1,8 @@
-import type { Observable, OperatorFunction } from 'rxjs'
+import type { OperatorFunction } from 'rxjs'
 import { type Duration, durationMs } from '../record/duration.js'
 import type { StreamRecord } from '../record/record.js'
-import { declareWindowing, type InWindow } from './inWindow.js'
-
-export interface WindowOptions {
-  /** How long after its end, in event time, a window takes late records. Default 0. */
-  readonly grace?: Duration
-  /** A `sideOutput` for the records that come even later. They are counted in any case. */
-  readonly late?: Observable<unknown>
-}
+import { alignedWindow } from './alignedWindow.js'
+import { declareWindow, type InWindow, type WindowOptions } from './inWindow.js'
 
 /**
  * Cuts event time into windows of one size, side by side; the `aggregate` that follows has one result per key and window.
@@ -32,11 +26,5 @@ export function tumblingWindow<R extends StreamRecord<unknown, unknown>>(
   options: WindowOptions = {},
 ): OperatorFunction<R, InWindow<R>> {
   const sizeMs = durationMs(size, 'tumblingWindow: size', 1)
-  return declareWindowing({
-    kind: 'tumblingWindow',
-    sizeMs,
-    advanceMs: sizeMs,
-    graceMs: durationMs(options.grace ?? 0, 'tumblingWindow: grace'),
-    late: options.late,
-  })
+  return declareWindow(alignedWindow('tumblingWindow', sizeMs, sizeMs, options))
 }

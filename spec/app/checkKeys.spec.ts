@@ -154,3 +154,13 @@ test('flatMap may stand before state by key: planning tells it, and it looks at 
     ),
   ).toEqual(refused('aggregate'))
 })
+
+test('a graph of many ways is walked once', () => {
+  const forked = (s: Stream): Stream => {
+    let all = s
+    for (let n = 0; n < 40; n++) all = merge(all.pipe(mapValues((v) => v)), all.pipe(mapValues((v) => v)))
+    return all
+  }
+  expect(planned((s) => forked(s).pipe(dedup({ within: 1 })))).toBeUndefined()
+  expect(planned((s) => forked(s.pipe(apart)).pipe(dedup({ within: 1 })))).toEqual(refused('dedup'))
+})

@@ -7,16 +7,17 @@ const NAMES: Record<string, string> = {
     AbsenceOptions AggregateOptions Aggregated Aggregator Aggregators App AppOptions AppState AppStats
     ApproxCountDistinctOptions BatchOptions Branches Broker Change Clock Consumer ConsumerListener ConsumerOptions
     DedupOptions DropReason Duration EmbeddedOptions ErrorCode ErrorPlace ExtremeOptions Header Headers Histogram
-    HistogramOptions InWindow Key KeyByOptions KeyedState LatestOptions MapAsyncOptions MatchPatternOptions NO_HEADERS
-    NewTopic OutRecord PartitionRange Pattern Position ProcessContext ProcessOptions Processor Producer
+    HistogramOptions InWindow Key KeyByOptions KeyedState LatestOptions MapAsyncOptions MatchPatternOptions
+    NO_HEADERS NewTopic OutRecord PartitionRange Pattern Position ProcessContext ProcessOptions Processor Producer
     QuantileOptions RateLimitOptions RawBatch RawRecord ResultOf RollingOptions SelectKeyOptions Serde Split
     SpreadOptions StepOptions StoreAdapter StoreChanges StoreEntry StreamOptions StreamRecord StreamTableJoinOptions
     Table TableOptions TaskStats TidemarkError Timers ToTopicOptions TopKOptions TopicPartition Transaction
-    TransactionalProducer ValueState WatermarkOptions Window WindowOptions WindowedRecord WithKey WithValue aggregate
-    approxCountDistinct avg batch bytes collect compareKeys correlation count countDistinct createApp dedup durationMs
-    embedded first flatMap histogram json keyBy last latest local mapAsync mapValues matchPattern max median memory
-    min partitionOf pattern peek placeOf process quantiles rateLimit record reduce rollingAggregate selectKey shared
-    sideOutput split stddev streamTableJoin string sum toTable toTopic topK tumblingWindow variance withWatermark
+    TransactionalProducer ValueState WatermarkOptions Window WindowOptions WindowedRecord WithKey WithValue
+    aggregate approxCountDistinct avg batch bytes collect compareKeys correlation count countDistinct createApp
+    dedup durationMs embedded first flatMap histogram json keyBy last latest local mapAsync mapValues matchPattern
+    max median memory min partitionOf pattern peek placeOf process quantiles rateLimit record reduce
+    rollingAggregate selectKey shared sideOutput split stddev streamTableJoin string sum toTable toTopic topK
+    tumblingWindow variance withWatermark
   `,
   'tidemark/idb': `
     idb

@@ -151,10 +151,10 @@ describe('edges', () => {
 })
 
 describe('in an app', () => {
-  const open = (recordsOf: (r: Items) => StreamRecord<any, any>[], ...between: any[]) =>
+  const open = (recordsOf: (r: Items) => StreamRecord<any, any>[], between: any[], before: any[] = []) =>
     testApp(
       (app) => {
-        const pipe = [flatMap(recordsOf), ...between, toTopic('out', { key: json<any>() })]
+        const pipe = [...before, flatMap(recordsOf), ...between, toTopic('out', { key: json<any>() })]
         app.run(
           'out',
           pipe.reduce((stream, step) => step(stream), app.stream<any[]>('in', { value: json() }) as any),
@@ -166,12 +166,25 @@ describe('in an app', () => {
   const rekey = (r: Items) => [record([r.key], 1, r.timestamp)]
   const given = { key: 'k', value: [], timestamp: 1, partition: 1 }
 
-  test.each<{ name: string; recordsOf: (r: Items) => StreamRecord<any, any>[]; between: any[]; out: unknown[] }>([
+  test.each<{
+    name: string
+    recordsOf: (r: Items) => StreamRecord<any, any>[]
+    before?: any[]
+    between: any[]
+    out: unknown[]
+  }>([
     {
       name: 'the same key, equal by value',
       recordsOf: (r) => [r, record(`${r.key}`, 1, 1)],
       between: [counts],
       out: ['k', 'k'],
+    },
+    {
+      name: 'the same array',
+      recordsOf: (r) => [r, record([...r.key], 1, 1)],
+      before: [selectKey((r: any) => [r.key], { partitioned: true })],
+      between: [counts],
+      out: [['k'], ['k']],
     },
     {
       name: 'a null key, which state by key drops',
@@ -192,8 +205,8 @@ describe('in an app', () => {
       out: [['k']],
     },
     { name: 'a new key with no state behind it', recordsOf: rekey, between: [], out: [['k']] },
-  ])('fine: $name', async ({ recordsOf, between, out }) => {
-    const t = await open(recordsOf, ...between)
+  ])('fine: $name', async ({ recordsOf, before, between, out }) => {
+    const t = await open(recordsOf, between, before)
     await t.send('in', given)
     await t.settle()
     expect(t.errors).toEqual([])
@@ -202,7 +215,7 @@ describe('in an app', () => {
   })
 
   test('a new key before state by key is KEY_CHANGED, with the place', async () => {
-    const t = await open(rekey, counts)
+    const t = await open(rekey, [counts])
     await t.send('in', given)
     await t.settle()
     const place = { operator: 'flatMap', topic: 'in', partition: 1, offset: 0, key: 'k' }
@@ -211,7 +224,7 @@ describe('in an app', () => {
   })
 
   test('a key where there was none is a new one', async () => {
-    const t = await open((r) => [record('k', 1, r.timestamp)], counts)
+    const t = await open((r) => [record('k', 1, r.timestamp)], [counts])
     await t.send('in', { value: [], timestamp: 1 })
     await t.settle()
     expect(t.errors).toMatchObject([{ code: 'KEY_CHANGED' }])

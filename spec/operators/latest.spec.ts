@@ -136,6 +136,33 @@ test('in an app: what waits is state, and free once it is out; late ones are cou
   await t.stop()
 })
 
+test('what has come out is not restored, though a later interval of the key still waits', async () => {
+  const t = await testApp(
+    (app) => {
+      const stream = app.stream<number>('in', { value: json(), watermark: { maxOutOfOrderness: 10 } })
+      app.run('out', stream.pipe(latest({ every: 10, name: 'newest' }), toTopic('out')))
+    },
+    { topics: { in: 1, out: 1 } },
+  )
+  const steps = [
+    ['a', 5, 18],
+    ['b', 22],
+    ['b', 45],
+  ] as const
+  for (const [key, ...times] of steps) {
+    await t.send(
+      'in',
+      times.map((timestamp) => ({ key, value: 0, timestamp })),
+    )
+    await t.settle()
+    await t.crash()
+    await t.restart()
+  }
+  expect((await t.records('out')).map((r) => r.timestamp)).toEqual([5, 18, 22])
+  expect((await t.state('newest')).map(({ key, value }) => [key, (value as unknown[]).length])).toEqual([['b', 1]])
+  await t.stop()
+})
+
 /** For each key and interval the newest of the records that came in time; then in the order in which intervals end. */
 function newestOf(records: readonly Given[], every: number, bound: number | null, ends: boolean) {
   const times = timesOf(records, bound)

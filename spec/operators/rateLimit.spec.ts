@@ -6,6 +6,7 @@ import {
   collect,
   json,
   local,
+  memory,
   peek,
   rateLimit,
   record,
@@ -117,14 +118,41 @@ describe('edges', () => {
     expect(seen).toEqual([1, 2, 3])
   })
 
-  test('nothing passes after the end', async () => {
+  test('nothing overtakes what waits, though it might pass before the timer has fired', async () => {
     const clock = testClock()
+    let shift = 0
+    const busy = { ...clock, now: () => clock.now() + shift }
+    const source = new Subject<StreamRecord<string, number>>()
+    const seen: number[] = []
+    local(source.pipe(rateLimit({ records: 1, per: 10 })), { clock: busy }).subscribe((r) => seen.push(r.value))
+    for (const value of [1, 2]) source.next(record('k', value, 1))
+    shift = 10
+    source.next(record('k', 3, 1))
+    expect(seen).toEqual([1])
+    await clock.advance(20)
+    expect(seen).toEqual([1, 2, 3])
+  })
+
+  test('nothing passes after the end, and no timer is left', async () => {
+    const clock = testClock()
+    const timers = new Set<() => void>()
+    const after = clock.after.bind(clock)
+    clock.after = (ms, callback) => {
+      const cancel = after(ms, callback)
+      timers.add(cancel)
+      return () => {
+        timers.delete(cancel)
+        cancel()
+      }
+    }
     const source = new Subject<StreamRecord<string, number>>()
     const seen: number[] = []
     const limited = local(source.pipe(rateLimit({ records: 1, per: 10 })), { clock })
     const subscription = limited.subscribe((r) => seen.push(r.value))
     for (const value of [1, 2]) source.next(record('k', value, 1))
+    expect(timers.size).toBe(1)
     subscription.unsubscribe()
+    expect(timers.size).toBe(0)
     await clock.advance('1m')
     expect(seen).toEqual([1])
   })
@@ -162,7 +190,7 @@ describe('edges', () => {
 })
 
 /** An app with a limit, and what has passed, in all its lives: values, and the wall clock then. */
-async function limitedApp(options: { records: number; maxWaiting?: number }) {
+async function limitedApp(options: { records: number; maxWaiting?: number }, store = memory()) {
   const clock = testClock()
   const passed: [value: number, at: number][] = []
   const t = await testApp(
@@ -174,7 +202,7 @@ async function limitedApp(options: { records: number; maxWaiting?: number }) {
       )
       app.run('out', limited.pipe(toTopic('out')))
     },
-    { topics: { in: 1, out: 1 }, clock },
+    { topics: { in: 1, out: 1 }, clock, store },
   )
   return { t, passed }
 }
@@ -235,8 +263,23 @@ describe('in an app', () => {
     await t.send('in', numbered(2, 5))
     await t.advance(300)
     expect(passed.slice(2).map(([, at]) => at)).toEqual(times)
+    expect(await t.state('limit.passed')).toHaveLength(records)
     await t.stop()
   })
+})
+
+test('a restart keeps the order of a long line, in whatever order the store has it', async () => {
+  const store = memory()
+  const load = store.load.bind(store)
+  store.load = async (scope) => [...(await load(scope))].reverse()
+  const { t } = await limitedApp({ records: 1, maxWaiting: 20 }, store)
+  await t.send('in', numbered(0, 15))
+  await t.settle()
+  await t.crash()
+  await t.restart()
+  await t.advance('1m')
+  expect(await t.records('out')).toEqualRecords(numbered(0, 15))
+  await t.stop()
 })
 
 /** Each passes when it is there, after the one before, and a span after the one so many places before. */

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
-import { from, Subject } from 'rxjs'
+import { from, merge, Subject } from 'rxjs'
 import { aggregate, count, json, local, process, record, type StreamRecord, toTopic } from 'tidemark'
 import { matchers, operatorLaws, runMarbles, testApp, testClock } from 'tidemark/testing'
 import { WallTimers } from '../../lib/operators/wallTimers.js'
@@ -94,27 +94,57 @@ describe('edges', () => {
     await runMarbles({ source, out, values: { a, b, ...asked, ...values } as any, pipeline: (s) => s.pipe(alarms()) })
   })
 
-  test('an unsubscribed one lets go of the clock', async () => {
+  test('it asks the clock once for each time at which it fires, and lets go of it when unsubscribed', async () => {
     const clock = testClock()
-    const waiting = new Set<object>()
+    const asked: string[] = []
     const counted = {
       ...clock,
+      soon(callback: () => void) {
+        asked.push('soon')
+        clock.soon(callback)
+      },
       after(ms: number, callback: () => void) {
-        const one = {}
-        waiting.add(one)
+        asked.push(`at ${clock.now() + ms}`)
         const cancel = clock.after(ms, callback)
         return () => {
-          waiting.delete(one)
+          asked.push('not any more')
           cancel()
         }
       },
     }
     const source = new Subject<Asked>()
-    const subscription = local(source.pipe(alarms()), { clock: counted }).subscribe()
-    source.next(record('ann', { at: [5, 9] }, 0))
-    expect(waiting.size).toBe(1)
+    const seen: string[] = []
+    const subscription = local(source.pipe(alarms()), { clock: counted }).subscribe((r) => seen.push(r.value))
+    const since = async (at: number[], ms: number) => {
+      asked.length = 0
+      source.next(record('ann', { at }, 0))
+      await clock.advance(ms)
+      return asked
+    }
+    expect(await since([9, 20, 30], 0)).toEqual(['at 9'])
+    expect(await since([5], 0)).toEqual(['not any more', 'at 5'])
+    expect(await since([], 7)).toEqual(['at 9'])
+    expect(await since([1, 2, 3], 0)).toEqual(['not any more', 'soon', 'at 9'])
+    asked.length = 0
     subscription.unsubscribe()
-    expect(waiting.size).toBe(0)
+    expect(asked).toEqual(['not any more'])
+    seen.length = 0
+    await clock.advance(50)
+    expect(seen).toEqual([])
+  })
+
+  test('one that was due when the input completed, but had not fired, does not, though others run on', async () => {
+    const clock = testClock(100)
+    const [first, second] = [new Subject<Asked>(), new Subject<Asked>()]
+    const seen: string[] = []
+    local(merge(first.pipe(alarms()), second.pipe(alarms())), { clock }).subscribe((r) =>
+      seen.push(`${r.key} ${r.value}`),
+    )
+    first.next(record('ann', { at: [5] }, 0))
+    first.complete()
+    second.next(record('bob', { at: [5] }, 0))
+    await clock.settle()
+    expect(seen).toEqual(['ann set', 'bob set', 'bob 5 at 100'])
   })
 
   test('it fires in a dispatch of its own: what follows takes it as it takes a record', async () => {

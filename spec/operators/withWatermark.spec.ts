@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
 import { filter, merge, type Observable, of } from 'rxjs'
-import { aggregate, count, local, mapValues, record, tumblingWindow, withWatermark } from 'tidemark'
+import { aggregate, count, local, mapValues, record, type StreamRecord, tumblingWindow, withWatermark } from 'tidemark'
 import { operatorLaws, runMarbles } from 'tidemark/testing'
 import { expectDrawn } from '../testing/docstring.js'
 
@@ -30,11 +30,43 @@ test('its diagram', async () => {
   })
 })
 
+test('its diagram: records that carry the watermark', async () => {
+  const source = 'a@1--b@9--c@4--d@16--|'
+  expectDrawn('operators/withWatermark.ts', `in         ${source}`, 'watermark       9         20')
+  const values = {
+    a: ['k', {}],
+    b: ['k', { mark: 9 }],
+    c: ['k', { mark: 5 }],
+    d: ['k', { mark: 20 }],
+    x: { value: 3, window: { start: 0, end: 10 } },
+    y: { value: 1, window: { start: 10, end: 20 } },
+  } as const
+  const marked = () =>
+    withWatermark<any>({ punctuated: ({ value }: StreamRecord<string, { mark?: number }>) => value.mark })
+  await runMarbles({ source, out: source, watermarks: { 5: 9, 15: 20 }, values, pipeline: (s) => s.pipe(marked()) })
+  await runMarbles({
+    source,
+    out: '---------------(xy)--|',
+    values,
+    pipeline: (s) => s.pipe(marked(), tumblingWindow(10), aggregate(count(), { emit: 'close' })),
+  })
+})
+
 describe('laws', () => {
   const input = [1, 9, 4, 16, 30].map((time, i) => record('ann', i, time))
   const chain = () => (s: any) =>
     s.pipe(withWatermark({ maxOutOfOrderness: 3 }), tumblingWindow(10), aggregate(count(), { emit: 'close' }))
   for (const law of operatorLaws(chain, input)) test(law.name, law.run)
+
+  // The value is the watermark: it says more than the record's own time, and less.
+  const marks = [0, 12, 4, 11, 30, 0].map((mark, i) => record(i % 2 === 0 ? 'ann' : 'bob', mark, 4 * i))
+  const punctuated = () => (s: any) =>
+    s.pipe(
+      withWatermark({ punctuated: ({ value }: StreamRecord<string, number>) => value || null }),
+      tumblingWindow(10),
+      aggregate(count(), { emit: 'close' }),
+    )
+  for (const law of operatorLaws(punctuated, marks)) test(`punctuated: ${law.name}`, law.run)
 })
 
 describe('edges', () => {
@@ -79,9 +111,65 @@ describe('edges', () => {
     expect(last[1]).toBeGreaterThan(6)
   })
 
+  test('a bound and records that carry one: the greater of the two counts', async () => {
+    await runMarbles({
+      source: 'a@10-b@20-c@21-d@30-',
+      watermarks: { 0: 5, 5: 18, 15: 25 },
+      values: { a: ['k', null], b: ['k', 18], c: ['k', 7], d: ['k', 7] },
+      pipeline: (s) =>
+        s.pipe(
+          withWatermark({ maxOutOfOrderness: 5, punctuated: (r: StreamRecord<string, number | null>) => r.value }),
+          pass,
+        ),
+    })
+  })
+
+  test('a record is on time whatever it says of what follows; the next one is late by it', async () => {
+    await runMarbles({
+      source: 'a@5-b@5-|',
+      out: '   (x)-----|',
+      late: '  ----b@5-',
+      values: { a: ['k', 10], b: ['k', 10], x: { value: 1, window: { start: 0, end: 10 } } },
+      pipeline: (s, { late }) =>
+        s.pipe(
+          withWatermark({ punctuated: (r: StreamRecord<string, number>) => r.value }),
+          tumblingWindow(10, { late }),
+          aggregate(count(), { emit: 'close' }),
+        ),
+    })
+  })
+
+  test.each([
+    ['what is no time: BAD_TIMESTAMP', () => Number.NaN, 'BAD_TIMESTAMP'],
+    ['infinity: BAD_TIMESTAMP', () => Number.POSITIVE_INFINITY, 'BAD_TIMESTAMP'],
+    [
+      'a function that throws: OPERATOR_FAILED',
+      () => {
+        throw new Error('of the user')
+      },
+      'OPERATOR_FAILED',
+    ],
+  ])('a record that says %s', (_, punctuated, code) => {
+    const came: unknown[] = []
+    of(record('a', 1, 1))
+      .pipe(withWatermark({ punctuated }), pass)
+      .subscribe({ next: (r: any) => came.push(r.value), error: (error) => came.push(error.code) })
+    expect(came).toEqual([1, code])
+  })
+
+  test('neither a bound nor records that carry one: BAD_OPTION', () => {
+    expect(() => withWatermark({ idleTimeout: 5 } as never)).toThrow(expect.objectContaining({ code: 'BAD_OPTION' }))
+  })
+
   test.each([
     ['two different ones over one source', { maxOutOfOrderness: 5 }, { maxOutOfOrderness: 6 }],
     ['two different idle time-outs', { maxOutOfOrderness: 5 }, { maxOutOfOrderness: 5, idleTimeout: 1 }],
+    ['two functions', { punctuated: () => 1 }, { punctuated: () => 1 }],
+    [
+      'two groups',
+      { maxOutOfOrderness: 5, alignment: { maxDrift: 5 } },
+      { maxOutOfOrderness: 5, alignment: { maxDrift: 5, group: 'x' } },
+    ],
   ])('%s: TWO_WATERMARKS', (_name, one, two) => {
     const source: Observable<any> = of(record('a', 1, 1)).pipe(pass)
     const codes: unknown[] = []

@@ -57,7 +57,11 @@ test('against a plain list: ranges, the earliest, removals, restarts', () => {
           const inside = mine.filter((entry) => entry.at >= 0 && entry.at <= 5)
           expect(state.between(k, 0, 5).map((cell) => cell.value)).toEqual(inside.map((entry) => entry.value))
           expect(state.lastUntil(k, 4)?.value).toBe(mine.findLast((entry) => entry.at <= 4)?.value)
+          expect(state.before(k, 4)?.value).toBe(mine.findLast((entry) => entry.at < 4)?.value)
+          expect(state.after(k, 4)?.value).toBe(mine.find((entry) => entry.at > 4)?.value)
         }
+        const lasts = ['a', 'b/c', ''].flatMap((k) => sorted.findLast((entry) => entry.key === k)?.value ?? [])
+        expect([...state.lasts()].map((cell) => cell.value).sort()).toEqual(lasts.sort())
         expect(state.first()?.at).toBe(sorted[0]?.at)
         expect(state.size).toBe(model.length)
         expect([...state.all()]).toHaveLength(model.length)

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals'
-import { idleWatermarks, SourceTime } from '../../lib/task/watermark.js'
+import { idleWatermarks, SourceTime, watermarkOf } from '../../lib/task/watermark.js'
 
 interface Given {
   readonly lane: number
@@ -16,7 +16,10 @@ const BOUND_MS = 5
 /** A source whose lanes have read what is given. */
 function source(lanes: readonly Given[], idleMs = IDLE_MS): { time: SourceTime; lagging: Set<number | string> } {
   const time = new SourceTime()
-  time.declared = { boundMs: BOUND_MS, idleMs }
+  time.declared = watermarkOf(
+    { maxOutOfOrderness: BOUND_MS, ...(Number.isFinite(idleMs) && { idleTimeout: idleMs }) },
+    'test',
+  )
   const lagging = new Set<number | string>()
   for (const { lane: id, newest, at = 0, lags } of lanes) {
     const lane = time.lane(id, at)

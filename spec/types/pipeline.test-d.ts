@@ -27,6 +27,7 @@ import {
   tumblingWindow,
   type Window,
   type WindowedRecord,
+  withWatermark,
 } from 'tidemark'
 
 // Compiled with everything else (`npm run types`), never run.
@@ -131,6 +132,24 @@ const byId = app.stream('by-id', {
 })
 expectTypeOf(byId).toEqualTypeOf<Observable<StreamRecord<number, Order>>>()
 byId.pipe(toTopic('out', { key: json() }))
+
+// A watermark is a bound, or what records carry, or both; the source's record is known where the source is.
+app.stream('by-id', {
+  key: json<number>(),
+  value: json<Order>(),
+  watermark: { punctuated: (r) => r.key + r.value.amount },
+})
+app.stream<Order>('orders', {
+  value: json(),
+  watermark: { punctuated: ({ value }) => (value.amount > 5 ? value.amount : null), maxOutOfOrderness: '1s' },
+})
+orders.pipe(withWatermark({ punctuated: (r: StreamRecord<string, Order>) => r.value.amount }))
+// @ts-expect-error
+app.stream<Order>('orders', { value: json(), watermark: { punctuated: ({ value }) => value.userId } })
+// @ts-expect-error
+app.stream<Order>('orders', { value: json(), watermark: { idleTimeout: '1s' } })
+// @ts-expect-error
+orders.pipe(withWatermark({ punctuated: (r) => r.value.amount }))
 orders.pipe(
   keyBy((order) => order.value.amount),
   aggregate(count(), { name: 'by-amount' }),

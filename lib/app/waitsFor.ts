@@ -1,0 +1,27 @@
+import type { TopicPartition } from '../ports/broker.js'
+import type { TaskScope } from './taskScope.js'
+
+export const partitionText = ({ topic, partition }: TopicPartition) => `${topic}[${partition}]`
+
+/** What a task that has something to read waits for, before it takes the next record; undefined if it waits for nothing. */
+export function waitsFor(task: TaskScope, maxTaskIdleMs: number): string | undefined {
+  const { queues, full } = task
+  if (queues.every((queue) => queue.size === 0 && queue.lag === 0)) return undefined
+  const [blocking] = full
+  if (blocking !== undefined)
+    return `${blocking.operator} takes no more: ${blocking.handlers.underWay?.() ?? 0} of its calls are under way`
+  const missing = queues.find((queue) => queue.size === 0 && queue.lag > 0)
+  if (missing !== undefined)
+    return `${partitionText(missing)} has ${missing.lag} records that haven't been fetched yet, and one of them may come first`
+  const now = task.clock.now()
+  for (const queue of queues) {
+    if (queues.length === 1 || queue.size > 0 || queue.quietSince === undefined) continue
+    const restMs = queue.quietSince + maxTaskIdleMs - now
+    if (restMs > 0) return `${partitionText(queue)} is caught up, and has ${restMs} ms to say more (maxTaskIdle)`
+  }
+  const ready = queues.filter((queue) => queue.size > 0)
+  const [ahead] = ready
+  if (ahead?.aligned === undefined || !ready.every((queue) => queue.aligned?.isTooFar)) return undefined
+  const slowest = ahead.aligned.group.slowest().map(({ queue }) => partitionText(queue))
+  return `${partitionText(ahead)} is further than maxDrift ahead of ${slowest.join(', ')} (alignment)`
+}

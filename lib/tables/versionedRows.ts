@@ -1,0 +1,133 @@
+import type { Key } from '../record/key.js'
+import type { Window } from '../record/record.js'
+import { Heap } from '../task/heap.js'
+import type { SeriesCell, SeriesState } from '../task/seriesState.js'
+import { type Row, type RowEntry, type Rows, rowKey, splitRowKey } from './rows.js'
+
+/** What putting a version has done. */
+export interface PutVersion<V> {
+  /** What the present row was before; null: there was none. */
+  readonly previous: V | null
+  /** Whether the version is the present row now. */
+  readonly isLatest: boolean
+}
+
+/** A version that is no longer needed once `bound` has reached `until`. */
+interface Ending {
+  readonly until: number
+  readonly cell: SeriesCell<unknown>
+}
+
+/** Versions that are gone are cleared out of the heap when there are more of them than this, and than live ones. */
+const MAX_DEAD = 64
+
+/**
+ * The rows of a table that keeps versions: the value that a row had from one timestamp to the next; null is a delete.
+ *
+ * With `bound = highest timestamp of the table - history`, a version is kept until one that follows it is as old as `bound`: then nobody can ask
+ * for it any more. The latest of a row stays, unless it is a delete.
+ */
+export class VersionedRows<V> implements Rows<V> {
+  private endings = newHeap()
+  size = 0
+
+  constructor(
+    private readonly series: SeriesState<V | null>,
+    private readonly historyMs: number,
+    /** Highest timestamp of the table, over all keys. */
+    private newest: number,
+  ) {
+    for (const cell of series.all()) {
+      this.newest = Math.max(this.newest, cell.at)
+      this.watch(cell)
+    }
+    for (const { value } of series.lasts()) if (value !== null) this.size++
+  }
+
+  get(row: Key): Row<V> | undefined {
+    return rowOf(this.series.lastUntil(row, Number.POSITIVE_INFINITY))
+  }
+
+  at(row: Key, timestamp: number): Row<V> | undefined {
+    const latest = this.series.lastUntil(row, Number.POSITIVE_INFINITY)
+    if (latest === undefined || latest.at <= timestamp) return rowOf(latest)
+    return timestamp < this.bound ? undefined : rowOf(this.series.lastUntil(row, timestamp))
+  }
+
+  *entries(): IterableIterator<RowEntry<V>> {
+    for (const { key, value, at } of this.series.lasts())
+      if (value !== null) yield { ...splitRowKey(key), value, timestamp: at }
+  }
+
+  /** Puts a version; undefined if it is older than history. */
+  put(key: Key, window: Window | undefined, value: V | null, timestamp: number): PutVersion<V> | undefined {
+    if (timestamp < this.bound) return undefined
+    this.newest = Math.max(this.newest, timestamp)
+    const row = rowKey(key, window)
+    const previous = this.get(row)?.value ?? null
+    const isLatest = this.insert(row, timestamp, value)
+    this.free()
+    return { previous, isLatest }
+  }
+
+  /** Ends a row at that time, however long ago it is. */
+  end(row: Key, timestamp: number): void {
+    this.insert(row, timestamp, null)
+    this.free()
+  }
+
+  private get bound(): number {
+    return this.newest - this.historyMs
+  }
+
+  private insert(row: Key, timestamp: number, value: V | null): boolean {
+    const wasThere = this.get(row) !== undefined
+    let cell = this.series.lastUntil(row, timestamp)
+    if (cell?.at === timestamp) {
+      cell.value = value
+      this.series.touch(cell)
+    } else {
+      const before = cell
+      cell = this.series.insert(row, timestamp, value, 0)
+      if (before !== undefined) this.watch(before)
+    }
+    this.watch(cell)
+    if (this.series.after(row, timestamp) !== undefined) return false
+    this.size += Number(value !== null) - Number(wasThere)
+    return true
+  }
+
+  /** Until when a version is needed. */
+  private until({ key, at, value }: SeriesCell<V | null>): number {
+    return value === null ? at : (this.series.after(key, at)?.at ?? Number.POSITIVE_INFINITY)
+  }
+
+  private watch(cell: SeriesCell<V | null>): void {
+    const until = this.until(cell)
+    if (until < Number.POSITIVE_INFINITY) this.endings.push({ until, cell })
+  }
+
+  private free(): void {
+    const { bound } = this
+    for (let first = this.endings.peek(); first !== undefined && first.until <= bound; first = this.endings.peek()) {
+      const cell = first.cell as SeriesCell<V | null>
+      this.endings.pop()
+      // It may have become a value again since.
+      if (!cell.deleted && this.until(cell) <= bound) this.removeUpTo(cell)
+    }
+    if (this.endings.size - this.series.size <= Math.max(MAX_DEAD, this.series.size)) return
+    this.endings = newHeap()
+    for (const cell of this.series.all()) this.watch(cell)
+  }
+
+  /** With those before it, which none would end any more if this one is a delete. */
+  private removeUpTo({ key, at }: SeriesCell<V | null>): void {
+    for (let first = this.series.of(key)[0]; first !== undefined && first.at <= at; first = this.series.of(key)[0])
+      this.series.remove(first)
+  }
+}
+
+const newHeap = () => new Heap<Ending>((a, b) => a.until - b.until)
+
+const rowOf = <V>(cell: SeriesCell<V | null> | undefined): Row<V> | undefined =>
+  cell === undefined || cell.value === null ? undefined : { value: cell.value, timestamp: cell.at }

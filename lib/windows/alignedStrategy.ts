@@ -1,0 +1,36 @@
+import type { Window } from '../record/record.js'
+import type { WindowCell, WindowCells } from '../task/state.js'
+import type { Strategy } from './strategy.js'
+import { WindowsByStart } from './windowsByStart.js'
+
+/**
+ * Windows whose starts are multiples of `advance`: a record at t belongs to `[start, start + size)` with `start = n·advance`,
+ * `start <= t < start + size`, `start >= 0`.
+ */
+export const alignedStrategy = (sizeMs: number, advanceMs: number): Strategy<WindowCell<unknown>, WindowsByStart> => ({
+  open: (context) => new WindowsByStart(context.windows(), sizeMs),
+
+  taker({ open: { state }, results, time, isOpen }) {
+    // Most records fall into the window of the one before.
+    let cells: WindowCells<unknown> | undefined
+    let window: Window = { start: 0, end: sizeMs }
+    const windowAt = (start: number): WindowCells<unknown> => {
+      if (cells !== undefined && cells.start === start && !cells.isTaken) return cells
+      window = { start, end: start + sizeMs }
+      cells = state.window(start)
+      return cells
+    }
+    return (record) => {
+      const { key, timestamp } = record
+      const now = time.accept(timestamp)
+      const last = timestamp - (timestamp % advanceMs)
+      const earlier = Math.floor((sizeMs - 1 - (timestamp - last)) / advanceMs) * advanceMs
+      let missed = 0
+      for (let start = Math.max(0, last - earlier); start <= last; start += advanceMs) {
+        if (isOpen(start + sizeMs, now)) results.add(state.cell(windowAt(start), key), window, record)
+        else missed++
+      }
+      return missed
+    }
+  },
+})

@@ -1,0 +1,17 @@
+import { alignedStrategy } from './alignedStrategy.js'
+import { type WindowOptions, windowOptions } from './inWindow.js'
+import type { DeclaredWindow } from './strategy.js'
+
+/** The declaration of windows of one size whose starts are multiples of `advance`. */
+export function alignedWindow(kind: string, sizeMs: number, advanceMs: number, options: WindowOptions): DeclaredWindow {
+  const shared = windowOptions(kind, options)
+  return {
+    ...shared,
+    measures: `${sizeMs} ms${advanceMs === sizeMs ? '' : ` every ${advanceMs} ms`}`,
+    closesAfterMs: shared.graceMs,
+    reachMs: sizeMs + shared.graceMs,
+    hasLastMoment: false,
+    keptForMs: (retentionMs) => retentionMs - sizeMs,
+    strategy: alignedStrategy(sizeMs, advanceMs),
+  }
+}

@@ -1,0 +1,37 @@
+import type { OperatorFunction } from 'rxjs'
+import type { StreamRecord } from '../record/record.js'
+import { alignedStrategy } from './alignedStrategy.js'
+import { declareWindow, type InWindow } from './inWindow.js'
+
+/** Past all time. */
+const END = Number.MAX_SAFE_INTEGER
+
+/**
+ * One window for all time: what is said about windows, without any cut.
+ *
+ * ```
+ * globalWindow(), aggregate(count(), { emit: { every: '5ms' } })     a column is 1 ms
+ * in   -a-a--a-----a--|
+ * out  ------x-----y--(z|)     x: 2, then 3 at once   …
+ * ```
+ *
+ * The window is `[0, 2^53 - 1)`. Time never closes it: with `emit: 'close'` a result comes on completion only, with `{ every }` or `early` before
+ * that too. No record is late. It differs from an aggregate without a window in these ways to emit, and as it counts null values.
+ *
+ * The aggregate keeps an accumulator per key, for ever. As a result may be as old as its newest record, nothing behind it can go by a watermark.
+ *
+ * @throws TidemarkError at planning `TWO_WINDOWS` over another window, `LOST_WINDOW` before keyBy or a table, `BAD_OPTION` for `retention` and `suppress` until the close
+ */
+export function globalWindow<R extends StreamRecord<unknown, unknown>>(): OperatorFunction<R, InWindow<R>> {
+  return declareWindow({
+    kind: 'globalWindow',
+    measures: '',
+    graceMs: 0,
+    closesAfterMs: Number.POSITIVE_INFINITY,
+    reachMs: Number.POSITIVE_INFINITY,
+    hasLastMoment: false,
+    late: undefined,
+    keptForMs: () => 0,
+    strategy: alignedStrategy(END, END),
+  })
+}

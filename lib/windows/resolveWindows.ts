@@ -1,0 +1,96 @@
+import { type Duration, durationMs } from '../record/duration.js'
+import { TidemarkError } from '../record/errors.js'
+import type { WindowedRecord } from '../record/record.js'
+import type { Handlers, OperatorContext } from '../task/definition.js'
+import { describeWindowing } from '../task/windowing.js'
+import { ClosedWindows } from './closedWindows.js'
+import { type Emission, Updates } from './emission.js'
+import { Finals } from './finals.js'
+import { Outlet } from './outlet.js'
+import type { AnyAggregator, DeclaredWindow, KeyedRecord } from './strategy.js'
+import { WindowResults } from './windowResults.js'
+import { windowRows } from './windowRows.js'
+import type { WindowTime } from './windowTime.js'
+
+/** When results come out of windows, and how long they can be read. */
+export interface WindowedEmit {
+  readonly emit: 'update' | 'close' | { readonly every: Duration }
+  readonly early: ((result: any, record: any) => boolean) | undefined
+  readonly retention: Duration | undefined
+}
+
+/** Aggregates in the windows that were declared before. */
+export function resolveWindows(
+  context: OperatorContext<WindowedRecord>,
+  aggregator: AnyAggregator,
+  { emit, early, retention }: WindowedEmit,
+  changes: object,
+  time: WindowTime,
+): Handlers<KeyedRecord> {
+  const windowing = context.windowing as DeclaredWindow
+  const { closesAfterMs, late, reachMs, strategy } = windowing
+  const everyMs = typeof emit === 'object' ? durationMs(emit.every, 'aggregate: emit every', 1) : undefined
+  const keptForMs = Math.max(closesAfterMs, windowing.keptForMs(retentionMs(context.operator, windowing, retention)))
+  const outlet = new Outlet(context, aggregator, changes)
+  const open = strategy.open(context)
+  const isOpen = (end: number, now: number) => end + closesAfterMs > now
+  const emission: Emission =
+    emit === 'update'
+      ? new Updates(outlet)
+      : new Finals(context, outlet, time, { everyMs, early, find: (key, window) => open.find(key, window), isOpen })
+  // A window that says nothing on close is simply kept for longer.
+  const closed = emission.onClose && keptForMs > closesAfterMs ? new ClosedWindows(context, keptForMs) : undefined
+  const results = new WindowResults(aggregator, open, emission, emission.onClose ? closesAfterMs : keptForMs, closed)
+  time.fires(results)
+  if (closed !== undefined) time.fires(closed)
+  context.publish(windowRows(open, closed?.windows, outlet))
+
+  const take = strategy.taker({
+    context,
+    aggregator,
+    time,
+    open,
+    closed: closed?.windows,
+    results,
+    keptForMs,
+    isOpen,
+  })
+  let firstEnd = open.firstEnd()
+  return {
+    record(record) {
+      if (record.key === null) {
+        context.drop(record, 'null key')
+        return
+      }
+      const missed = take(record)
+      const end = open.firstEnd()
+      if (end !== firstEnd) {
+        firstEnd = end
+        context.dueChanged()
+      }
+      if (missed === 0) return
+      for (let n = 0; n < missed; n++) context.drop(record, 'late')
+      if (late !== undefined) context.emitTo(late, record)
+    },
+    holds: (now) => now - Math.max(reachMs, everyMs ?? 0),
+  }
+}
+
+/** @throws TidemarkError `BAD_DURATION`, `BAD_OPTION` */
+function retentionMs(operator: string, windowing: DeclaredWindow, retention: Duration | undefined): number {
+  if (retention === undefined) return 0
+  const given = durationMs(retention, 'aggregate: retention')
+  const { closesAfterMs, reachMs } = windowing
+  if (closesAfterMs === Number.POSITIVE_INFINITY || given < reachMs) {
+    throw new TidemarkError(
+      'BAD_OPTION',
+      `aggregate: retention of ${given} ms, but ${describeWindowing(windowing)} ${
+        closesAfterMs === Number.POSITIVE_INFINITY
+          ? 'is not closed by time; leave it out'
+          : `takes records for ${reachMs} ms from its start; give at least as much, or leave it out`
+      }`,
+      { operator },
+    )
+  }
+  return given
+}

@@ -1,0 +1,107 @@
+import type { Window } from '../record/record.js'
+import type { Firing } from '../task/definition.js'
+import type { Cell } from '../task/state.js'
+import type { ClosedWindows } from './closedWindows.js'
+import type { Emission } from './emission.js'
+import type { OpenWindows } from './openWindows.js'
+import type { AnyAggregator, KeyedRecord } from './strategy.js'
+
+/**
+ * What windows hold, and what becomes of it: the one way into a window, the one way out, and the close. Where records belong is the strategy's
+ * business.
+ */
+export class WindowResults<C extends Cell<unknown>> implements Firing {
+  /** Of the windows that are closing, what is still to be closed, the first last. */
+  private closing: C[] = []
+  private closingAt = 0
+
+  constructor(
+    private readonly aggregator: AnyAggregator,
+    private readonly open: OpenWindows<C>,
+    private readonly emission: Emission,
+    /** From a window's end until it is closed; until it is freed, if it says nothing on close. */
+    private readonly openForMs: number,
+    private readonly kept: ClosedWindows | undefined,
+  ) {}
+
+  /** What a first record makes. */
+  begin(record: KeyedRecord): unknown {
+    const { aggregator } = this
+    return aggregator.init === undefined ? record.value : aggregator.add(aggregator.init(), record)
+  }
+
+  /** Adds a record to a window; `cell` is what that holds of its key. */
+  add(cell: C | undefined, window: Window, record: KeyedRecord): void {
+    const { timestamp } = record
+    if (cell === undefined) {
+      this.put(undefined, window, this.begin(record), timestamp, record, null)
+      return
+    }
+    const before = this.emission.before(cell)
+    const acc = this.aggregator.add(cell.value, record)
+    this.put(cell, window, acc, cell.timestamp < timestamp ? timestamp : cell.timestamp, record, before)
+  }
+
+  /** Has a window hold this, because of that record. A null accumulator is none: the next record begins anew. */
+  put(
+    cell: C | undefined,
+    window: Window,
+    acc: unknown,
+    timestamp: number,
+    cause: KeyedRecord,
+    before: unknown = null,
+  ): void {
+    const { open, emission } = this
+    if (acc === null) {
+      if (cell !== undefined) open.remove(cell)
+      emission.gone({ key: cause.key, window, timestamp, cause }, before)
+      return
+    }
+    let held = cell
+    if (held === undefined) held = open.insert(cause.key, window, acc, timestamp)
+    else {
+      held.value = acc
+      held.timestamp = timestamp
+      open.touch(held)
+    }
+    emission.changed(held, window, cause, before)
+  }
+
+  /** Has another window take the place of this one. @param from where it is kept */
+  replace(cell: C, from: OpenWindows<C>, cause: KeyedRecord): void {
+    const before = this.emission.before(cell)
+    from.remove(cell)
+    const { key, timestamp } = cell
+    this.emission.gone({ key, window: from.windowOf(cell), timestamp, cause }, before)
+  }
+
+  close(cell: C): void {
+    this.open.remove(cell)
+    this.closed(cell)
+  }
+
+  private closed(cell: C): void {
+    const window = this.open.windowOf(cell)
+    this.kept?.add(cell, window)
+    this.emission.closed(cell, window)
+  }
+
+  due(): number {
+    if (this.closing.length > 0) return this.closingAt
+    const end = this.open.firstEnd()
+    // What time doesn't close is closed by the end of all records.
+    return end < Number.POSITIVE_INFINITY ? Math.min(end + this.openForMs, Number.MAX_VALUE) : end
+  }
+
+  /** Closes one key's window after the other, so that a window of a million keys can be interrupted. */
+  fireNext(): void {
+    if (this.closing.length === 0) {
+      this.closingAt = this.due()
+      const cells = this.open.takeFirst(this.emission.onClose)
+      if (!this.emission.onClose) return
+      this.closing = cells.toReversed()
+    }
+    const cell = this.closing.pop()
+    if (cell !== undefined) this.closed(cell)
+  }
+}

@@ -1,0 +1,83 @@
+import { join } from 'node:path'
+import { Worker } from 'node:worker_threads'
+import { build } from 'esbuild'
+import { CORPUS } from '../conformance/files.js'
+import type { Answer, Order } from './worker.js'
+
+type Given<Key extends string> = Extract<Answer, { readonly [K in Key]: unknown }>
+
+/** How much longer than its own limit a test may be silent: it may not give way to its timer at all. */
+const SILENCE_MS = 2_000
+
+/** A worker that can be given one order at a time. One that no longer answers is replaced. */
+export class Hand {
+  private worker: Worker | undefined
+
+  constructor(
+    private readonly script: string,
+    private readonly code: string,
+  ) {}
+
+  list = () => this.order({ do: 'list' }) as Promise<Given<'names'>>
+  measure = (test: number) => this.order({ do: 'measure', test }) as Promise<Given<'error'>>
+
+  /** Tries a mutant. @returns the test that it failed or never ended, if there is one */
+  async try(mutant: number, tests: Extract<Order, { do: 'try' }>['tests']): Promise<number | undefined> {
+    const answer = await this.order({ do: 'try', mutant, tests })
+    return 'begins' in answer ? answer.begins : (answer as Given<'killedBy'>).killedBy
+  }
+
+  async end(): Promise<void> {
+    await this.worker?.terminate()
+    this.worker = undefined
+  }
+
+  /** The answer, or the last test begun if nothing more is heard. */
+  private order(order: Order): Promise<Answer> {
+    this.worker ??= new Worker(this.script, {
+      eval: true,
+      execArgv: [],
+      workerData: { code: this.code, root: join(import.meta.dirname, '..', 'package.json'), corpus: CORPUS },
+    })
+    const { worker } = this
+    return new Promise((resolve, reject) => {
+      let timer: NodeJS.Timeout | undefined
+      const over = () => {
+        clearTimeout(timer)
+        worker.removeAllListeners('message').removeAllListeners('error')
+      }
+      worker.on('message', (answer: Answer) => {
+        clearTimeout(timer)
+        if (!('begins' in answer)) {
+          over()
+          resolve(answer)
+          return
+        }
+        timer = setTimeout(() => {
+          over()
+          this.end().then(() => resolve(answer), reject)
+        }, answer.limitMs + SILENCE_MS)
+      })
+      worker.on('error', (error) => {
+        over()
+        this.worker = undefined
+        reject(error)
+      })
+      worker.postMessage(order)
+    })
+  }
+}
+
+export async function crewOf(size: number, code: string): Promise<readonly Hand[]> {
+  const { outputFiles } = await build({
+    entryPoints: [join(import.meta.dirname, 'worker.ts')],
+    bundle: true,
+    write: false,
+    format: 'cjs',
+    platform: 'node',
+    // Only what the corpus' own folder would be: the worker is told.
+    define: { 'import.meta.dirname': '""' },
+  })
+  const script = outputFiles[0]?.text ?? ''
+  return Array.from({ length: size }, () => new Hand(script, code))
+}

@@ -1,0 +1,171 @@
+import { readdirSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import { bundleMutants } from './bundle.js'
+import { crewOf, type Hand } from './crew.js'
+import { explained } from './explained.js'
+import type { Mutant } from './mutations.js'
+
+const USAGE = `npm run mutants [-- options]
+  --only text      mutates files with that in their path only; several with commas
+  --sample n       so many mutants, drawn by --seed (default 1)
+  --jobs n         workers; default: one per processor
+  --verbose        says of each mutant what became of it`
+
+const { values } = parseArgs({
+  options: {
+    only: { type: 'string' },
+    sample: { type: 'string' },
+    seed: { type: 'string', default: '1' },
+    jobs: { type: 'string', default: String(availableParallelism()) },
+    verbose: { type: 'boolean', default: false },
+    help: { type: 'boolean', default: false },
+  },
+})
+if (values.help) {
+  console.log(USAGE)
+  process.exit(0)
+}
+
+const ROOT = join(import.meta.dirname, '..')
+const filesIn = (folder: string, suffix: string): string[] =>
+  readdirSync(join(ROOT, folder), { recursive: true, encoding: 'utf8' })
+    .filter((name) => name.endsWith(suffix))
+    .map((name) => `${folder}/${name}`)
+    .sort()
+
+/** What is mutated, and the specs that are to notice. */
+const TARGETS = [
+  ...['lib/windows', 'lib/joins', 'lib/tables'].flatMap((folder) => filesIn(folder, '.ts')),
+  ...filesIn('lib/operators', '.ts').filter((file) => /\/(aggregate|cogroup)\.ts$/.test(file)),
+]
+const SPECS = [
+  ...['spec/windows', 'spec/joins', 'spec/tables', 'spec/aggregates'].flatMap((folder) => filesIn(folder, '.spec.ts')),
+  ...filesIn('spec/operators', '.spec.ts').filter((file) =>
+    /\/(aggregate|cogroup|keyBy|outputs)\.spec\.ts$/.test(file),
+  ),
+]
+
+interface Measured {
+  readonly test: number
+  readonly ms: number
+}
+
+const began = performance.now()
+const wanted = values.only?.split(',')
+const targets = TARGETS.filter((file) => wanted?.some((part) => file.includes(part)) ?? true)
+const { code, mutants } = await bundleMutants(targets, SPECS)
+const crew = await crewOf(Number(values.jobs), code)
+const { names, met } = await (crew[0] as Hand).list()
+console.log(`${mutants.length} mutants in ${targets.length} files, ${names.length} tests`)
+
+/** Has each hand take the next piece of work until none is left. */
+async function share<T>(work: readonly T[], each: (hand: Hand, piece: T) => Promise<void>): Promise<void> {
+  const rest = [...work]
+  await Promise.all(
+    crew.map(async (hand) => {
+      for (let piece = rest.shift(); piece !== undefined; piece = rest.shift()) await each(hand, piece)
+    }),
+  )
+}
+
+/** The tests that meet a mutant, those that are over soon first. */
+const meeting = new Map<number, Measured[]>(mutants.map(({ id }) => [id, []]))
+const broken: string[] = []
+await share([...names.keys()], async (hand, test) => {
+  const { error, ms, met: reached } = await hand.measure(test)
+  if (error !== undefined) {
+    broken.push(`${names[test]}: ${error.split('\n')[0]}`)
+    return
+  }
+  for (const id of new Set([...reached, ...met])) meeting.get(id)?.push({ test, ms })
+})
+for (const tests of meeting.values()) tests.sort((a, b) => a.ms - b.ms)
+console.log(`tests measured after ${seconds()} s`)
+if (broken.length > 0) {
+  console.log(`${broken.length} tests are left out, as they fail without any mutant${values.verbose ? ':' : ''}`)
+  if (values.verbose) for (const line of broken) console.log(`  ${line}`)
+}
+
+const drawn = sampleOf(mutants)
+const survivors: Mutant[] = []
+/** Tests that have noticed a mutant of a file, the latest last: the next one may be for them too. */
+const killers = new Map<string, number[]>()
+let done = 0
+await share(drawn, async (hand, mutant) => {
+  const tests = meeting.get(mutant.id) as Measured[]
+  const known = killers.get(mutant.file) ?? []
+  const rank = ({ test }: Measured) => known.lastIndexOf(test)
+  const ordered = [...tests].sort((a, b) => rank(b) - rank(a) || a.ms - b.ms)
+  const killedBy =
+    tests.length === 0
+      ? undefined
+      : await hand.try(
+          mutant.id,
+          ordered.map(({ test, ms }) => [test, Math.ceil(1_000 + 10 * ms)]),
+        )
+  if (killedBy === undefined) survivors.push(mutant)
+  else killers.set(mutant.file, [...known.filter((test) => test !== killedBy), killedBy].slice(-8))
+  done++
+  if (values.verbose) console.log(`${lineOf(mutant)}: ${killedBy === undefined ? 'survived' : names[killedBy]}`)
+  else if (done % 100 === 0) console.log(`${done} of ${drawn.length} after ${seconds()} s`)
+})
+for (const hand of crew) await hand.end()
+
+const isExplained = (mutant: Mutant) =>
+  explained.some(
+    ({ file, code: line, change }) => file === mutant.file && line === mutant.code && change === mutant.change,
+  )
+const inOrder = survivors.sort((a, b) => a.id - b.id)
+const open = inOrder.filter((mutant) => !isExplained(mutant))
+for (const mutant of open) {
+  const met = (meeting.get(mutant.id) as Measured[]).length
+  console.log(`survived: ${lineOf(mutant)}${met === 0 ? '   (no test comes here)' : ''}\n    ${mutant.code}`)
+}
+const isWhole = drawn.length === mutants.length && wanted === undefined
+for (const { file, code: line, change } of isWhole ? explained : []) {
+  if (!survivors.some((one) => one.file === file && one.code === line && one.change === change))
+    console.log(`explained, but no survivor: ${file}: ${change}`)
+}
+
+console.log(`\n${'file'.padEnd(40)} mutants  killed  explained  survived`)
+for (const file of targets) {
+  const of = (list: readonly Mutant[]) => list.filter((mutant) => mutant.file === file).length
+  const [all, left, unexplained] = [of(drawn), of(survivors), of(open)]
+  const cells = [String(all).padStart(7), String(all - left).padStart(6), String(left - unexplained).padStart(9)]
+  if (all > 0) console.log(`${file.padEnd(40)} ${cells.join('  ')}  ${String(unexplained).padStart(8)}`)
+}
+const killed = drawn.length - survivors.length
+const killable = drawn.length - (survivors.length - open.length)
+console.log(
+  `\n${drawn.length} mutants in ${seconds()} s: ${killed} killed, ${survivors.length - open.length} explained, ${open.length} survived; score ${((100 * killed) / Math.max(1, killable)).toFixed(1)} %`,
+)
+process.exit(0)
+
+function seconds(): string {
+  return ((performance.now() - began) / 1000).toFixed(0)
+}
+
+function lineOf({ file, line, change }: Mutant): string {
+  return `${file}:${line}  ${change}`
+}
+
+/** So many of the list, drawn without putting back, always the same for a seed. */
+function sampleOf(list: readonly Mutant[]): readonly Mutant[] {
+  if (values.sample === undefined) return list
+  let state = Number(values.seed) >>> 0
+  const random = () => {
+    // Mulberry32.
+    state = (state + 0x6d2b79f5) | 0
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296
+  }
+  const drawn = [...list]
+  for (let at = 0; at < drawn.length; at++) {
+    const other = at + Math.floor(random() * (drawn.length - at))
+    ;[drawn[at], drawn[other]] = [drawn[other] as Mutant, drawn[at] as Mutant]
+  }
+  return drawn.slice(0, Number(values.sample)).sort((a, b) => a.id - b.id)
+}
