@@ -1,4 +1,4 @@
-import { type Aggregator, aggregate, count, reduce, toTable } from 'tidemark'
+import { type Aggregator, aggregate, cogroup, count, reduce, toTable } from 'tidemark'
 import {
   type AnyRecord,
   type AnyStream,
@@ -47,6 +47,28 @@ function mergeOf(fields: NodeFields): Pick<AnyAggregator, 'merge'> {
   return merger === undefined ? {} : { merge: (left, right, key) => merger({ key: key as Json, left, right }) }
 }
 
+/** Several grouped streams as one table: windows, as Kafka Streams declares them on all at once. */
+const cogrouped: Build = (fields, _, graph) => {
+  const window = windowOf(fields)
+  const initializer = fields.expression('initializer', [])
+  const groups = fields.list('groups', (group) => {
+    const { stream } = graph.from(group, 'grouped')
+    const add = group.expression('aggregator', [...OF_RECORD, 'agg'])
+    return [
+      window === undefined ? stream : stream.pipe(window.declare),
+      (agg: Json, record: AnyRecord): Json => add({ ...variablesOf(record), agg }),
+    ] as const
+  })
+  const { name, retentionMs } = fields.store()
+  const results = cogroup({ init: () => initializer({}), ...mergeOf(fields) }, groups as never, {
+    name,
+    ...(window !== undefined && retentionMs !== undefined && { retention: retentionMs }),
+  }) as AnyStream
+  const node: TableNode = { is: 'table', table: toTable(name, results), endShift: window?.endShift ?? 0, results }
+  graph.store(name, node, fields)
+  return node
+}
+
 /** Grouped streams, and what becomes of them. */
 export const aggregates: Family = {
   groupByKey: (fields, id, graph) => ({ is: 'grouped', stream: graph.byKey(graph.from(fields, 'stream'), id) }),
@@ -59,6 +81,8 @@ export const aggregates: Family = {
       stream: graph.repartition(stream, id, 'drop', (record) => keyFrom(key, variablesOf(record))),
     }
   },
+
+  cogroup: cogrouped,
 
   count: aggregated(() => count() as AnyAggregator),
 

@@ -1,6 +1,7 @@
 import {
   type Aggregator,
   count,
+  type GroupedRow,
   json,
   reduce,
   string,
@@ -56,9 +57,7 @@ const filtered =
 
 /** An aggregation of a grouped table: the aggregator is what its fields say. */
 const aggregated =
-  (
-    aggregatorOf: (fields: NodeFields) => Aggregator<{ readonly key: string; readonly value: Json }, unknown, any>,
-  ): Build =>
+  (aggregatorOf: (fields: NodeFields) => Aggregator<GroupedRow<Json>, unknown, any>): Build =>
   (fields, _, graph) => {
     const { of, key, value } = graph.from(fields, 'grouped table')
     const { name } = fields.store()
@@ -112,8 +111,8 @@ export const derivedTables: Family = {
     const subtractor = fields.expression('subtractor', ['key', 'value', 'agg'])
     return {
       init: () => initializer({}),
-      add: (agg, { key, value }) => adder({ key, value, agg }),
-      remove: (agg, { key, value }) => subtractor({ key, value, agg }),
+      add: (agg, { key, value }) => adder({ key: key as string, value, agg }),
+      remove: (agg, { key, value }) => subtractor({ key: key as string, value, agg }),
     }
   }),
 

@@ -41,6 +41,7 @@ export { type TableTableJoinOptions, tableTableJoin } from './joins/tableTableJo
 export { type Aggregated, aggregate } from './operators/aggregate.js'
 export type { AggregateOptions } from './operators/aggregation.js'
 export { type BatchOptions, batch } from './operators/batch.js'
+export { type Cogrouped, type CogroupInput, cogroup } from './operators/cogroup.js'
 export { type DedupOptions, dedup } from './operators/dedup.js'
 export { flatMap } from './operators/flatMap.js'
 export { type KeyByOptions, keyBy } from './operators/keyBy.js'

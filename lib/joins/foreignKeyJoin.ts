@@ -127,7 +127,8 @@ function joining<LV, RV, Out>(
   const results = new KeptRows<Out>(context.cells())
   context.publish(results)
 
-  function put(key: Key, value: Out | null, timestamp: number): void {
+  function put(key: Key, result: Out | null, timestamp: number): void {
+    const value = result ?? null
     const previous = results.put(key, undefined, value, timestamp)
     context.emit({ key, value, previous, timestamp, window: undefined, isLatest: true })
   }

@@ -41,22 +41,24 @@ export function globalTableJoin<
   options: GlobalTableJoinOptions<Kind> = {},
 ): OperatorFunction<R, WithValue<R, Out>> {
   const origin = originOf(table)
+  const tableInput = origin.of === 'app' ? undefined : 0
   return (source) =>
     define<R, WithValue<R, Out>>(
       'globalTableJoin',
-      origin.of === 'app' ? [source] : [source, origin.table.changes()],
+      // What fills the table comes first.
+      origin.of === 'app' ? [source] : [origin.table.changes(), source],
       (context) => {
         const rows = rowsFor(table, context)
         const { takes, join } = rowJoin(context, options.kind === 'left', (key) => rows.get(key), joiner)
         return {
           record(record, input) {
-            if (input === 1) return
+            if (input === tableInput) return
             // keyOf isn't asked about values that are null.
             const key = record.value === null ? null : (keyOf(record) ?? null)
             if (takes(record, key)) join(record, key)
           },
         }
       },
-      { untimed: [1] },
+      { untimed: tableInput === undefined ? [] : [tableInput] },
     )
 }

@@ -7,7 +7,7 @@ import type { JoinTime } from './joinTime.js'
 export interface SideOptions {
   /** How far after a record of this side the other's may lie, in ms. */
   readonly aheadMs: number
-  /** Before + after + grace, in ms. */
+  /** How long it is kept: before + after + grace, in ms. */
   readonly retentionMs: number
   readonly graceMs: number
   /** Its records come out without a match too. */

@@ -20,7 +20,8 @@ export function joinStreams(
   { beforeMs, afterMs, graceMs, kind }: JoinSettings,
 ): Handlers<AnyRecord> {
   const times = context.cells<string, number>('newest')
-  const retentionMs = beforeMs + afterMs + graceMs
+  // A record at the same time has to find it even where nothing else may.
+  const retentionMs = Math.max(1, beforeMs + afterMs + graceMs)
   const time = new JoinTime(context, times)
   const left = new JoinSide(context, time, times, 'left', {
     aheadMs: afterMs,

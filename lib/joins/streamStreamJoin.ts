@@ -40,11 +40,11 @@ type JoinedKey<L, R, K extends Kind> =
  *
  * ```
  * streamStreamJoin(right, …, { after: 4 })     a column is 1 ms
- * left    -a-----b----c-------|     a: ann 1      b: bob 2      c: ann 3
- * right   ----p-------------q-|     p: ann X      q: ann Y
+ * left    -a-----b----c-------|     a: ann 1        b: bob 2        c: ann 3
+ * right   ----p-------------q-|     p: ann X        q: ann Y
  * inner   ----x---------------|     x: ann 1 X
- * left    ----x-------------y-(z|)  y: bob 2 null, at its own timestamp   z: ann 3 null
- * outer   ----x-------------y-(zw|) w: ann null Y
+ * left    ----x-------y-----z-|     y: bob 2 null   z: ann 3 null, each at its own timestamp
+ * outer   ----x-------y-----z-(w|)  w: ann null Y
  * ```
  *
  * A left record at t meets the right ones from `t - before` to `t + after`, both included, whichever comes first; the result has the later of both
@@ -64,7 +64,7 @@ type JoinedKey<L, R, K extends Kind> =
  *
  * ```ts
  * const fulfilled = orders.pipe(
- *   streamStreamJoin(shipments, (order, shipment) => ({ order, carrier: shipment?.carrier ?? null }), {
+ *   streamStreamJoin(shipments, (order, shipment) => ({ ...order, carrier: shipment?.carrier ?? null }), {
  *     after: '24h',
  *     grace: '10m',
  *     kind: 'left',

@@ -34,6 +34,11 @@ export interface StreamTableJoinOptions<Kind extends 'inner' | 'left' = 'inner' 
  * stream  --a--b----c--|     a: ann 1      b: bob 2      c: ann 3
  * inner   --x-------z--|     x: 1 gold     z: 3 lead
  * left    --x--y----z--|     y: 2 null
+ *
+ * streamTableJoin(table, …, { grace: 3 }), with a table that has a history     a column is 1 ms
+ * table   X---Y@3-------|
+ * stream  ---a-----c---c|
+ * inner   ---------l---z(z|)     l: 1 lead: what the row was at 3
  * ```
  *
  * Only stream records give output, with their own timestamp. A versioned table gives the row as it was at the record's timestamp. Both sides must have

@@ -1,10 +1,10 @@
-import { TidemarkError } from '../record/errors.js'
 import type { Key } from '../record/key.js'
 import type { StreamRecord } from '../record/record.js'
 import { type RecordJson, recordFromJson, recordToJson } from '../record/recordJson.js'
 import type { Firing, OperatorContext } from '../task/definition.js'
 import { Heap } from '../task/heap.js'
 import type { CellState } from '../task/state.js'
+import { failedAt } from './failedAt.js'
 
 interface Waiting {
   readonly arrival: number
@@ -14,7 +14,8 @@ interface Waiting {
 /** Records that wait until the operator's time has reached them, and come out by timestamp, then in the order of arrival. Part of the state. */
 export class InOrder implements Firing {
   private readonly heap = new Heap<Waiting>((a, b) => a.record.timestamp - b.record.timestamp || a.arrival - b.arrival)
-  private readonly state: CellState<readonly [timestamp: number, arrival: number], RecordJson>
+  /** By arrival. */
+  private readonly state: CellState<number, RecordJson>
   private arrivals = 0
 
   constructor(
@@ -23,7 +24,7 @@ export class InOrder implements Firing {
   ) {
     this.state = context.cells('waiting')
     for (const { key, value } of this.state.all()) {
-      const [, arrival] = key as readonly [number, number]
+      const arrival = key as number
       this.heap.push({ arrival, record: recordFromJson(value) })
       this.arrivals = Math.max(this.arrivals, arrival + 1)
     }
@@ -33,7 +34,7 @@ export class InOrder implements Firing {
   add(record: StreamRecord<Key | null, unknown>): void {
     const arrival = this.arrivals++
     this.heap.push({ arrival, record })
-    this.state.put([record.timestamp, arrival], recordToJson(record))
+    this.state.put(arrival, recordToJson(record))
     this.context.dueChanged()
   }
 
@@ -43,17 +44,11 @@ export class InOrder implements Firing {
 
   fireNext(): void {
     const { arrival, record } = this.heap.pop() as Waiting
-    this.state.delete([record.timestamp, arrival])
+    this.state.delete(arrival)
     try {
       this.release(record)
     } catch (cause) {
-      // What fails here is this record, not the one that brought the time.
-      const { topic, partition, offset, key } = record
-      const place = topic === '' ? { key } : { topic, partition, offset, key }
-      if (cause instanceof TidemarkError) throw cause.at(place)
-      throw new TidemarkError('OPERATOR_FAILED', cause instanceof Error ? cause.message : String(cause), place, {
-        cause,
-      })
+      throw failedAt(record, cause)
     }
   }
 }

@@ -3,6 +3,7 @@ import { TidemarkError } from '../record/errors.js'
 import type { Key } from '../record/key.js'
 import { type KeyOf, NO_HEADERS, type StreamRecord } from '../record/record.js'
 import { operate } from '../task/operate.js'
+import { failedAt } from './failedAt.js'
 import { InOrder } from './inOrder.js'
 import type { Matched } from './matchedRecords.js'
 import { PartialMatches } from './partialMatches.js'
@@ -82,8 +83,13 @@ export function matchPattern<R extends StreamRecord<any, any>, M, Out = M>(
       })
       const partials = new PartialMatches(context, pattern.parts, options.afterMatch === 'skipPastLast', {
         matched(matched: Matched, timestamp, last) {
-          const found = matched as M
-          emit(result((select === undefined ? found : select(found)) as Out, timestamp, last))
+          let value = matched as Out
+          try {
+            if (select !== undefined) value = select(matched as M)
+          } catch (cause) {
+            throw failedAt(last, cause)
+          }
+          emit(result(value, timestamp, last))
         },
         timedOut(matched: Matched, timestamp, last) {
           if (timedOut !== undefined) emitTo(timedOut, result(matched, timestamp, last))

@@ -1,18 +1,11 @@
-import type { Key } from '../record/key.js'
+import { compareKeys, type Key } from '../record/key.js'
 import type { RecordJson } from '../record/recordJson.js'
-import type { OperatorContext, Timers } from '../task/definition.js'
+import type { Firing, OperatorContext } from '../task/definition.js'
+import { Heap } from '../task/heap.js'
 import type { Cell, CellState } from '../task/state.js'
 import { type KeyedRecord, type Matched, MatchedRecords, type Taken } from './matchedRecords.js'
+import { firstOf, lastOf, Outcome, type PartialMatch, timeOf } from './partialMatch.js'
 import type { PatternParts, Step } from './pattern.js'
-
-/** The beginning of a match, and perhaps a match itself. */
-interface PartialMatch {
-  readonly taken: readonly Taken[]
-  /** The steps that its next record may belong to; the number of steps stands for the absence at the end. */
-  open: readonly number[]
-  /** It has been a match. */
-  isMatch: boolean
-}
 
 /** A key's partial matches: those that began first come first; of these, one comes before what it has become with another record. */
 interface OfKey {
@@ -23,6 +16,15 @@ interface OfKey {
   readonly partials: readonly PartialMatch[]
 }
 
+/** A key's first time limit. */
+interface Limit {
+  readonly due: number
+  readonly key: Key
+}
+
+/** Limits that are no longer a key's first are cleared out when there are more of them than this, and than keys. */
+const MAX_STALE = 64
+
 /** Whom to tell of a match, or of a partial one whose time is up; `last` is the last record in it. */
 export interface MatchListener {
   matched(matched: Matched, timestamp: number, last: KeyedRecord): void
@@ -31,55 +33,28 @@ export interface MatchListener {
 
 const NOTHING: readonly Taken[] = []
 
-const lastOf = ({ taken }: PartialMatch) => taken[taken.length - 1] as Taken
-const firstOf = ({ taken }: PartialMatch) => taken[0] as Taken
-
-/** What becomes of a key's partial matches by one record, or when a time limit passes. */
-class Outcome {
-  readonly kept: PartialMatch[] = []
-  readonly matches: PartialMatch[] = []
-  readonly timedOut: PartialMatch[] = []
-  /** Partial matches whose first record has at most this number are gone. */
-  private skippedTo = -1
-
-  constructor(private readonly skipsPastLast: boolean) {}
-
-  isSkipped(partial: PartialMatch): boolean {
-    return firstOf(partial).number <= this.skippedTo
-  }
-
-  match(partial: PartialMatch): void {
-    this.matches.push(partial)
-    if (!this.skipsPastLast) return
-    this.skippedTo = lastOf(partial).number
-    this.kept.length = 0
-  }
-
-  keep(partial: PartialMatch): void {
-    if (partial.open.length > 0 && !this.isSkipped(partial)) this.kept.push(partial)
-  }
-}
-
 /**
  * Finds the matches of a pattern among records that come in the order of time. A partial match waits at one or two open steps (for another
  * record of a step that takes several, for the next step's), each of them apart from all others.
  */
-export class PartialMatches {
+export class PartialMatches implements Firing {
   private readonly state: CellState<Key, OfKey>
-  private readonly timers: Timers
+  /** Holds limits that are no longer a key's first too, until they come up or are most of it. */
+  private limits: Heap<Limit>
   private readonly end: number
   private readonly records: MatchedRecords
 
   constructor(
-    context: OperatorContext<never>,
+    private readonly context: OperatorContext<never>,
     private readonly parts: PatternParts,
     private readonly skipsPastLast: boolean,
     private readonly listener: MatchListener,
   ) {
     this.state = context.cells()
-    this.timers = context.timers((timestamp, key) => this.expire(timestamp, key))
+    this.limits = this.liveLimits()
     this.end = parts.steps.length
     this.records = new MatchedRecords(parts.steps)
+    context.fires(this)
   }
 
   /** The key's next record, once all time limits up to its timestamp have passed. */
@@ -98,15 +73,15 @@ export class PartialMatches {
     }
     for (const partial of cell?.value.partials ?? []) {
       if (outcome.isSkipped(partial)) continue
+      const { open } = partial
       const growing: number[] = []
-      const waiting = partial.open.filter((step) => {
+      // Most often all of them go on waiting.
+      for (const step of open) {
         const answer = this.answer(partial, step, record)
-        if (answer === 'takes') growing.push(step)
-        return answer === 'waits'
-      })
-      if (waiting.length < partial.open.length) {
-        partial.open = waiting
+        if (answer === 'waits') continue
+        partial.open = partial.open.filter((other) => other !== step)
         isChanged = true
+        if (answer === 'takes') growing.push(step)
       }
       outcome.keep(partial)
       for (const step of growing) grow(partial.taken, step)
@@ -121,16 +96,27 @@ export class PartialMatches {
   /** What a partial match makes of a record at one of its open steps. */
   private answer(partial: PartialMatch, at: number, record: KeyedRecord): 'takes' | 'waits' | 'ends' {
     const step = at === this.end ? undefined : (this.parts.steps[at] as Step)
-    const isEntered = lastOf(partial).step === at
-    const absent = step === undefined ? this.parts.absent : isEntered ? [] : step.absent
+    const { absent } = step ?? this.parts
     const view = this.records.of(partial.taken) as never
-    if (absent.some((isRefused) => isRefused(record as never, view))) return 'ends'
+    // What must not come before a step is no matter between its own records.
+    const isEntering = absent.length > 0 && lastOf(partial).step !== at
+    if (isEntering && absent.some((isRefused) => isRefused(record as never, view))) return 'ends'
     if (step === undefined) return 'waits'
     if (step.predicate(record as never, view)) return 'takes'
     return step.isStrict ? 'ends' : 'waits'
   }
 
-  private expire(timestamp: number, key: Key): void {
+  due(): number {
+    for (let first = this.limits.peek(); first !== undefined; first = this.limits.peek()) {
+      if (this.state.cell(first.key)?.value.due === first.due) return first.due
+      this.limits.pop()
+    }
+    return Number.POSITIVE_INFINITY
+  }
+
+  /** The first time limit of a key passes. */
+  fireNext(): void {
+    const { due: timestamp, key } = this.limits.pop() as Limit
     const cell = this.state.cell(key) as Cell<OfKey>
     const outcome = new Outcome(this.skipsPastLast)
     for (const partial of cell.value.partials) {
@@ -180,13 +166,17 @@ export class PartialMatches {
   private store(cell: Cell<OfKey> | undefined, key: Key, partials: readonly PartialMatch[], count: number): void {
     let due = Number.POSITIVE_INFINITY
     for (const partial of partials) for (const step of partial.open) due = Math.min(due, this.limit(partial, step))
-    if (cell?.value.due !== due) {
-      if (cell !== undefined) this.timers.cancel(cell.value.due, key)
-      if (partials.length > 0) this.timers.at(due, key)
-    }
+    const isNew = due !== cell?.value.due && partials.length > 0
     if (partials.length > 0) this.state.put(key, { count, due, partials })
     else if (cell !== undefined) this.state.remove(cell)
+    if (isNew) this.limits.push({ due, key })
+    if (this.limits.size > MAX_STALE + 2 * this.state.size) this.limits = this.liveLimits()
+    this.context.dueChanged()
+  }
+
+  private liveLimits(): Heap<Limit> {
+    const limits = new Heap<Limit>((a, b) => a.due - b.due || compareKeys(a.key, b.key))
+    for (const { key, value } of this.state.all()) limits.push({ due: value.due, key })
+    return limits
   }
 }
-
-const timeOf = ({ record }: Taken): number => record.rest.timestamp

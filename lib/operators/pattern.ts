@@ -48,7 +48,23 @@ export interface PatternParts {
   readonly withinMs: number
 }
 
-/** Begins a pattern, for `matchPattern`: its first record is one that satisfies `predicate`. */
+/**
+ * Begins a pattern for `matchPattern`: its first record is one that satisfies `predicate`.
+ *
+ * ```
+ * in                                                              a-x-b-c-a-d---|     isB: b, c, d
+ * pattern('a', isA).followedBy('b', isB)                          ----m-----n---|     m: a, b   n: a, d
+ * pattern('a', isA).next('b', isB)                                ----------n---|
+ * pattern('a', isA).followedBy('b', isB, { times: 2 })            ------p-------|     p: a, [b, c]
+ * pattern('a', isA).notFollowedBy('x', isX).followedBy('b', isB)  ----------n---|
+ * ```
+ *
+ * The predicate's parameter says what records it is for; those of later steps follow it, and see what has been matched before, by step. Keeps no
+ * state.
+ *
+ * @throws TidemarkError `BAD_OPTION` for `times` that can't be, and from the methods for a name used twice and for steps that can't follow one
+ *   another; `BAD_DURATION`
+ */
 export function pattern<const Name extends string, R extends StreamRecord<any, any>, const O extends StepOptions>(
   name: Name,
   predicate: (record: R, matched: Before<unknown, Name, R, O>) => boolean,
@@ -83,7 +99,10 @@ export class Pattern<R extends StreamRecord<any, any>, M> {
     return new Pattern(addStep(this.parts, name, predicate, true, options))
   }
 
-  /** None that satisfies it until the next step's record; where the pattern ends with it, until its time limit, whose passing is the match. */
+  /**
+   * None that satisfies it until the next step's record. Where the pattern ends with it: until its time limit, whose passing is the match, if it is
+   * not beyond that of the whole.
+   */
   notFollowedBy(
     name: string,
     predicate: (record: R, matched: M) => boolean,

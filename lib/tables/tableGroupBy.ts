@@ -15,22 +15,31 @@ import { type GroupChange, groupChangeSerde } from './groupChange.js'
 import { makeTable, type Table, type TableOperator } from './table.js'
 import type { TableRow } from './tableRow.js'
 
-export interface TableGroupByOptions<K, V, W, G, S> {
+export interface TableGroupByOptions<G, S> {
   /** Names the state, and the internal topic: `<app>-<name>-repartition`. */
   readonly name: string
-  /** What of a row the group gets. Null: the row belongs to no group. Default: its value. */
-  readonly select?: (row: TableRow<K, V, W>) => S | null | undefined
   /** Of the groups' keys in the internal topic. Default JSON. */
   readonly key?: Serde<G>
   /** Of what the groups get, in the internal topic. Default JSON, which refuses what it would not give back. */
   readonly value?: Serde<S>
 }
 
+/** What of a row its group gets. Null: the row belongs to no group. Default: its value. */
+interface Selecting<K, V, W, S> {
+  readonly select: (row: TableRow<K, V, W>) => S | null | undefined
+}
+
 /** A row as the aggregator gets it: with the key of its group. */
-export interface GroupedRow<G, S> {
-  readonly key: G
+export interface GroupedRow<S> {
+  readonly key: Key
   readonly value: S
 }
+
+/** What grouping makes of a table. */
+type Grouping<K extends Key, V, W extends Window | undefined, G extends Key, Out> = TableOperator<
+  Table<K, V, W>,
+  Table<G, NonNullable<Out>>
+>
 
 /**
  * Groups the rows of a table by another key and aggregates each group; a row that changes is taken out of its old group and put into its new one.
@@ -57,16 +66,33 @@ export function tableGroupBy<
   V,
   W extends Window | undefined,
   G extends Key,
-  A extends Aggregators<GroupedRow<G, S>>,
+  A extends Aggregators<GroupedRow<V>>,
   Out,
-  S = V,
 >(
   keyOf: (row: TableRow<K, V, W>) => G | null | undefined,
-  given: Aggregator<GroupedRow<NoInfer<G>, NoInfer<S>>, Out, any> | A,
-  options: TableGroupByOptions<K, V, W, G, S>,
-): TableOperator<Table<K, V, W>, Table<G, NonNullable<ResultOf<A, Out>>>> {
+  given: Aggregator<GroupedRow<NoInfer<V>>, Out, any> | A,
+  options: TableGroupByOptions<G, V> & { readonly select?: undefined },
+): Grouping<K, V, W, G, ResultOf<A, Out>>
+export function tableGroupBy<
+  K extends Key,
+  V,
+  W extends Window | undefined,
+  G extends Key,
+  S,
+  A extends Aggregators<GroupedRow<S>>,
+  Out,
+>(
+  keyOf: (row: TableRow<K, V, W>) => G | null | undefined,
+  given: Aggregator<GroupedRow<S>, Out, any> | A,
+  options: TableGroupByOptions<G, S> & Selecting<K, V, W, S>,
+): Grouping<K, V, W, G, ResultOf<A, Out>>
+export function tableGroupBy<K extends Key, V, W extends Window | undefined, G extends Key, S>(
+  keyOf: (row: TableRow<K, V, W>) => G | null | undefined,
+  given: Aggregator<never, unknown, any> | Aggregators<never>,
+  options: TableGroupByOptions<G, S> & { readonly select?: Selecting<K, V, W, S>['select'] | undefined },
+): Grouping<K, V, W, G, any> {
   const { name, select, value = json() } = options
-  const aggregator = retractable(oneAggregator(given as never), name)
+  const aggregator = retractable(oneAggregator(given), name)
 
   /** What a row is to its group; undefined if it belongs to none. */
   function memberOf(key: K, window: W, value: V | null | undefined): { group: G; value: S } | undefined {

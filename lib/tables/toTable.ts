@@ -52,20 +52,27 @@ export type WindowOf<R> = R extends { readonly window: Window } ? Window : undef
  * stream   a--b--c--d--|     a: ann 1   b: bob 5   c: ann 2          d: ann null
  * changes  p--q--r--s--|     p: ann 1   q: bob 5   r: ann 2, was 1   s: ann null, was 2
  *
- * toTable('t', stream, { history: '20ms' })
+ * toTable('t', stream, { history: '20ms' })     a and b without their timestamps
  * stream   a@9--c@3--b@40--c@19--|
- * changes  p----l----q-----------|     l: ann 2 at 3, where 1 is the latest
+ * changes  p----l----q-----------|     l: ann 2, was and stays 1; the last c is older than history
  *
  * toTable('t', stream, { ttl: '5ms' })     a column is 1 ms
- * stream   a--c----b----d--|
- * changes  p--r----(eq)----|     e: ann null at 8, was 2; d: no row of ann's to delete, as bob's is (|)
+ * stream   a--c------b----|
+ * changes  p--r------(eq)-(f|)     e: ann null @8, was 2   f: bob null @15, was 5
  * ```
  *
  * Timestamps aren't looked at: a late record overwrites a newer one, as in Kafka Streams. Over windowed results a row is a key's in one
  * window. Keeps the last value of each key under `name`; over an aggregate it keeps nothing of its own, as the aggregate's state is the
  * table. Without a name (undefined) it keeps rows only if what follows needs them. Null keys are dropped. Completes with the stream.
  *
- * @throws TidemarkError `LOST_WINDOW` at planning, after a window that no aggregate has resolved
+ * With `history` the table is versioned: a record at t is what the row was from t to the next one's timestamp. One that comes late is stored in its place and passes on
+ * with `isLatest: false`; the present row, which stays, is its `previous`. With `bound = highest timestamp of the table - history`, a record with `t < bound` is dropped as late,
+ * and `getAsOf` and joins know a row at `bound` and later, and what it is now. Versions that no such look-up can find are freed. Kafka Streams' versioned stores.
+ *
+ * With `ttl` a row with timestamp t is deleted once time is `t + ttl`, with a change of that timestamp: before the record that brings the time is handled, and all rows on
+ * completion. A record with `t + ttl <= time` is dropped as late. Time is the watermark, or the highest timestamp of the table's records. What is deleted is freed.
+ *
+ * @throws TidemarkError `BAD_DURATION`; at planning `LOST_WINDOW` after a window that no aggregate has resolved, `UNNAMED_STATE`
  */
 export function toTable<R extends StreamRecord<any, any>>(
   name: string | undefined,

@@ -235,7 +235,12 @@ export class Node implements OperatorContext<unknown> {
     const windowing = this.mergeWindowing()
     if (this.isReady && !sameWindowing(this.windowing, windowing)) throw this.lostWindow(this.windowing, windowing)
     this.windowing = windowing
-    this.resolved = this.inputs[0]?.edges[0]?.from.resultWindowing
+    this.resolved = this.mainInput?.edges[0]?.from.resultWindowing
+  }
+
+  /** The first that is no table's: windows come from there. */
+  private get mainInput(): Input | undefined {
+    return this.inputs.find(({ index }) => !this.definition.untimed.includes(index))
   }
 
   /** The window of what it emits, if these are results of a window. */
@@ -293,7 +298,7 @@ export class Node implements OperatorContext<unknown> {
   }
 
   private mergeWindowing(): Windowing | undefined {
-    const windowing = this.inputs[0]?.windowing
+    const windowing = this.mainInput?.windowing
     if (this.definition.windowing === 'resolves') {
       for (const input of this.inputs) {
         if (!this.definition.untimed.includes(input.index) && !sameWindowing(windowing, input.windowing))

@@ -23,7 +23,8 @@ export function* publishedBy(definition: Definition): IterableIterator<unknown> 
   for (const node of publishers.get(definition) ?? []) yield node.shown
 }
 
-export function openToReaders(node: Node): void {
+/** A node begins to show something. */
+export function show(node: Node): void {
   const { definition } = node
   const others = publishers.get(definition)
   if (others === undefined) publishers.set(definition, new Set([node]))
@@ -34,7 +35,8 @@ export function openToReaders(node: Node): void {
   outsideOfTasks(() => onlooker.opened(node.shown))
 }
 
-export function closeToReaders(node: Node): void {
+/** It ends. */
+export function hide(node: Node): void {
   publishers.get(node.definition)?.delete(node)
 }
 

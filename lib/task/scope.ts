@@ -5,7 +5,7 @@ import { badTimestamp, isTimestamp } from '../record/timestamp.js'
 import { active, building, definitionOf, setActive, setBuilding } from './current.js'
 import type { AnyRecord, Definition, TaskInfo, TopicTarget, TopicWrite } from './definition.js'
 import { Edge, type Input, Node, type Path } from './node.js'
-import { closeToReaders, openToReaders } from './readers.js'
+import { hide, show } from './readers.js'
 import type { Checkpointed, StateHome } from './state.js'
 import { type Lane, type SourceTime, sameWatermark } from './watermark.js'
 
@@ -287,7 +287,7 @@ export abstract class Scope implements StateHome {
 
   /** Lets tables be read from outside, as long as the task runs. */
   protected openToReaders(): void {
-    for (const node of this.nodes.values()) if (node.shown !== undefined) openToReaders(node)
+    for (const node of this.nodes.values()) if (node.shown !== undefined) show(node)
   }
 
   protected closeNodes(): void {
@@ -295,7 +295,7 @@ export abstract class Scope implements StateHome {
   }
 
   protected closeNode(node: Node): void {
-    closeToReaders(node)
+    hide(node)
     for (const input of node.inputs) input.subscriber.unsubscribe()
     node.handlers.close?.()
   }
@@ -421,12 +421,12 @@ export abstract class Scope implements StateHome {
   }
 
   protected placeOf(node: Node, record: AnyRecord | undefined): ErrorPlace {
-    if (record === undefined || typeof record !== 'object' || record === null || !('offset' in record))
-      return { operator: node.operator }
+    if (typeof record !== 'object' || record === null) return { operator: node.operator }
     return {
       operator: node.operator,
       ...(record.topic ? { topic: record.topic, partition: record.partition, offset: record.offset } : {}),
-      key: record.key,
+      // A table's change has no place in a log, but a key.
+      ...('key' in record && { key: record.key }),
     }
   }
 

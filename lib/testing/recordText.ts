@@ -10,6 +10,7 @@ export interface ExpectedRecord {
   readonly final?: boolean
   /** Of a table's change. */
   readonly previous?: unknown
+  readonly isLatest?: boolean
   readonly partition?: number
   readonly topic?: string
 }
@@ -30,9 +31,10 @@ export function isEqual(a: unknown, b: unknown): boolean {
 
 /** A record in one line: `alice: 5 @12 [0, 60000) final`, by the fields that are there. */
 export function recordText(record: object): string {
-  const { key, value, timestamp, window, final, previous, partition, topic } = record as ExpectedRecord
+  const { key, value, timestamp, window, final, previous, isLatest, partition, topic } = record as ExpectedRecord
   const parts = [...('key' in record ? [`${typeof key === 'string' ? key : show(key)}:`] : []), show(value)]
   if (previous !== undefined) parts.push(`was ${show(previous)}`)
+  if (isLatest === false) parts.push('not the latest')
   if (timestamp !== undefined) parts.push(`@${timestamp}`)
   if (window !== undefined) parts.push(`[${window.start}, ${window.end})`)
   if (final === true) parts.push('final')

@@ -62,7 +62,7 @@ export interface StateEntry {
   /** `orders/3`: the task that reads partition 3 of orders. */
   readonly task: string
   readonly key: Key
-  /** Where the state is kept by window: its start. */
+  /** Where the state is kept by window: its start; where by place in time: that. */
   readonly start?: number
   readonly value: unknown
 }
@@ -288,8 +288,10 @@ export async function testApp<T>(pipeline: (app: App) => T, options: TestAppOpti
         for (const [entry, bytes] of await store.load(scope)) {
           if (!entry.startsWith(prefix)) continue
           const [value] = JSON.parse(utf8.decode(bytes)) as [unknown]
-          // A window's start, if there is one; a key's text begins with a letter.
-          const [, start, text] = /^(?:(-?\d+)\/)?(.*)$/s.exec(entry.slice(prefix.length)) as unknown as string[]
+          // A window's start (or a place in time, with a number) if there is one; a key's text begins with a letter.
+          const [, start, text] = /^(?:(-?[\d.]+)\/)?(?:\d+\/)?(.*)$/s.exec(
+            entry.slice(prefix.length),
+          ) as unknown as string[]
           const key = parseKey(text as string)
           found.push({ task, key, ...(start !== undefined && { start: Number(start) }), value })
         }

@@ -11,6 +11,7 @@ export const alignedStrategy = (sizeMs: number, advanceMs: number): Strategy<Win
   open: (context) => new WindowsByStart(context.windows(), sizeMs),
 
   taker({ open: { state }, results, time, isOpen }) {
+    const isTumbling = advanceMs === sizeMs
     // Most records fall into the window of the one before.
     let cells: WindowCells<unknown> | undefined
     let window: Window = { start: 0, end: sizeMs }
@@ -24,6 +25,11 @@ export const alignedStrategy = (sizeMs: number, advanceMs: number): Strategy<Win
       const { key, timestamp } = record
       const now = time.accept(timestamp)
       const last = timestamp - (timestamp % advanceMs)
+      if (isTumbling) {
+        if (!isOpen(last + sizeMs, now)) return 1
+        results.add(state.cell(windowAt(last), key), window, record)
+        return 0
+      }
       const earlier = Math.floor((sizeMs - 1 - (timestamp - last)) / advanceMs) * advanceMs
       let missed = 0
       for (let start = Math.max(0, last - earlier); start <= last; start += advanceMs) {

@@ -17,14 +17,19 @@ export interface FinalsOptions {
   readonly isOpen: (end: number, time: number) => boolean
 }
 
+type Cause = Result['cause']
+
+/** The result that readers know, if any of them asked for it. */
+type Told = readonly [result?: unknown]
+
 /**
  * `emit: 'close'` and `{ every }`: one result when a window closes, and before that those that are asked for. Where there can be such, it keeps
  * the last one of each window: what readers know, and take back if another session takes the window over.
  */
 export class Finals implements Emission {
   readonly onClose = true
-  /** By row, the result that readers know, if any of them asks for it. */
-  private readonly told: CellState<Key, [result?: unknown]> | undefined
+  /** By row. */
+  private readonly told: CellState<Key, Told> | undefined
   private readonly ticks: Ticks | undefined
 
   constructor(
@@ -54,9 +59,14 @@ export class Finals implements Emission {
   }
 
   gone({ key, window, timestamp, cause }: Omit<Result, 'value' | 'final' | 'previous'>): void {
-    const known = this.told?.get(rowKey(key, window))
-    if (known === undefined) this.ticks?.forget(rowKey(key, window))
-    else this.put({ key, window, value: null, timestamp, cause, final: false }, false)
+    const { told } = this
+    if (told === undefined) return
+    const row = rowKey(key, window)
+    this.ticks?.forget(row)
+    const known = told.get(row)
+    if (known === undefined) return
+    told.delete(row)
+    this.outlet.put({ key, window, value: null, previous: known[0], timestamp, cause, final: false })
   }
 
   closed(cell: Cell<unknown>, window: Window): void {
@@ -70,20 +80,18 @@ export class Finals implements Emission {
       this.tell(cell, window, undefined, false)
   }
 
-  private tell({ key, value, timestamp }: Cell<unknown>, window: Window, cause: Result['cause'], final: boolean): void {
-    this.put({ key, window, value: this.outlet.resultOf(value), timestamp, cause, final }, !final)
+  private tell({ key, value: acc, timestamp }: Cell<unknown>, window: Window, cause: Cause, final: boolean): void {
+    const value = this.outlet.resultOf(acc)
+    const previous = this.told === undefined ? null : this.remember(this.told, rowKey(key, window), value, final)
+    this.outlet.put({ key, window, value, previous, timestamp, cause, final })
   }
 
-  private put(result: Omit<Result, 'previous'>, isKept: boolean): void {
-    let previous: unknown = null
-    if (this.told !== undefined) {
-      const row = rowKey(result.key, result.window)
-      this.ticks?.forget(row)
-      const known = this.told.get(row)
-      if (known !== undefined) [previous] = known
-      if (isKept) this.told.put(row, this.outlet.hasChanges ? [result.value] : [])
-      else if (known !== undefined) this.told.delete(row)
-    }
-    this.outlet.put({ ...result, previous })
+  /** Notes what readers know from now on. @returns what they knew */
+  private remember(told: CellState<Key, Told>, row: Key, value: unknown, final: boolean): unknown {
+    this.ticks?.forget(row)
+    const known = told.get(row)
+    if (!final) told.put(row, this.outlet.hasChanges ? [value] : [])
+    else if (known !== undefined) told.delete(row)
+    return known === undefined ? null : known[0]
   }
 }

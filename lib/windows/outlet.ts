@@ -1,6 +1,7 @@
 import type { Aggregator } from '../aggregates/aggregator.js'
 import type { Key } from '../record/key.js'
 import { NO_HEADERS, type StreamRecord, type Window, type WindowedRecord } from '../record/record.js'
+import type { Change } from '../tables/change.js'
 import type { OperatorContext } from '../task/definition.js'
 
 /** A result on its way out. */
@@ -48,6 +49,8 @@ export class Outlet {
       window,
       final,
     })
-    if (this.hasChanges) context.emitTo(this.changes, { key, value, previous, timestamp, window, isLatest: true })
+    if (!this.hasChanges) return
+    const change: Change<Key, unknown, Window> = { key, value, previous, timestamp, window, isLatest: true }
+    context.emitTo(this.changes, final ? { ...change, final } : change)
   }
 }

@@ -81,8 +81,13 @@ export const slidingStrategy = (differenceMs: number): Strategy<HeldUntil, Windo
       windowAfterPrevious(record, previous, starts)
       if (hadLast === undefined) {
         create(left, (window) => {
-          if (before === undefined || before.timestamp < left) results.add(undefined, window, record)
-          else results.put(undefined, window, aggregator.add(copyData(before.value), record), timestamp, record)
+          const acc =
+            before === undefined || before.timestamp < left
+              ? results.begin(record)
+              : aggregator.add(copyData(before.value), record)
+          // It may be the one after the record before, which then comes out twice, as in Kafka Streams.
+          const made = previous === left - 1 ? open.find(record.key, window) : undefined
+          results.put(made, window, acc, timestamp, record)
         })
       }
       makeAfter()

@@ -39,7 +39,7 @@ export class WindowResults<C extends Cell<unknown>> implements Firing {
     }
     const before = this.emission.before(cell)
     const acc = this.aggregator.add(cell.value, record)
-    this.put(cell, window, acc, cell.timestamp < timestamp ? timestamp : cell.timestamp, record, before)
+    this.put(cell, window, acc, Math.max(cell.timestamp, timestamp), record, before)
   }
 
   /** Has a window hold this, because of that record. A null accumulator is none: the next record begins anew. */

@@ -7,6 +7,9 @@ type Held = WindowCell<unknown>
 
 /** Windows of one size: few of them at a time, with many keys each. */
 export class WindowsByStart implements OpenWindows<Held> {
+  /** Cells of one window are asked for theirs in a row. */
+  private asked: Window = { start: Number.NaN, end: Number.NaN }
+
   constructor(
     readonly state: WindowState<unknown>,
     private readonly sizeMs: number,
@@ -36,7 +39,8 @@ export class WindowsByStart implements OpenWindows<Held> {
   }
 
   windowOf({ start }: Held): Window {
-    return { start, end: start + this.sizeMs }
+    if (this.asked.start !== start) this.asked = { start, end: start + this.sizeMs }
+    return this.asked
   }
 
   all(): IterableIterator<Held> {

@@ -1,17 +1,23 @@
 import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
+import { filter, from, type Observable, Subject } from 'rxjs'
 import {
   type App,
   aggregate,
   collect,
+  count,
   json,
   keyBy,
+  local,
+  record,
   type StreamRecord,
+  shared,
   streamTableJoin,
   toTable,
   toTopic,
+  withWatermark,
 } from 'tidemark'
-import { matchers, runMarbles, testApp } from 'tidemark/testing'
+import { matchers, operatorLaws, runMarbles, testApp } from 'tidemark/testing'
 import { expectDrawn } from '../testing/docstring.js'
 
 expect.extend(matchers)
@@ -32,6 +38,10 @@ const values = {
   z: ['ann', '3 lead'],
   o: ['ann', '1 null'],
   m: [null, '4 null'],
+  B: ['bob', 'vip'],
+  l: { key: 'ann', value: '1 lead', timestamp: 3 },
+  p: { key: 'bob', value: '2 vip' },
+  g: { key: 'ann', value: '3 gold' },
 } as const
 
 const run = (kind: 'inner' | 'left', table: string, stream: string, out: string) =>
@@ -40,6 +50,15 @@ const run = (kind: 'inner' | 'left', table: string, stream: string, out: string)
     out,
     values,
     pipeline: ({ table, stream }) => stream.pipe(streamTableJoin(toTable('t', table), together, { kind })),
+  })
+
+const runGrace = (grace: number, kind: 'inner' | 'left', table: string, stream: string, out: string) =>
+  runMarbles({
+    source: { table, stream },
+    out,
+    values,
+    pipeline: ({ table, stream }) =>
+      stream.pipe(streamTableJoin(toTable('t', table, { history: 20 }), together, { kind, grace })),
   })
 
 describe('its diagram', () => {
@@ -51,6 +70,18 @@ describe('its diagram', () => {
   ] as const)('%s', async (kind, out) => {
     expectDrawn('joins/streamTableJoin.ts', `table   ${table}`, `stream  ${stream}`, `${kind.padEnd(7)} ${out}`)
     await run(kind, table, stream, out)
+  })
+
+  test('with grace', async () => {
+    const [table, stream, out] = ['X---Y@3-------|', '---a-----c---c|', '---------l---z(z|)']
+    expectDrawn(
+      'joins/streamTableJoin.ts',
+      'streamTableJoin(table, …, { grace: 3 }), with a table that has a history     a column is 1 ms',
+      `table   ${table}`,
+      `stream  ${stream}`,
+      `inner   ${out}`,
+    )
+    await runGrace(3, 'inner', table, stream, out)
   })
 })
 
@@ -163,5 +194,277 @@ describe('in an app', () => {
     await t.settle()
     expect(await t.records('out')).toEqualRecords([{ value: '10 5' }, { value: '30 20' }])
     await t.stop()
+  })
+})
+
+describe('with a versioned table', () => {
+  test('a record meets the row as it was at its timestamp', async () => {
+    await runMarbles({
+      source: { table: 'X@5Y@8', stream: '------c@6c@9c@3' },
+      out: '            ------g@6z@9',
+      values,
+      pipeline: ({ table, stream }) => stream.pipe(streamTableJoin(toTable('t', table, { history: 20 }), together)),
+    })
+  })
+
+  test.each([
+    { name: 'empty sources', grace: 3, kind: 'inner', table: '|', stream: '|', out: '|' },
+    { name: 'no grace at all', grace: 0, kind: 'inner', table: 'X', stream: '-a', out: '-x' },
+    {
+      name: 'one that is later than grace is joined at once',
+      grace: 3,
+      kind: 'inner',
+      table: 'X',
+      stream: '-c@9-a@5',
+      out: '     -----x@5',
+    },
+    {
+      name: 'one that is late by grace waits until its turn, which is now',
+      grace: 3,
+      kind: 'inner',
+      table: 'X',
+      stream: '-c@9-a@6',
+      out: '     -----x@6',
+    },
+    { name: 'a null key has no row to wait for', grace: 3, kind: 'left', table: 'X', stream: '-k', out: '-m' },
+    {
+      name: 'a null value is dropped, and moves no time',
+      grace: 3,
+      kind: 'left',
+      table: 'X',
+      stream: '-a-----n',
+      out: '-',
+    },
+    {
+      name: 'by timestamp, then key, then arrival',
+      grace: 3,
+      kind: 'inner',
+      table: 'XB',
+      stream: '---b@4c@3a@3a@4k@1c@9',
+      out: '   ------------------(gxxp)',
+    },
+    {
+      name: 'what waits comes out on completion',
+      grace: 9,
+      kind: 'inner',
+      table: 'X|',
+      stream: '-a|',
+      out: '  --(x|)',
+    },
+    { name: 'an error leaves it behind', grace: 9, kind: 'inner', table: 'X', stream: '-a#', out: '--#' },
+  ] as const)('grace: $name', async ({ grace, kind, table, stream, out }) => runGrace(grace, kind, table, stream, out))
+
+  test('with a watermark, grace counts from it', async () => {
+    await runMarbles({
+      source: { table: 'X', stream: '-c@3-c@9---c@12' },
+      out: '            -----------g@3',
+      values,
+      pipeline: ({ table, stream }) =>
+        stream.pipe(
+          withWatermark({ maxOutOfOrderness: 5 }),
+          streamTableJoin(toTable('t', table, { history: 20 }), together, { grace: 4 }),
+        ),
+    })
+  })
+
+  test('grace without a history is BAD_OPTION', () => {
+    const errors: unknown[] = []
+    const source = from([record('ann', 1, 1)])
+    local(source.pipe(streamTableJoin(toTable('t', source), together, { grace: 5 }))).subscribe({
+      error: (error) => errors.push(error),
+    })
+    expect(errors).toMatchObject([
+      {
+        code: 'BAD_OPTION',
+        message: expect.stringContaining('give the table a history'),
+        place: { operator: 'streamTableJoin' },
+      },
+    ])
+  })
+
+  test('a grace that is no duration is BAD_DURATION', () => {
+    expect(() => streamTableJoin(toTable('t', from([record('ann', 1, 1)])), together, { grace: -1 })).toThrow(
+      'streamTableJoin: grace must be at least 0 ms',
+    )
+  })
+
+  /** The table is what has an even number. */
+  const halves = (source: Observable<StreamRecord<string, number>>) => {
+    const both = source.pipe(shared())
+    const table = toTable('t', both.pipe(filter(({ value }) => value % 2 === 0)), { history: 20 })
+    const odd = both.pipe(filter(({ value }) => value % 2 === 1))
+    return local(odd.pipe(streamTableJoin(table, together, { grace: 4, kind: 'left', name: 'waiting' })))
+  }
+  const times = [3, 1, 2, 9, 4, 8, 14, 11, 30, 24]
+  const input = times.map((time, i) => record(['ann', 'bob'][(i >> 1) % 2] as string, i, time))
+  for (const law of operatorLaws(() => halves, input, { isAsync: true })) test(law.name, law.run)
+
+  type Given = { side: 'stream' | 'table'; key: string; value: number | null; time: number }
+  const given: fc.Arbitrary<Given[]> = fc
+    .array(
+      fc.record({
+        side: fc.constantFrom<'stream' | 'table'>('stream', 'table'),
+        key: fc.constantFrom('a', 'b', 'B'),
+        value: fc.option(fc.nat(99), { freq: 6 }),
+        late: fc.nat(25),
+      }),
+      { maxLength: 30 },
+    )
+    .map((list) => list.map(({ late, ...rest }, i) => ({ ...rest, time: Math.max(0, i * 2 - late) })))
+
+  /** What comes out for each record, and in the end, worked out from the lists of what came before. */
+  function stepsOf(records: readonly Given[], history: number, grace: number, kind: 'inner' | 'left') {
+    const newestBefore = (index: number) =>
+      Math.max(-1, ...records.slice(0, index).flatMap((r) => (r.side === 'table' ? [r.time] : [])))
+    const isStored = (index: number) => (records[index] as Given).time >= newestBefore(index) - history
+    const rowAt = (key: string, time: number, step: number) => {
+      const versions = records
+        .slice(0, step)
+        .flatMap((r, i) => (r.side === 'table' && r.key === key && isStored(i) ? [r] : []))
+        .sort((a, b) => a.time - b.time)
+      const latest = versions[versions.length - 1]
+      if (latest === undefined || latest.time <= time) return latest?.value ?? null
+      if (time < newestBefore(step) - history) return null
+      return versions.filter((version) => version.time <= time).pop()?.value ?? null
+    }
+    const joined = ({ key, value, time }: Given, step: number) => {
+      const row = rowAt(key, time, step)
+      return row === null && kind === 'inner' ? [] : [{ key, value: `${value} ${row}`, timestamp: time }]
+    }
+    let waiting: Given[] = []
+    let time = Number.NEGATIVE_INFINITY
+    const inOrder = (a: Given, b: Given) => a.time - b.time || (a.key < b.key ? -1 : a.key > b.key ? 1 : 0)
+    const steps = records.map((r, step) => {
+      if (r.side === 'table' || r.value === null) return []
+      if (r.time < time - grace) return joined(r, step)
+      time = Math.max(time, r.time)
+      const all = [...waiting, r]
+      waiting = all.filter((other) => other.time > time - grace)
+      return all
+        .filter((other) => other.time <= time - grace)
+        .sort(inOrder)
+        .flatMap((other) => joined(other, step))
+    })
+    return [...steps, waiting.sort(inOrder).flatMap((other) => joined(other, records.length))]
+  }
+
+  test('against recomputing: each step, in order', () => {
+    fc.assert(
+      fc.property(
+        given,
+        fc.nat(20),
+        fc.nat(12),
+        fc.constantFrom<'inner' | 'left'>('inner', 'left'),
+        (records, history, grace, kind) => {
+          const sides = {
+            stream: new Subject<StreamRecord<string, number | null>>(),
+            table: new Subject<StreamRecord<string, number | null>>(),
+          }
+          const steps: object[][] = []
+          sides.stream
+            .pipe(
+              streamTableJoin<StreamRecord<string, number | null>, number, string, 'inner' | 'left'>(
+                toTable('t', sides.table, { history }),
+                together,
+                { kind, grace },
+              ),
+            )
+            .subscribe(({ key, value, timestamp }) => steps.at(-1)?.push({ key, value, timestamp }))
+          for (const { side, key, value, time } of records) {
+            steps.push([])
+            sides[side].next(record(key, value, time))
+          }
+          steps.push([])
+          sides.stream.complete()
+          sides.table.complete()
+          expect(steps).toEqual(stepsOf(records, history, grace, kind))
+        },
+      ),
+      { seed: 71, numRuns: 600 },
+    )
+  })
+})
+
+describe('bootstrap', () => {
+  const open = (bootstrap: boolean, options: object = {}) =>
+    testApp(
+      (app) => {
+        const stream = app.stream<number>('stream', { value: json() })
+        const table = app.table<string>('table', { value: json() })
+        app.run('out', stream.pipe(streamTableJoin(table, together, { kind: 'left', bootstrap }), toTopic('out')))
+      },
+      { topics: { stream: 2, table: 2, out: 1 }, ...options },
+    )
+  const rows = [1, 2, 3, 4, 5].map((n) => ({ key: 'ann', value: `row ${n}`, timestamp: 1_000 * n }))
+  const records = [1, 2, 3, 4, 5, 6].map((value) => ({ key: 'ann', value, timestamp: value }))
+
+  test.each([
+    [true, 'row 5'],
+    [false, 'null'],
+  ])('%s: what lies in both topics when the app starts, the table being newer', async (bootstrap, row) => {
+    const t = await open(bootstrap, { maxBufferedRecords: 2 })
+    await t.crash()
+    await t.send('stream', records)
+    await t.send('table', rows)
+    await t.restart()
+    expect(await t.records('out')).toEqualRecords(records.map(({ value }) => ({ value: `${value} ${row}` })))
+    await t.stop()
+  })
+
+  test('only what was there: afterwards the older of both comes first again', async () => {
+    const t = await open(true)
+    await t.send('stream', records)
+    await t.send('table', rows)
+    await t.settle()
+    expect(await t.records('out')).toEqualRecords(records.map(({ value }) => ({ value: `${value} null` })))
+    await t.stop()
+  })
+
+  test('each time that a task begins, from where it had come to', async () => {
+    const t = await open(true)
+    await t.send('table', rows.slice(0, 1))
+    await t.settle()
+    await t.crash()
+    await t.send('stream', records.slice(0, 1))
+    await t.send('table', rows.slice(1, 2))
+    await t.restart()
+    await t.crash()
+    await t.send('stream', records.slice(1, 2))
+    await t.send('table', rows.slice(2, 3))
+    await t.restart()
+    expect(await t.records('out')).toEqualRecords([{ value: '1 row 2' }, { value: '2 row 3' }])
+    await t.stop()
+  })
+
+  test('the topics of an aggregate behind the table', async () => {
+    const t = await testApp(
+      (app) => {
+        const stream = app.stream<number>('stream', { value: json() })
+        const counts = toTable('n', app.stream<string>('table', { value: json() }).pipe(aggregate(count())))
+        app.run('out', stream.pipe(streamTableJoin(counts, together, { bootstrap: true }), toTopic('out')))
+      },
+      { topics: { stream: 1, table: 1, out: 1 } },
+    )
+    await t.crash()
+    await t.send('stream', records.slice(0, 1))
+    await t.send('table', rows)
+    await t.restart()
+    expect(await t.records('out')).toEqualRecords([{ value: '1 5' }])
+    await t.stop()
+  })
+
+  test('both sides from one topic is BAD_OPTION', async () => {
+    const opening = testApp(
+      (app) => {
+        const stream = app.stream<number>('in', { value: json() })
+        const table = toTable('t', stream.pipe(aggregate(count())))
+        app.run('out', stream.pipe(streamTableJoin(table, together, { bootstrap: true })))
+      },
+      { topics: { in: 1 } },
+    )
+    await expect(opening).rejects.toMatchObject({
+      code: 'BAD_OPTION',
+      place: { topic: 'in', operator: 'streamTableJoin' },
+    })
   })
 })

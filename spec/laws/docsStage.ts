@@ -12,6 +12,10 @@ export interface Order {
   readonly time: number
 }
 
+export interface Shipment {
+  readonly carrier: string
+}
+
 export interface User {
   readonly name: string
   readonly tier: string
@@ -24,6 +28,7 @@ export interface Click {
 export declare const app: App
 export declare const orders: Observable<StreamRecord<string, Order>>
 export declare const refunds: Observable<StreamRecord<string, Order>>
+export declare const shipments: Observable<StreamRecord<string, Shipment>>
 export declare const clicks: Observable<StreamRecord<string, Click>>
 export declare const users: Table<string, User>
 export declare function lookUp(user: string): Promise<User>

@@ -5,19 +5,22 @@ import { entries, exportedNames } from './publicNames.js'
 const NAMES: Record<string, string> = {
   tidemark: `
     AbsenceOptions AggregateOptions Aggregated Aggregator Aggregators App AppOptions AppState AppStats
-    ApproxCountDistinctOptions BatchOptions Branches Broker Change Clock Consumer ConsumerListener ConsumerOptions
-    DedupOptions DropReason Duration EmbeddedOptions ErrorCode ErrorPlace ExtremeOptions Header Headers Histogram
-    HistogramOptions InWindow Key KeyByOptions KeyedState LatestOptions MapAsyncOptions MatchPatternOptions
-    NO_HEADERS NewTopic OutRecord PartitionRange Pattern Position ProcessContext ProcessOptions Processor Producer
-    QuantileOptions RateLimitOptions RawBatch RawRecord ResultOf RollingOptions SelectKeyOptions Serde Split
-    SpreadOptions StepOptions StoreAdapter StoreChanges StoreEntry StreamOptions StreamRecord StreamTableJoinOptions
-    Table TableOptions TaskStats TidemarkError Timers ToTopicOptions TopKOptions TopicPartition Transaction
-    TransactionalProducer ValueState WatermarkOptions Window WindowOptions WindowedRecord WithKey WithValue
-    aggregate approxCountDistinct avg batch bytes collect compareKeys correlation count countDistinct createApp
-    dedup durationMs embedded first flatMap histogram json keyBy last latest local mapAsync mapValues matchPattern
-    max median memory min partitionOf pattern peek placeOf process quantiles rateLimit record reduce
-    rollingAggregate selectKey shared sideOutput split stddev streamTableJoin string sum toTable toTopic topK
-    tumblingWindow variance withWatermark
+    ApproxCountDistinctOptions BatchOptions Branches Broker Change ChangeRecord Clock Consumer ConsumerListener
+    ConsumerOptions DedupOptions DerivedOptions DropReason Duration EmbeddedOptions ErrorCode ErrorPlace
+    ExtremeOptions ForeignKeyJoinOptions GlobalTable GlobalTableJoinOptions GlobalTableOptions GlobalTableStats
+    GroupedRow Header Headers Histogram HistogramOptions HistoryOptions InWindow Key KeyByOptions KeyedState
+    LatestOptions MapAsyncOptions MatchPatternOptions NO_HEADERS NewTopic OutRecord PartitionRange Pattern Position
+    ProcessContext ProcessOptions Processor Producer QuantileOptions RateLimitOptions RawBatch RawRecord ResultOf
+    RollingOptions SelectKeyOptions Serde Split SpreadOptions StepOptions StoreAdapter StoreChanges StoreEntry
+    StreamOptions StreamRecord StreamStreamJoinOptions StreamTableJoinOptions Table TableGroupByOptions
+    TableJoinKind TableOperator TableOptions TableRow TableTableJoinOptions TaskStats TidemarkError Timers
+    ToTopicOptions TopKOptions TopicPartition Transaction TransactionalProducer ValueState WatermarkOptions Window
+    WindowOptions WindowedRecord WithKey WithValue aggregate approxCountDistinct avg batch bytes collect compareKeys
+    correlation count countDistinct createApp dedup durationMs embedded first flatMap foreignKeyJoin globalTable
+    globalTableJoin histogram json keyBy last latest local mapAsync mapValues matchPattern max median memory min
+    partitionOf pattern peek placeOf process quantiles rateLimit record reduce rollingAggregate selectKey shared
+    sideOutput split stddev streamStreamJoin streamTableJoin string sum tableFilter tableGroupBy tableMapValues
+    tableTableJoin toStream toTable toTopic topK tumblingWindow variance withWatermark
   `,
   'tidemark/idb': `
     idb

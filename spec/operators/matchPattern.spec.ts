@@ -599,7 +599,7 @@ describe('what is refused', () => {
   })
 })
 
-describe('what a predicate throws comes out with the place of its record', () => {
+describe('what a function throws comes out with the place of its record', () => {
   const failing = pattern('a', isA)
     .followedBy('b', (r) => {
       if (r.value === 'b') throw new RangeError('boom')
@@ -609,9 +609,23 @@ describe('what a predicate throws comes out with the place of its record', () =>
   const at = (value: string, timestamp: number, offset: number) =>
     record('ann', value, timestamp, { topic: 't', offset })
 
+  test('select, when a time limit passes', () => {
+    const boom = () => {
+      throw new RangeError('boom')
+    }
+    let error: unknown
+    from([at('a', 1, 4), at('x', 9, 5)])
+      .pipe(matchPattern(pattern('a', isA).notFollowedBy('b', isB, { within: 3 }), { name: 'mine', select: boom }))
+      .subscribe({ error: (e) => (error = e) })
+    expect(error).toMatchObject({
+      code: 'OPERATOR_FAILED',
+      place: { operator: 'mine', topic: 't', offset: 4, key: 'ann' },
+    })
+  })
+
   test.each([
-    ['at once', undefined, [at('a', 1, 4), at('b', 2, 5)]],
-    ['of one that has waited', 3, [at('a', 1, 4), at('b', 2, 5), at('c', 9, 6)]],
+    ['a predicate, at once', undefined, [at('a', 1, 4), at('b', 2, 5)]],
+    ['a predicate, of one that has waited', 3, [at('a', 1, 4), at('b', 2, 5), at('c', 9, 6)]],
   ] as const)('%s', (_name, bound, records) => {
     const source = from(records)
     const timed = bound === undefined ? source : source.pipe(withWatermark({ maxOutOfOrderness: bound }))
@@ -654,11 +668,7 @@ test('its state is plain JSON, survives a restart, and is freed', async () => {
   await t.settle()
   // What time has reached is taken, the rest waits.
   expect((await t.state('match')).map((entry) => entry.key)).toEqual([key])
-  expect((await t.state('match.waiting')).map((entry) => entry.key)).toEqual([
-    [6, 0],
-    [8, 2],
-  ])
-  expect((await t.state('match.timers')).map((entry) => entry.key)).toEqual([[24, key]])
+  expect((await t.state('match.waiting')).map((entry) => entry.key)).toEqual([0, 2])
   await t.crash()
   await t.restart()
   await t.send('in', { key: ['other'], value: 'x', timestamp: 40 })
@@ -673,8 +683,8 @@ test('its state is plain JSON, survives a restart, and is freed', async () => {
       ],
     },
   ])
-  for (const part of ['match', 'match.timers']) expect(await t.state(part)).toEqual([])
-  expect((await t.state('match.waiting')).map((entry) => entry.key)).toEqual([[40, 3]])
+  expect(await t.state('match')).toEqual([])
+  expect((await t.state('match.waiting')).map((entry) => entry.key)).toEqual([3])
   expect(t.errors).toEqual([])
   await t.stop()
 })

@@ -386,10 +386,10 @@ describe('against enumerating all subsequences', () => {
           matches += came.match.length
           long += came.match.filter((text) => text.split(' ').length > 4).length
         }),
-        { seed, numRuns: 800 },
+        { seed, numRuns: 400 },
       )
-      expect(matches).toBeGreaterThan(500)
-      expect(long).toBeGreaterThan(20)
+      expect(matches).toBeGreaterThan(250)
+      expect(long).toBeGreaterThan(10)
     },
   )
 })
