@@ -27,11 +27,11 @@ export interface ForeignKeyJoinOptions<RV, Kind extends 'inner' | 'left' = 'inne
  * Joins each row of a table with the row of another one that it points to, whatever the tables' own keys and partitions.
  *
  * ```
- * foreignKeyJoin(right, (value) => value.of, …)
- * right  X---------Y---Z------|    X: gold 10         Y: gold 20          Z: gold null
- * left   --a--b--------------c|    a: ann of gold     b: bob of lead      c: ann null
- * inner  --p-------q---r-----s|    p: ann 10          q: ann 20           r, s: ann null
- * left   --p--m----q---n-----s|    m: bob null row    n: ann null row     s: ann null
+ * foreignKeyJoin(right, (value) => value, …)     a column is 1 ms
+ * right  X---------Y---Z------|     X: gold 10          Y: gold 20          Z: gold null
+ * left   --a--b--------------c|     a: ann gold         b: bob lead         c: ann null
+ * inner  --p-------q---r-----s|     p: ann gold 10      q: ann gold 20      r, s: ann null
+ * left   --p--m----q---n-----s|     m: bob lead null    n: ann gold null
  * ```
  *
  * The result is a table with the left one's keys. `foreignKeyOf` says where a left row points, null or undefined: nowhere (`inner`: counted as
@@ -51,8 +51,8 @@ export interface ForeignKeyJoinOptions<RV, Kind extends 'inner' | 'left' = 'inne
 export function foreignKeyJoin<K extends Key, LV, RK extends Key, RV, Out, Kind extends 'inner' | 'left' = 'inner'>(
   right: Table<RK, RV>,
   foreignKeyOf: (value: LV, key: K) => RK | null | undefined,
-  joiner: (left: LV, right: Kind extends 'left' ? RV | null : RV) => Out,
-  options: ForeignKeyJoinOptions<RV, Kind>,
+  joiner: (left: NoInfer<LV>, right: Kind extends 'left' ? NoInfer<RV> | null : NoInfer<RV>) => Out,
+  options: ForeignKeyJoinOptions<NoInfer<RV>, Kind>,
 ): TableOperator<Table<K, LV>, Table<K, NonNullable<Out>>> {
   const { name } = options
   const isLeft = options.kind === 'left'
