@@ -591,7 +591,6 @@ describe('in an app', () => {
     }
     for (let n = 0; n < 20; n++) await t.advance('1s')
     const found = (await t.records('out')).flatMap(({ value }) => value as string[])
-    console.log(JSON.stringify((await t.records('out')).map((r) => [r.key, r.value, r.window])), t.app.stats().tasks)
     expect(dropsOf(t)).toEqual({})
     expect(found.length).toBe(30)
     await t.stop()
