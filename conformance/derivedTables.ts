@@ -4,7 +4,9 @@ import {
   type GroupedRow,
   json,
   reduce,
+  type SuppressOptions,
   string,
+  suppress,
   type TableRow,
   tableFilter,
   tableGroupBy,
@@ -115,6 +117,23 @@ export const derivedTables: Family = {
       remove: (agg, { key, value }) => subtractor({ key: key as string, value, agg }),
     }
   }),
+
+  suppress(fields, id, graph) {
+    const { table, endShift } = graph.from(fields, 'table')
+    const until = fields.oneOf('until', ['windowCloses', 'timeLimit'])
+    const maxRecords = fields.optionalInteger('maxRecords')
+    const options: SuppressOptions =
+      until === 'windowCloses'
+        ? { name: id, until: 'close' }
+        : { name: id, until: fields.integer('timeLimitMs'), ...(maxRecords !== undefined && { maxRecords }) }
+    return made(
+      suppress<string, Given, Window | undefined>(options)(anyTable(table)),
+      endShift,
+      fields,
+      graph,
+      undefined,
+    )
+  },
 
   tableTableJoin(fields, _, graph) {
     const [left, right] = graph.pair(fields)

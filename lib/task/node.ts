@@ -2,6 +2,7 @@ import { Subscriber } from 'rxjs'
 import type { Clock } from '../ports/clock.js'
 import { TidemarkError } from '../record/errors.js'
 import type { Key } from '../record/key.js'
+import { badTimestamp } from '../record/timestamp.js'
 import { active } from './current.js'
 import {
   type AnyRecord,
@@ -346,7 +347,10 @@ export class Node implements OperatorContext<unknown> {
   // ---- time
 
   readonly accept = (timestamp: number): number => {
+    // A plain map in between may have made it.
+    if (!(timestamp >= 0)) throw badTimestamp(timestamp)
     if (timestamp > this.streamTime) {
+      if (timestamp === Number.POSITIVE_INFINITY) throw badTimestamp(timestamp)
       this.streamTime = timestamp
       if (this.hasWatermark) return this.time()
       this.version = -1

@@ -1,6 +1,7 @@
 import type { OperatorFunction } from 'rxjs'
-import { show, TidemarkError } from '../record/errors.js'
+import { TidemarkError } from '../record/errors.js'
 import type { StreamRecord } from '../record/record.js'
+import { wholeNumber } from '../record/wholeNumber.js'
 import { countStrategy } from './countStrategy.js'
 import { declareWindow, type InWindow } from './inWindow.js'
 
@@ -30,10 +31,11 @@ export function countWindow<R extends StreamRecord<unknown, unknown>>(
   size: number,
   { every = size }: CountWindowOptions = {},
 ): OperatorFunction<R, InWindow<R>> {
-  if (!Number.isSafeInteger(size) || !Number.isSafeInteger(every) || every < 1 || every > size) {
+  wholeNumber(size, 'countWindow: size', 1)
+  if (wholeNumber(every, 'countWindow: every', 1) > size) {
     throw new TidemarkError(
       'BAD_OPTION',
-      `countWindow: size must be a whole number of records from 1 on, and every at most that; got ${show(size)} and ${show(every)}`,
+      `countWindow: every ${every} records is more than the size, ${size}: records between two windows would be in none; begin one every ${size} records or less`,
     )
   }
   return declareWindow({

@@ -72,7 +72,8 @@ export function resolveWindows(
       for (let n = 0; n < missed; n++) context.drop(record, 'late')
       if (late !== undefined) context.emitTo(late, record)
     },
-    holds: (now) => now - Math.max(reachMs, everyMs ?? 0),
+    // Not infinity less infinity, at the end of a window that never closes.
+    holds: (now) => (now === Number.POSITIVE_INFINITY ? now : now - Math.max(reachMs, everyMs ?? 0)),
   }
 }
 
