@@ -242,11 +242,15 @@ function components(order: readonly Node[]): (node: Node) => Node {
   return find
 }
 
-function sourcesOf(node: Node): Node[] {
-  return node.source !== undefined
-    ? [node]
-    : node.inputs.flatMap((input) => input.edges.flatMap((edge) => sourcesOf(edge.from)))
+/** A node and all before it in its sub-topology, each once. */
+function upstream(node: Node, found: Set<Node> = new Set()): Set<Node> {
+  if (found.has(node)) return found
+  found.add(node)
+  for (const input of node.inputs) for (const edge of input.edges) upstream(edge.from, found)
+  return found
 }
+
+const sourcesOf = (node: Node): Node[] => [...upstream(node)].filter(({ source }) => source !== undefined)
 
 /** The topics that a join wants to be read before the other side's. */
 function bootstrapsOf(node: Node, app: string, planned: ReadonlyMap<Node, PlannedSource>): string[] {
@@ -269,16 +273,15 @@ function bootstrapsOf(node: Node, app: string, planned: ReadonlyMap<Node, Planne
   return first
 }
 
-const follows = (node: Node, source: Node): boolean =>
-  node.inputs.some((input) => input.edges.some((edge) => edge.from === source || follows(edge.from, source)))
-
 /** `<app>-<name>-repartition`, where the name is the exchange's own, or that of the next named operator behind it. */
 function exchangeTopics(app: string, scope: PlanScope): Map<Definition, string> {
   const topics = new Map<Definition, string>()
   const taken = new Map<string, Node>()
   for (const node of scope.order) {
     if (node.definition.role?.is !== 'exchange') continue
-    const next = scope.order.find((other) => other.definition.name !== undefined && follows(other, node))
+    const next = scope.order.find(
+      (other) => other !== node && other.definition.name !== undefined && upstream(other).has(node),
+    )
     const name = node.definition.name ?? next?.definition.name ?? `exchange-${topics.size}`
     if (taken.has(name)) {
       throw new TidemarkError(

@@ -180,7 +180,10 @@ const CARRIED: Watermark = { boundMs: 0, idleMs: Number.POSITIVE_INFINITY, punct
 
 function proposeName(node: Node): string {
   const topics = new Set<string>()
+  const seen = new Set<Node>()
   const visit = (at: Node): void => {
+    if (seen.has(at)) return
+    seen.add(at)
     const { role } = at.definition
     if (role?.is === 'source') topics.add(role.topic)
     for (const input of at.inputs) for (const edge of input.edges) visit(edge.from)

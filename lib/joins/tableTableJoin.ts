@@ -127,7 +127,9 @@ function joinTables<K extends Key, W extends Window | undefined>(
       const met = (input === 0 ? right : left).get(rowKey(key, window))
       if (met === undefined) {
         const isPreserved = kind === 'outer' || (kind === 'left' && input === 0)
-        if (!isPreserved || (value === null && previous === null)) return
+        // Where both sides are of one table, the other one may have gone by the same change.
+        const wasThere = value === null && rows?.get(rowKey(key, window)) !== undefined
+        if (!wasThere && (!isPreserved || (value === null && previous === null))) return
       }
       const other = met?.value ?? null
       const row = { key, window }

@@ -155,8 +155,8 @@ function upsert<K extends Key, V, W extends Window | undefined>(
         const before = rows.put(key, window, value, timestamp)
         if (knowsPrevious) previous = before
       }
-      if (expiring !== undefined && value !== null && isLatest) {
-        expiring.add(rowKey(key, window), timestamp)
+      if (expiring !== undefined) {
+        if (value !== null && isLatest) expiring.add(rowKey(key, window), timestamp)
         context.dueChanged()
       }
       context.emit({ key, value, previous, timestamp, window: window as W, isLatest })

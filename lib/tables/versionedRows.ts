@@ -37,10 +37,7 @@ export class VersionedRows<V> implements Rows<V> {
     /** Highest timestamp of the table, over all keys. */
     private newest: number,
   ) {
-    for (const cell of series.all()) {
-      this.newest = Math.max(this.newest, cell.at)
-      this.watch(cell)
-    }
+    for (const cell of series.all()) this.watch(cell)
     for (const { value } of series.lasts()) if (value !== null) this.size++
   }
 

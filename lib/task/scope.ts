@@ -221,7 +221,7 @@ export abstract class Scope implements StateHome {
     return early
   }
 
-  private ancestors(node: Node, isWanted: (input: number) => boolean): Set<Node> {
+  protected ancestors(node: Node, isWanted: (input: number) => boolean = () => true): Set<Node> {
     const found = new Set<Node>()
     const visit = (other: Node): void => {
       if (found.has(other)) return
@@ -442,12 +442,13 @@ export abstract class Scope implements StateHome {
 }
 
 /** The side output for late records of the window that a node resolves, looked for along the edges before it. */
-function lateOutputOf(node: Node): object | undefined {
+function lateOutputOf(node: Node, seen: Set<Node> = new Set()): object | undefined {
+  if (seen.has(node)) return undefined
+  seen.add(node)
   for (const input of node.inputs) {
     if (input.windowing?.late !== undefined) return input.windowing.late
-    for (const edge of input.edges) {
-      const late =
-        edge.windowing?.late ?? (edge.from.definition.windowing === 'carries' ? lateOutputOf(edge.from) : undefined)
+    for (const { windowing, from } of input.edges) {
+      const late = windowing?.late ?? (from.definition.windowing === 'carries' ? lateOutputOf(from, seen) : undefined)
       if (late !== undefined) return late
     }
   }

@@ -31,7 +31,7 @@ export interface Outcome<Read> {
 }
 
 /**
- * Runs an app over two partitions of each topic, record by record. It crashes after one of the records, with a checkpoint after every third only,
+ * Runs an app over the partitions (two) of each topic, record by record. It crashes after one of the records, with a checkpoint after every third only,
  * and so does again what had been lost.
  */
 export async function crashingTables<Result, Read>(
@@ -40,9 +40,9 @@ export async function crashingTables<Result, Read>(
   records: readonly Upsert[],
   crashAt: number,
   read: (result: Result) => Read,
-  state?: string,
+  { state, partitions = 2 }: { readonly state?: string | undefined; readonly partitions?: number } = {},
 ): Promise<Outcome<Read>> {
-  const t = await testApp(build, { topics: Object.fromEntries([...topics, 'out'].map((topic) => [topic, 2])) })
+  const t = await testApp(build, { topics: Object.fromEntries([...topics, 'out'].map((topic) => [topic, partitions])) })
   for (const [i, { topic, key, value, time }] of records.entries()) {
     await t.send(topic, { key, value, timestamp: time })
     await t.settle({ checkpoint: i % 3 === 0 })

@@ -106,7 +106,7 @@ describe('against recomputing, in an app with crashes', () => {
           records,
           crashAt,
           (filtered) => ((tableName ?? name) === undefined ? [] : [...filtered.entries()].sort()),
-          name,
+          { state: name },
         )
         const passed = (value: number | null) => (value !== null && value > 4 ? value : null)
         const present: [string, number][] = []

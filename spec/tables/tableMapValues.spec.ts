@@ -107,7 +107,7 @@ test.each([['tenfold'], [undefined]])('against recomputing, in an app with crash
         records,
         crashAt,
         (mapped) => [...mapped.entries()].sort(),
-        name,
+        { state: name },
       )
       const present: [string, number][] = []
       for (const key of ['a', 'b', 'c']) {

@@ -14,7 +14,7 @@ import {
   tumblingWindow,
   type WindowedRecord,
 } from 'tidemark'
-import { matchers, runMarbles, testApp } from 'tidemark/testing'
+import { matchers, operatorLaws, runMarbles, testApp } from 'tidemark/testing'
 import { expectDrawn } from '../testing/docstring.js'
 
 expect.extend(matchers)
@@ -36,6 +36,50 @@ test('its diagram', async () => {
   const [source, out] = ['a--b--c--d--|', 'p--q--r--s--|']
   expectDrawn('tables/toTable.ts', `stream   ${source}`, `changes  ${out}`)
   await runMarbles({ source, out, values, pipeline: (s) => toTable('t', s).changes() })
+})
+
+describe('its diagrams with options', () => {
+  const run = async (
+    options: { readonly history?: number; readonly ttl?: number },
+    source: string,
+    out: string,
+    more: Parameters<typeof runMarbles>[0]['values'],
+  ) => {
+    const said = Object.entries(options).map(([name, ms]) => `${name}: '${ms}ms'`)
+    expectDrawn('tables/toTable.ts', `toTable('t', stream, { ${said} })`, `stream   ${source}`, `changes  ${out}`)
+    await runMarbles({
+      source,
+      out,
+      values: { ...values, ...more },
+      pipeline: (s) => toTable('t', s, options).changes(),
+    })
+  }
+
+  test('history', () =>
+    run({ history: 20 }, 'a@9--c@3--b@40--c@19--|', 'p----l----q-----------|', {
+      p: { key: 'ann', value: 1, previous: null, timestamp: 9, isLatest: true },
+      l: { key: 'ann', value: 2, previous: 1, timestamp: 3, isLatest: false },
+      q: { key: 'bob', value: 5, previous: null, timestamp: 40, isLatest: true },
+    }))
+
+  test('time to live', () =>
+    run({ ttl: 5 }, 'a--c------b----|', 'p--r------(eq)-(f|)', {
+      e: { key: 'ann', value: null, previous: 2, timestamp: 8, isLatest: true },
+      f: { key: 'bob', value: null, previous: 5, timestamp: 15, isLatest: true },
+    }))
+})
+
+describe('laws', () => {
+  const input = [6, 2, null, 7, 8, 1, 9, null].map((value, i) =>
+    record(['ann', 'bob'][i % 2] as string, value, [5, 12, 9, 30, 2, 31, 20, 44][i] as number),
+  )
+  for (const options of [{}, { history: 20 }, { ttl: 8 }, { history: 20, ttl: 8 }]) {
+    const law = () => (s: Observable<StreamRecord<string, number | null>>) =>
+      toTable('t', s, options)
+        .changes()
+        .pipe(map((change) => record(change.key, { ...change, window: null }, change.timestamp)))
+    for (const { name, run } of operatorLaws(law, input)) test(`${Object.keys(options)}: ${name}`, run)
+  }
 })
 
 describe('edges', () => {

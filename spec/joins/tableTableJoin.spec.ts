@@ -1,0 +1,536 @@
+import { describe, expect, test } from '@jest/globals'
+import fc from 'fast-check'
+import { filter, type Observable, Subject } from 'rxjs'
+import {
+  type App,
+  aggregate,
+  count,
+  json,
+  local,
+  record,
+  type StreamRecord,
+  shared,
+  sum,
+  type Table,
+  type TableJoinKind,
+  tableFilter,
+  tableGroupBy,
+  tableMapValues,
+  tableTableJoin,
+  toStream,
+  toTable,
+  toTopic,
+  tumblingWindow,
+  type Window,
+  withWatermark,
+} from 'tidemark'
+import { matchers, operatorLaws, runMarbles, testApp } from 'tidemark/testing'
+import { crashingTables, upserts } from '../tables/crashingTables.js'
+import { expectDrawn } from '../testing/docstring.js'
+
+expect.extend(matchers)
+
+type Rows = Observable<StreamRecord<string, number | null>>
+type Plain = Table<string, number>
+
+const together = (left: unknown, right: unknown) => `${left ?? 'none'}+${right ?? 'none'}`
+
+const join = (kind: TableJoinKind, other: Plain, name?: string) =>
+  tableTableJoin<string, number, number, undefined, string, 'outer'>(other, together, {
+    kind: kind as 'outer',
+    ...(name !== undefined && { name }),
+  })
+
+const values = {
+  a: ['ann', 1],
+  b: ['ann', 2],
+  c: ['ann', null],
+  x: ['ann', 10],
+  y: ['bob', 20],
+  d: ['ann', null],
+  p: ['ann', '1+10'],
+  q: ['ann', '1+none'],
+  r: ['ann', '2+none'],
+  s: ['bob', 'none+20'],
+  n: ['ann', null],
+  t: ['ann', '2+10'],
+  u: ['ann', 'none+10'],
+  v: ['ann', '1+1'],
+  w: ['ann', '2+2'],
+} as const
+
+const run = (kind: TableJoinKind, left: string, right: string, out: string, name?: string) =>
+  runMarbles({
+    source: { left, right },
+    out,
+    values,
+    pipeline: ({ left, right }) =>
+      toTable('l', left as Rows).pipe(join(kind, toTable('r', right as Rows) as Plain, name), toStream()),
+  })
+
+describe('its diagram', () => {
+  const left = 'a-----------b--c--|'
+  const right = '---x--y--d--------|'
+  test.each([
+    ['inner', '---p-----n--------|'],
+    ['left', 'q--p-----q--r--n--|'],
+    ['outer', 'q--p--s--q--r--n--|'],
+  ] as const)('%s', async (kind, out) => {
+    expectDrawn('joins/tableTableJoin.ts', `left   ${left}`, `right  ${right}`, `${kind.padEnd(6)} ${out}`)
+    await run(kind, left, right, out)
+    await run(kind, left, right, out, 'joined')
+  })
+})
+
+describe('laws', () => {
+  const input = [5, 12, null, 7, 18, 1, null, 3, 11, null, 14].map((value, i) =>
+    record(['ann', 'bob'][(i * 2) % 3 === 0 ? 0 : 1] as string, value, (i * 7) % 20),
+  )
+  for (const kind of ['inner', 'left', 'outer'] as const) {
+    for (const name of [undefined, 'joined']) {
+      // Small values and deletes on the left, large ones and deletes on the right.
+      const chain = () => (s: Rows) => {
+        const both = s.pipe(shared())
+        const left = toTable('l', both.pipe(filter(({ value }) => value === null || value < 10)))
+        const right = toTable('r', both.pipe(filter(({ value }) => value === null || value >= 10)))
+        return local((left as Plain).pipe(join(kind, right as Plain, name), toStream()))
+      }
+      for (const law of operatorLaws(chain, input, { isAsync: true }))
+        test(`${kind}${name ? ' with a name' : ''}: ${law.name}`, law.run)
+    }
+  }
+})
+
+describe('edges', () => {
+  test.each([
+    { name: 'empty tables', kind: 'outer', left: '|', right: '|', out: '|' },
+    { name: 'completes when both have', kind: 'outer', left: 'a|', right: '---|', out: 'q--|' },
+    { name: 'an error on the left', kind: 'inner', left: '-#', right: '--', out: '-#' },
+    { name: 'an error on the right', kind: 'inner', left: '--', right: '-#', out: '-#' },
+    {
+      name: 'inner: a delete while the other side has a row, though there was no result',
+      kind: 'inner',
+      left: '-c-',
+      right: 'x--',
+      out: '-n-',
+    },
+    { name: 'inner: nothing while it has none', kind: 'inner', left: 'ac', right: '--', out: '--' },
+    { name: 'left: nothing for a delete of nothing', kind: 'left', left: 'c-', right: '--', out: '--' },
+    { name: 'left: a delete of nothing beside a row', kind: 'left', left: '-c', right: 'x-', out: '-n' },
+    { name: 'left: a row on the right alone says nothing', kind: 'left', left: '--', right: 'xd', out: '--' },
+    { name: 'left: a delete of nothing on the right', kind: 'left', left: 'a-', right: '-d', out: 'qq' },
+    { name: 'outer: nothing for a delete of nothing', kind: 'outer', left: 'c-', right: '-d', out: '--' },
+    {
+      name: 'outer: a delete as long as the other side has a row',
+      kind: 'outer',
+      left: 'a-c-',
+      right: '-x-d',
+      out: 'qpun',
+    },
+    { name: 'the higher timestamp', kind: 'inner', left: 'a@5-----b@30', right: '----x@9-----', out: '----p@9-t@30' },
+    {
+      name: "a delete's is its own where the other side has no row",
+      kind: 'left',
+      left: 'a@9-c@3',
+      right: '-',
+      out: 'q@9-n@3',
+    },
+    {
+      name: 'the other side counts only while it has a row',
+      kind: 'left',
+      left: 'a@1---------b@4',
+      right: '----x@9-d@2-',
+      out: 'q@1-p@9-q@2-r@4',
+    },
+  ] as const)('$name', async ({ kind, left, right, out }) => {
+    await run(kind, left, right, out)
+    await run(kind, left, right, out, 'joined')
+  })
+
+  test('null from the joiner is a delete', async () => {
+    await runMarbles({
+      source: { left: 'a-b', right: '-x-' },
+      out: '                  -pn',
+      values: { ...values, p: ['ann', 11] },
+      pipeline: ({ left, right }) =>
+        toTable('l', left as Rows).pipe(
+          tableTableJoin(toTable('r', right as Rows) as Plain, (a: number, b) => (a === 2 ? null : a + b)),
+          toStream(),
+        ),
+    })
+  })
+
+  test('the joiner gets the key; it is not called for rows that the join has not', async () => {
+    const called: unknown[] = []
+    await runMarbles({
+      source: { left: 'a--c-', right: '-x--d' },
+      values,
+      pipeline: ({ left, right }) =>
+        toTable('l', left as Rows)
+          .pipe(tableTableJoin(toTable('r', right as Rows) as Plain, (a, b, row) => called.push([a, b, row])))
+          .changes(),
+    })
+    expect(called[0]).toEqual([1, 10, { key: 'ann', window: undefined }])
+    expect(called.every((given) => (given as unknown[]).slice(0, 2).every((value) => value !== null))).toBe(true)
+  })
+
+  test('what was before, where it is needed', async () => {
+    const changes = async (kind: TableJoinKind, name?: string) => {
+      const { records } = await runMarbles({
+        source: { left: 'a--b-c', right: '-x--d-' },
+        values,
+        pipeline: ({ left, right }) =>
+          (toTable('l', left as Rows) as Plain).pipe(join(kind, toTable('r', right as Rows) as Plain, name)).changes(),
+      })
+      return records.map(({ value, previous }) => [value, previous])
+    }
+    const outer = [
+      ['1+none', null],
+      ['1+10', '1+none'],
+      ['2+10', '1+10'],
+      ['2+none', '2+10'],
+      [null, '2+none'],
+    ]
+    expect(await changes('outer')).toEqual(outer)
+    expect(await changes('outer', 'joined')).toEqual(outer)
+    expect(await changes('left')).toEqual(outer)
+    expect(await changes('inner', 'joined')).toEqual([
+      ['1+10', null],
+      ['2+10', '1+10'],
+      [null, '2+10'],
+    ])
+  })
+
+  test('a late version on either side is counted, and gives nothing', async () => {
+    const t = await testApp(
+      (app) => {
+        const table = (topic: string) => app.table<number>(topic, { value: json(), history: 100 })
+        app.run('out', table('left').pipe(join('outer', table('right')), toStream(), toTopic('out')))
+      },
+      { topics: { left: 1, right: 1, out: 1 } },
+    )
+    await t.send('left', { key: 'a', value: 1, timestamp: 50 })
+    await t.send('right', { key: 'a', value: 2, timestamp: 60 })
+    await t.settle()
+    await t.send('left', { key: 'a', value: 3, timestamp: 49 })
+    await t.send('right', { key: 'a', value: 4, timestamp: 59 })
+    await t.settle()
+    expect(await t.records('out')).toEqualRecords([{ value: '1+none' }, { value: '1+2', timestamp: 60 }])
+    expect(t.app.stats().tasks.flatMap(({ dropped }) => dropped)).toEqual([
+      { operator: 'tableTableJoin', reason: 'out of order', count: 2 },
+    ])
+    await t.stop()
+  })
+
+  test('numbers of partitions that differ are CO_PARTITION', async () => {
+    const app = testApp(
+      (app) => {
+        const table = (topic: string) => app.table<number>(topic, { value: json() })
+        app.run(
+          'out',
+          table('left')
+            .pipe(join('inner', table('right')))
+            .changes(),
+        )
+      },
+      { topics: { left: 2, right: 3 } },
+    )
+    await expect(app).rejects.toMatchObject({ code: 'CO_PARTITION' })
+  })
+
+  test('a table without a watermark beside one with it: time is that of the other', async () => {
+    await runMarbles({
+      source: { left: 'a@10-b@20', right: 'x@50-----' },
+      watermarks: { 0: 7, 5: 17 },
+      values,
+      pipeline: ({ left, right }) =>
+        toTable('l', left.pipe(withWatermark({ maxOutOfOrderness: 3 })) as Rows).pipe(
+          join('inner', toTable('r', right as Rows) as Plain),
+          toStream(),
+        ),
+    })
+  })
+})
+
+describe('one table on both sides', () => {
+  const itself = (kind: TableJoinKind, source: string, out: string, name?: string) =>
+    runMarbles({
+      source,
+      out,
+      values,
+      pipeline: (s) => {
+        const table = toTable('t', s as Rows) as Plain
+        return table.pipe(join(kind, table, name), toStream())
+      },
+    })
+
+  test('each change comes twice, with both sides as they are after it', async () => {
+    for (const kind of ['inner', 'left', 'outer'] as const)
+      for (const name of [undefined, 'joined']) await itself(kind, 'a---b', '(vv)(ww)', name)
+  })
+
+  test('a delete: nothing of an inner join that has no name, else one', async () => {
+    await itself('inner', 'a---c', '(vv)-')
+    await itself('inner', 'a---c', '(vv)n', 'joined')
+    await itself('left', 'a---c', '(vv)n')
+    await itself('outer', 'a---c', '(vv)(nn)')
+  })
+
+  test('two that come from one: each with the other as it is after the change, in whatever order they were written', async () => {
+    for (const mappedFirst of [true, false]) {
+      await runMarbles({
+        source: 'a---b----c',
+        out: '   (PP)(QQ)-n',
+        values: { ...values, P: ['ann', '1+10'], Q: ['ann', '2+20'] },
+        pipeline: (s) => {
+          const table = toTable('t', s as Rows) as Plain
+          const mapped = table.pipe(tableMapValues((v) => v * 10))
+          const joined = mappedFirst
+            ? mapped.pipe(tableTableJoin(table, (ten, one: number | null) => together(one, ten), { kind: 'left' }))
+            : table.pipe(tableTableJoin(mapped, (one, ten: number | null) => together(one, ten), { kind: 'left' }))
+          return joined.pipe(toStream())
+        },
+      })
+    }
+  })
+
+  test('the state of such a join, grouped: what the rows are', () => {
+    const rows = new Subject<StreamRecord<string, number | null>>()
+    const table = toTable('t', rows) as Plain
+    const joined = table.pipe(
+      tableTableJoin(table.pipe(tableMapValues((v) => v * 10)), (a, b) => a + b, { name: 'joined' }),
+    )
+    const total = joined.pipe(
+      tableGroupBy(
+        () => 'all',
+        sum((r) => r.value),
+        { name: 'total' },
+      ),
+    )
+    const subscription = local(total.changes()).subscribe()
+    const put = (key: string, value: number | null, at: number) => rows.next(record(key, value, at))
+    put('a', 1, 1)
+    put('b', 2, 2)
+    put('a', 3, 3)
+    expect(total.get('all')).toBe(55)
+    put('b', null, 4)
+    expect(total.get('all')).toBe(33)
+    expect([...joined.entries()]).toEqual([['a', 33]])
+    subscription.unsubscribe()
+  })
+})
+
+describe('rows of windows', () => {
+  const windowAt = (start: number): Window => ({ start, end: start + 10 })
+  const counts = (stream: Observable<StreamRecord<string, number>>, name: string, grace: number) =>
+    toTable(name, stream.pipe(tumblingWindow(10, { grace }), aggregate(count(), { name })))
+
+  test('meet in the same window', () => {
+    const [left, right] = [new Subject<StreamRecord<string, number>>(), new Subject<StreamRecord<string, number>>()]
+    const joined = counts(left, 'l', 100).pipe(
+      tableTableJoin(counts(right, 'r', 100), (a, b, { window }) => `${a}+${b} ${window.start}`),
+    )
+    const seen: unknown[] = []
+    const subscription = local(joined.pipe(toStream())).subscribe(({ value, window, timestamp }) =>
+      seen.push([value, window, timestamp]),
+    )
+    left.next(record('a', 0, 3))
+    left.next(record('a', 0, 14))
+    right.next(record('a', 0, 12))
+    right.next(record('b', 0, 1))
+    right.next(record('a', 0, 5))
+    left.next(record('a', 0, 2))
+    expect(seen).toEqual([
+      ['1+1 10', windowAt(10), 14],
+      ['1+1 0', windowAt(0), 5],
+      ['2+1 0', windowAt(0), 5],
+    ])
+    expect(joined.get('a', windowAt(0))).toBe('2+1 0')
+    expect([...joined.window('a')].map(([value]) => value)).toEqual(['2+1 0', '1+1 10'])
+    subscription.unsubscribe()
+  })
+
+  test('with a name, its rows go with the windows: state stays small', () => {
+    const [left, right] = [new Subject<StreamRecord<string, number>>(), new Subject<StreamRecord<string, number>>()]
+    const joined = counts(left, 'l', 20).pipe(
+      tableTableJoin(counts(right, 'r', 0), (a, b) => a + b, { name: 'joined' }),
+    )
+    const filtered = counts(left, 'again', 20).pipe(tableFilter(() => true, { name: 'filtered' }))
+    const subscription = local(joined.changes()).subscribe()
+    const other = local(filtered.changes()).subscribe()
+    let most = 0
+    for (let time = 0; time < 5_000; time++) {
+      for (const side of [left, right]) side.next(record(`k${time % 3}`, 0, time))
+      most = Math.max(most, [...joined.entries()].length, [...filtered.entries()].length)
+    }
+    expect([...joined.entries()].length).toBeGreaterThan(0)
+    expect(most).toBeLessThan(20)
+    subscription.unsubscribe()
+    other.unsubscribe()
+  })
+})
+
+describe('against recomputing by nested loops, in an app with crashes', () => {
+  const app = (kind: TableJoinKind, name: string | undefined) => (made: App) => {
+    const table = (topic: string) => made.table<number>(topic, { value: json() })
+    const joined = table('left').pipe(join(kind, table('right'), name))
+    made.run('out', joined.pipe(toStream(), toTopic('out')))
+    return joined
+  }
+
+  test.each<[TableJoinKind, string | undefined]>([
+    ['inner', undefined],
+    ['inner', 'joined'],
+    ['left', undefined],
+    ['left', 'joined'],
+    ['outer', undefined],
+    ['outer', 'joined'],
+  ])('%s, name %s', async (kind, name) => {
+    await fc.assert(
+      fc.asyncProperty(upserts(['left', 'right'], 30), fc.nat(30), async (records, crashAt) => {
+        const { out, read, state } = await crashingTables(
+          ['left', 'right'],
+          app(kind, name),
+          records,
+          crashAt,
+          (joined) => [...joined.range()],
+          { state: name },
+        )
+        // Each side as a list of all its upserts; a row is the last of a key.
+        const sideAt = (topic: string, until: number) =>
+          records.slice(0, until).filter((one, i, all) => {
+            const isLast = all.findLastIndex((other) => other.topic === topic && other.key === one.key) === i
+            return one.topic === topic && isLast && one.value !== null
+          })
+        const rowsAt = (until: number) => {
+          const [left, right] = [sideAt('left', until), sideAt('right', until)]
+          const rows = new Map<string, { value: string; timestamp: number }>()
+          for (const a of left)
+            for (const b of right)
+              if (a.key === b.key)
+                rows.set(a.key, { value: together(a.value, b.value), timestamp: Math.max(a.time, b.time) })
+          if (kind !== 'inner')
+            for (const a of left)
+              if (!rows.has(a.key)) rows.set(a.key, { value: together(a.value, null), timestamp: a.time })
+          if (kind === 'outer')
+            for (const b of right)
+              if (!rows.has(b.key)) rows.set(b.key, { value: together(null, b.value), timestamp: b.time })
+          return rows
+        }
+        for (const key of ['a', 'b', 'c']) {
+          const expected = records.flatMap((one, i) => {
+            if (one.key !== key) return []
+            const has = (topic: string, until: number) => sideAt(topic, until).some((row) => row.key === key)
+            const otherTopic = one.topic === 'left' ? 'right' : 'left'
+            const isPreserved = kind === 'outer' || (kind === 'left' && one.topic === 'left')
+            const other = sideAt(otherTopic, i).find((row) => row.key === key)
+            if (other === undefined && !isPreserved) return []
+            if (other === undefined && !has(one.topic, i) && one.value === null) return []
+            const row = rowsAt(i + 1).get(key)
+            const gone = { value: null, timestamp: Math.max(one.time, other?.time ?? 0) }
+            // A row that lost its other side keeps the time of what took it away.
+            return [row === undefined ? gone : { value: row.value, timestamp: Math.max(one.time, other?.time ?? 0) }]
+          })
+          expect(out.filter((r) => r.key === key)).toEqualRecords(expected)
+        }
+        const present = [...rowsAt(records.length)].map(([key, { value }]) => [key, value]).sort()
+        expect(read).toEqual(present)
+        expect(state.map(({ key, value }) => [key, value]).sort()).toEqual(name === undefined ? [] : present)
+      }),
+      { seed: 59, numRuns: 20 },
+    )
+  })
+
+  test('what a join hands on of what was before lets groups add up: a chain of joins, grouped', async () => {
+    await fc.assert(
+      fc.asyncProperty(upserts(['a', 'b', 'c'], 30), fc.nat(30), async (records, crashAt) => {
+        const { read } = await crashingTables(
+          ['a', 'b', 'c'],
+          (made) => {
+            const table = (topic: string) => made.table<number>(topic, { value: json() })
+            const chain = table('a').pipe(
+              tableTableJoin(table('b'), (a, b) => a * 10 + b),
+              tableTableJoin(table('c').pipe(tableFilter(({ value }) => value > 3)), (ab, c) => ({ ab, c: c ?? 0 }), {
+                kind: 'left',
+              }),
+            )
+            const groups = chain.pipe(
+              tableGroupBy(
+                ({ value }) => `c${value.c % 2}`,
+                sum((r) => r.value.ab),
+                { name: 'sums' },
+              ),
+            )
+            made.run('out', groups.pipe(toStream(), toTopic('out')))
+            return groups
+          },
+          records,
+          crashAt,
+          (groups): Record<string, number> => Object.fromEntries([...groups.entries()]),
+        )
+        const last = (topic: string, key: string) =>
+          records.findLast((one) => one.topic === topic && one.key === key)?.value ?? null
+        const sums: Record<string, number> = {}
+        for (const key of ['a', 'b', 'c']) {
+          const [a, b, c] = ['a', 'b', 'c'].map((topic) => last(topic, key)) as [
+            number | null,
+            number | null,
+            number | null,
+          ]
+          if (a === null || b === null) continue
+          const group = `c${(c !== null && c > 3 ? c : 0) % 2}`
+          sums[group] = (sums[group] ?? 0) + a * 10 + b
+        }
+        for (const group of ['c0', 'c1']) expect(read[group] ?? 0).toBe(sums[group] ?? 0)
+      }),
+      { seed: 60, numRuns: 30 },
+    )
+  })
+})
+
+test('a table and its own count by another key join once they have the same partitions', async () => {
+  const t = await testApp(
+    (app) => {
+      const rows = app.table<string>('rows', { value: json() })
+      const counts = rows.pipe(tableGroupBy(({ value }) => value, count(), { name: 'counts' }))
+      const joined = rows.pipe(tableTableJoin(counts, (value, n) => `${value} ${n ?? 0}`, { kind: 'left' }))
+      app.run('out', joined.pipe(toStream(), toTopic('out')))
+    },
+    { topics: { rows: 2, out: 2 } },
+  )
+  await t.send('rows', [
+    { key: 'a', value: 'b', timestamp: 1 },
+    { key: 'c', value: 'a', timestamp: 2 },
+    { key: 'd', value: 'a', timestamp: 3 },
+  ])
+  await t.settle()
+  expect(t.errors).toEqual([])
+  const out = await t.records('out')
+  expect(out.filter(({ key }) => key === 'a').map(({ value }) => value)).toEqual(['b 0', 'b 1', 'b 2'])
+  await t.stop()
+})
+
+test('in the plan: the tables that are joined keep their rows, and the join has a state only under a name', async () => {
+  const states = async (name?: string) => {
+    const t = await testApp(
+      (app) => {
+        const table = (topic: string) => app.table<number>(topic, { value: json() })
+        app.run(
+          'joined',
+          table('left')
+            .pipe(
+              tableMapValues((v) => v),
+              join('inner', table('right'), name),
+            )
+            .changes(),
+        )
+      },
+      { topics: { left: 1, right: 1 } },
+    )
+    const plan = t.app.describe()
+    await t.stop()
+    return /states: (.*)/.exec(plan)?.[1]
+  }
+  expect(await states()).toBe('left, right')
+  expect(await states('both')).toBe('left, right, both')
+})
