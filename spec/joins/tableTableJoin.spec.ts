@@ -201,6 +201,22 @@ describe('edges', () => {
     ])
   })
 
+  test('a join of a join: the highest timestamp of all three', async () => {
+    const { records } = await runMarbles({
+      source: { a: 'a@5-------b@6', b: '----x@9-------', c: '----------------b@7' },
+      values,
+      pipeline: ({ a, b, c }) => {
+        const table = (name: string, stream: Observable<unknown>) => toTable(name, stream as Rows) as Plain
+        const both = table('a', a).pipe(tableTableJoin(table('b', b), (l, r) => l + r))
+        return both.pipe(
+          tableTableJoin(table('c', c), (l, r) => l + r),
+          toStream(),
+        )
+      },
+    })
+    expect(records.map(({ value, timestamp }) => [value, timestamp])).toEqual([[14, 9]])
+  })
+
   test('a late version on either side is counted, and gives nothing', async () => {
     const t = await testApp(
       (app) => {

@@ -62,7 +62,7 @@ class Model {
 const step = fc.record({
   op: fc.constantFrom('put', 'put', 'put', 'put', 'end', 'restart'),
   key: fc.constantFrom(...KEYS),
-  at: fc.nat(60),
+  at: fc.nat(15).map((n) => 4 * n),
   value: fc.option(fc.nat(99), { freq: 3 }),
 })
 
@@ -129,7 +129,9 @@ test('with many versions of one key, what is kept stays small', () => {
     rows.put('a', undefined, time % 3 === 0 ? null : time, time)
     rows.put(`once ${time}`, undefined, 1, time)
     rows.put(`once ${time}`, undefined, null, time)
-    most = Math.max(most, series.size)
+    // Late ones let the ends of others come earlier, so that these are noted once more.
+    for (let late = 1; late < 5; late++) rows.put('a', undefined, late, time - late + 0.5)
+    most = Math.max(most, series.size, (rows as unknown as { endings: { size: number } }).endings.size / 4)
   }
-  expect(most).toBeLessThan(40)
+  expect(most).toBeLessThan(100)
 })
