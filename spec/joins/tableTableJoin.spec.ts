@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
-import { filter, type Observable, Subject } from 'rxjs'
+import { filter, from, type Observable, Subject } from 'rxjs'
 import {
   type App,
   aggregate,
@@ -236,6 +236,16 @@ describe('edges', () => {
       { operator: 'tableTableJoin', reason: 'out of order', count: 2 },
     ])
     await t.stop()
+  })
+
+  test('sources that emit at once need local(): else LATE_BRANCH', () => {
+    const table = (name: string, value: number) => toTable(name, from([record('a', value, 1)])) as Plain
+    const pipeline = () => table('l', 1).pipe(join('inner', table('r', 2)), toStream())
+    const seen: unknown[] = []
+    const observer = { next: (r: { value: unknown }) => seen.push(r.value), error: (e: any) => seen.push(e.code) }
+    pipeline().subscribe(observer)
+    local(pipeline()).subscribe(observer)
+    expect(seen).toEqual(['LATE_BRANCH', '1+2'])
   })
 
   test('numbers of partitions that differ are CO_PARTITION', async () => {
