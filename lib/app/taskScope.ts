@@ -20,6 +20,7 @@ import { gap } from '../task/local.js'
 import type { Input, Node } from '../task/node.js'
 import { Scope } from '../task/scope.js'
 import type { Checkpointed } from '../task/state.js'
+import { upstream } from '../task/upstream.js'
 import { idleWatermarks, type Lane, SourceTime } from '../task/watermark.js'
 import { AlignedPartition, type AlignmentGroup } from './alignment.js'
 import { fromSaved, type Manifest, manifestEntry, type SavedTime, type Snapshot, toSaved } from './checkpoint.js'
@@ -411,6 +412,7 @@ export class TaskScope extends Scope {
       if (least > source.watermark) this.raise(source, least)
     } else if (source.declared === undefined) {
       source.cap = source.leastTold()
+      if (!source.isCapped) return
       this.version++
       this.beginAdvance()
     }
@@ -475,7 +477,6 @@ export class TaskScope extends Scope {
   stampExchanges(): void {
     if (this.failure !== undefined) return
     const now = this.clock.now()
-    const isQuiet = this.isQuiet()
     for (const { node, time, planned } of this.readers)
       time.isSilent = node.streamTime === Number.NEGATIVE_INFINITY && !this.hasMore(planned.topic)
     for (const node of this.ordered) {
@@ -485,7 +486,7 @@ export class TaskScope extends Scope {
       // +Infinity: no partition of this task feeds the exchange, or in stream time there was no record and none is to come.
       const isSilent = known === Number.POSITIVE_INFINITY
       const time = isSilent ? Number.NEGATIVE_INFINITY : known
-      const idle = isSilent || (hasWatermark && isQuiet)
+      const idle = isSilent || (hasWatermark && this.isQuiet(node))
       if (time === Number.NEGATIVE_INFINITY && !idle) continue
       const target = this.target(node)
       const told = this.toldBy(node)
@@ -508,20 +509,20 @@ export class TaskScope extends Scope {
     }
   }
 
-  /** Whether all that it reads is idle, and nothing is under way that would come out by itself. */
-  private isQuiet(): boolean {
-    const sources = this.readers.map(({ time }) => time)
+  /**
+   * Whether all that a writer gets its records from is idle, and nothing is under way that would come out by itself. What else the task reads may come of
+   * these very records: a foreign-key join has its answers from there.
+   */
+  private isQuiet(writer: Node): boolean {
+    const before = upstream(writer)
     return (
-      sources.every((source) => source.declared === undefined || source.isAbsent || source.isIdle) && !this.hasUnderWay
+      this.readers.every(({ node, time }) => !before.has(node) || !time.declared || time.isAbsent || time.isIdle) &&
+      ![...before].some((node) => (node.handlers.underWay?.() ?? 0) > 0)
     )
   }
 
   private hasMore(topic: string): boolean {
     return this.queues.some((queue) => queue.topic === topic && (queue.size > 0 || queue.lag > 0))
-  }
-
-  private get hasUnderWay(): boolean {
-    return this.ordered.some((node) => (node.handlers.underWay?.() ?? 0) > 0)
   }
 
   /** What each partition of an exchange has last heard of this task's time. */
