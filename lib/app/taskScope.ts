@@ -283,15 +283,8 @@ export class TaskScope extends Scope {
 
   /** The partition whose next record is handled now. */
   private choose(): PartitionQueue | undefined {
-    if (this.bootstrapping.length > 0) {
-      this.bootstrapping = this.bootstrapping.filter(({ queue, until }) => queue.position < until)
-      // Whatever their group says: what they would wait for waits for them.
-      if (this.bootstrapping.length > 0)
-        return this.earliest(
-          this.bootstrapping.map(({ queue }) => queue),
-          false,
-        )
-    }
+    // Whatever their group says: what they would wait for waits for them.
+    if (this.bootstrapping.length > 0 && this.bootstraps.length > 0) return this.earliest(this.bootstraps, false)
     for (;;) {
       const first = this.earliest(this.queues, true)
       if (first?.aligned === undefined || !first.aligned.isAhead(this.host.slice)) return first
@@ -325,6 +318,12 @@ export class TaskScope extends Scope {
     if (first === undefined || idleMs === Number.POSITIVE_INFINITY) return first
     this.wakeIn(idleMs)
     return undefined
+  }
+
+  /** Partitions that are read before all others. */
+  get bootstraps(): readonly PartitionQueue[] {
+    this.bootstrapping = this.bootstrapping.filter(({ queue, until }) => queue.position < until)
+    return this.bootstrapping.map(({ queue }) => queue)
   }
 
   private wakeIn(ms: number): void {
