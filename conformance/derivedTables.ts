@@ -6,11 +6,8 @@ import {
   reduce,
   type SuppressOptions,
   string,
-<<<<<<< HEAD
   suppress,
-=======
   type Table,
->>>>>>> tab
   type TableRow,
   tableFilter,
   tableGroupBy,
