@@ -509,17 +509,6 @@ export class TaskScope extends Scope {
   }
 
   /**
-<<<<<<< HEAD
-   * Whether all that a writer's records come from is idle, and nothing is under way that would come out by itself. Not all that the task reads: where
-   * exchanges go in a circle, each would wait for the other.
-   */
-  private isQuiet(writer: Node): boolean {
-    const before = this.ancestors(writer)
-    return (
-      this.readers.every(
-        ({ node, time }) => !before.has(node) || time.declared === undefined || time.isAbsent || time.isIdle,
-      ) && ![...before].some((node) => (node.handlers.underWay?.() ?? 0) > 0)
-=======
    * Whether all that a writer gets its records from is idle, and nothing is under way that would come out by itself. What else the task reads may come of
    * these very records: a foreign-key join has its answers from there.
    */
@@ -528,7 +517,6 @@ export class TaskScope extends Scope {
     return (
       this.readers.every(({ node, time }) => !before.has(node) || !time.declared || time.isAbsent || time.isIdle) &&
       ![...before].some((node) => (node.handlers.underWay?.() ?? 0) > 0)
->>>>>>> time
     )
   }
 

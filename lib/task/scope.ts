@@ -224,20 +224,6 @@ export abstract class Scope implements StateHome {
     return early
   }
 
-<<<<<<< HEAD
-  protected ancestors(node: Node, isWanted: (input: number) => boolean = () => true): Set<Node> {
-    const found = new Set<Node>()
-    const visit = (other: Node): void => {
-      if (found.has(other)) return
-      found.add(other)
-      for (const input of other.inputs) for (const edge of input.edges) visit(edge.from)
-    }
-    for (const input of node.inputs) if (isWanted(input.index)) for (const edge of input.edges) visit(edge.from)
-    return found
-  }
-
-=======
->>>>>>> time
   /** A watermark is measured by the sources under the place that declares it, before any filter. */
   private declareWatermarks(): void {
     for (const node of this.nodes.values()) {
