@@ -475,7 +475,6 @@ export class TaskScope extends Scope {
   stampExchanges(): void {
     if (this.failure !== undefined) return
     const now = this.clock.now()
-    const isQuiet = this.isQuiet()
     for (const { node, time, planned } of this.readers)
       time.isSilent = node.streamTime === Number.NEGATIVE_INFINITY && !this.hasMore(planned.topic)
     for (const node of this.ordered) {
@@ -485,7 +484,7 @@ export class TaskScope extends Scope {
       // +Infinity: no partition of this task feeds the exchange, or in stream time there was no record and none is to come.
       const isSilent = known === Number.POSITIVE_INFINITY
       const time = isSilent ? Number.NEGATIVE_INFINITY : known
-      const idle = isSilent || (hasWatermark && isQuiet)
+      const idle = isSilent || (hasWatermark && this.isQuiet(node))
       if (time === Number.NEGATIVE_INFINITY && !idle) continue
       const target = this.target(node)
       const told = this.toldBy(node)
@@ -508,20 +507,21 @@ export class TaskScope extends Scope {
     }
   }
 
-  /** Whether all that it reads is idle, and nothing is under way that would come out by itself. */
-  private isQuiet(): boolean {
-    const sources = this.readers.map(({ time }) => time)
+  /**
+   * Whether all that a writer's records come from is idle, and nothing is under way that would come out by itself. Not all that the task reads: where
+   * exchanges go in a circle, each would wait for the other.
+   */
+  private isQuiet(writer: Node): boolean {
+    const before = this.ancestors(writer)
     return (
-      sources.every((source) => source.declared === undefined || source.isAbsent || source.isIdle) && !this.hasUnderWay
+      this.readers.every(
+        ({ node, time }) => !before.has(node) || time.declared === undefined || time.isAbsent || time.isIdle,
+      ) && ![...before].some((node) => (node.handlers.underWay?.() ?? 0) > 0)
     )
   }
 
   private hasMore(topic: string): boolean {
     return this.queues.some((queue) => queue.topic === topic && (queue.size > 0 || queue.lag > 0))
-  }
-
-  private get hasUnderWay(): boolean {
-    return this.ordered.some((node) => (node.handlers.underWay?.() ?? 0) > 0)
   }
 
   /** What each partition of an exchange has last heard of this task's time. */

@@ -54,7 +54,6 @@ export class WallTimers implements Timers {
     if (this.isCalled || due === this.armedAt) return
     const { clock, later } = this.context
     this.disarm?.()
-    this.disarm = undefined
     this.armedAt = due
     const fire = () => later(() => this.fire())
     if (due <= clock.now()) {

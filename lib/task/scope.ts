@@ -221,7 +221,7 @@ export abstract class Scope implements StateHome {
     return early
   }
 
-  private ancestors(node: Node, isWanted: (input: number) => boolean): Set<Node> {
+  protected ancestors(node: Node, isWanted: (input: number) => boolean = () => true): Set<Node> {
     const found = new Set<Node>()
     const visit = (other: Node): void => {
       if (found.has(other)) return

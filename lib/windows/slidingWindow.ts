@@ -20,8 +20,8 @@ import { slidingStrategy } from './slidingStrategy.js'
  *
  * What one record changes comes out in this order: the windows that there were, from the latest start to the earliest; the new one after the record
  * before; the new one that ends with this; the new one after it. Before `difference`: the windows that there were, but for the first, by start; the
- * new one after this; the new one after the record before; the first. (A window that is both the one after the record before and the one that ends
- * with this comes out twice.)
+ * new one after this; the new one after the record before; the first. (A new window that is both the one after the record before and the one that
+ * ends with this may come out twice.)
  *
  * The aggregate keeps two accumulators per record, and frees them `difference + grace` after the window's end. A new window starts with a copy of a
  * neighbour's: keep them small. The rule is Kafka Streams' `SlidingWindows`, which shows ends that are a ms less, the last moment.
