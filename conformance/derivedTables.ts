@@ -4,7 +4,9 @@ import {
   type GroupedRow,
   json,
   reduce,
+  type SuppressOptions,
   string,
+  suppress,
   type Table,
   type TableRow,
   tableFilter,
@@ -13,6 +15,7 @@ import {
   tableTableJoin,
   type Window,
 } from 'tidemark'
+
 import type { Variables } from './expression.js'
 import {
   type AnyTable,
@@ -115,6 +118,23 @@ export const derivedTables: Family = {
       remove: (agg, { key, value }) => subtractor({ key: key as string, value, agg }),
     }
   }),
+
+  suppress(fields, id, graph) {
+    const { table, endShift } = graph.from(fields, 'table')
+    const until = fields.oneOf('until', ['windowCloses', 'timeLimit'])
+    const maxRecords = fields.optionalInteger('maxRecords')
+    const options: SuppressOptions =
+      until === 'windowCloses'
+        ? { name: id, until: 'close' }
+        : { name: id, until: fields.integer('timeLimitMs'), ...(maxRecords !== undefined && { maxRecords }) }
+    return made(
+      suppress<string, Given, Window | undefined>(options)(anyTable(table)),
+      endShift,
+      fields,
+      graph,
+      undefined,
+    )
+  },
 
   tableTableJoin(fields, _, graph) {
     const [left, right] = graph.pair(fields)

@@ -28,6 +28,16 @@ export {
   type StreamOptions,
   type TableOptions,
 } from './app/app.js'
+export type {
+  ExplainRequest,
+  Explanation,
+  Hold,
+  HoldRule,
+  PartitionState,
+  SourceState,
+  TaskExplanation,
+  WriterState,
+} from './app/explanation.js'
 export type { GlobalTableStats } from './app/globalReader.js'
 export type { AppState, AppStats, TaskStats } from './app/runtime.js'
 export { type EmbeddedOptions, embedded } from './brokers/embedded.js'
@@ -88,6 +98,7 @@ export { memory } from './stores/memory.js'
 export type { Change } from './tables/change.js'
 export type { DerivedOptions } from './tables/derivedTable.js'
 export { type GlobalTable, globalTable } from './tables/globalTable.js'
+export { type SuppressOptions, suppress } from './tables/suppress.js'
 export type { Table, TableOperator } from './tables/table.js'
 export { tableFilter } from './tables/tableFilter.js'
 export { type GroupedRow, type TableGroupByOptions, tableGroupBy } from './tables/tableGroupBy.js'
@@ -95,10 +106,10 @@ export { tableMapValues } from './tables/tableMapValues.js'
 export type { TableRow } from './tables/tableRow.js'
 export { type ChangeRecord, toStream } from './tables/toStream.js'
 export { type HistoryOptions, toTable } from './tables/toTable.js'
-export type { DropReason, Timers } from './task/definition.js'
+export type { DropReason, Timers, Waiting } from './task/definition.js'
 export { local } from './task/local.js'
 export type { KeyedState } from './task/state.js'
-export type { WatermarkOptions } from './task/watermark.js'
+export type { AlignmentOptions, WatermarkOptions } from './task/watermark.js'
 export { type CountWindowOptions, countWindow } from './windows/countWindow.js'
 export { customWindow, type WindowAssigner } from './windows/customWindow.js'
 export { globalWindow } from './windows/globalWindow.js'

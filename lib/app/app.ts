@@ -16,6 +16,7 @@ import type { AnyRecord, BadRecordPolicy, Definition, SourceRole } from '../task
 import { define } from '../task/operate.js'
 import { type WatermarkOptions, watermarkOf } from '../task/watermark.js'
 import { describeMermaid, describeText } from './describe.js'
+import type { ExplainRequest, Explanation } from './explanation.js'
 import type { GlobalTopic } from './globalReader.js'
 import { type Plan, planApp, type Root } from './plan.js'
 import { type AppState, type AppStats, Runtime } from './runtime.js'
@@ -100,6 +101,17 @@ export interface App {
   describe(format?: 'text' | 'mermaid'): string
   /** Figures of the tasks that run in this process. */
   stats(): AppStats
+  /**
+   * Why an operator's window is open, or its results are not there: for each of its tasks in this process the time, and which partition, call or rule
+   * holds it where it is.
+   *
+   * ```ts
+   * console.log(`${app.explain({ operator: 'spend', window: { start: 0, end: 60_000 } })}`)
+   * ```
+   *
+   * @throws TidemarkError `BAD_OPTION` for an operator that the app doesn't have, and for a window of one that has none
+   */
+  explain(request: ExplainRequest): Explanation
 }
 
 function atLeastOne(maxBufferedRecords: number): number {
@@ -228,5 +240,6 @@ export function createApp(options: AppOptions): App {
     errors$: runtime.errors$,
     describe: (format = 'text') => (format === 'mermaid' ? describeMermaid(plan()) : describeText(plan())),
     stats: () => runtime.stats(),
+    explain: (request) => runtime.explain(request),
   }
 }

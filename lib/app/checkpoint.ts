@@ -3,10 +3,9 @@ import type { StoreEntry } from '../ports/store.js'
 import { TidemarkError } from '../record/errors.js'
 import { utf8 } from '../record/serde.js'
 
-/** Time reached by a source: the watermark, the bound of an exchange, and each lane's newest timestamp and watermark. */
+/** Time reached by a source: the watermark, and each lane's newest timestamp and watermark. */
 export interface SavedTime {
   readonly watermark: number | null
-  readonly cap: number | null
   readonly lanes: readonly (readonly [id: string, newest: number | null, watermark: number | null, idle: boolean])[]
 }
 

@@ -4,6 +4,7 @@ import { json, type Serde } from '../record/serde.js'
 import { observableOf } from '../task/current.js'
 import type { Definition } from '../task/definition.js'
 import type { Node } from '../task/node.js'
+import { upstream } from '../task/upstream.js'
 import type { Watermark } from '../task/watermark.js'
 import { checkKeys } from './checkKeys.js'
 import { PlanScope } from './planScope.js'
@@ -242,11 +243,7 @@ function components(order: readonly Node[]): (node: Node) => Node {
   return find
 }
 
-function sourcesOf(node: Node): Node[] {
-  return node.source !== undefined
-    ? [node]
-    : node.inputs.flatMap((input) => input.edges.flatMap((edge) => sourcesOf(edge.from)))
-}
+const sourcesOf = (node: Node): Node[] => [...upstream(node)].filter(({ source }) => source !== undefined)
 
 /** The topics that a join wants to be read before the other side's. */
 function bootstrapsOf(node: Node, app: string, planned: ReadonlyMap<Node, PlannedSource>): string[] {
@@ -269,16 +266,15 @@ function bootstrapsOf(node: Node, app: string, planned: ReadonlyMap<Node, Planne
   return first
 }
 
-const follows = (node: Node, source: Node): boolean =>
-  node.inputs.some((input) => input.edges.some((edge) => edge.from === source || follows(edge.from, source)))
-
 /** `<app>-<name>-repartition`, where the name is the exchange's own, or that of the next named operator behind it. */
 function exchangeTopics(app: string, scope: PlanScope): Map<Definition, string> {
   const topics = new Map<Definition, string>()
   const taken = new Map<string, Node>()
   for (const node of scope.order) {
     if (node.definition.role?.is !== 'exchange') continue
-    const next = scope.order.find((other) => other.definition.name !== undefined && follows(other, node))
+    const next = scope.order.find(
+      (other) => other !== node && other.definition.name !== undefined && upstream(other).has(node),
+    )
     const name = node.definition.name ?? next?.definition.name ?? `exchange-${topics.size}`
     if (taken.has(name)) {
       throw new TidemarkError(

@@ -17,6 +17,8 @@ import type { DropReason } from '../task/definition.js'
 import { AlignmentGroup } from './alignment.js'
 import { Snapshot } from './checkpoint.js'
 import { describeText } from './describe.js'
+import { explain } from './explain.js'
+import type { ExplainRequest, Explanation } from './explanation.js'
 import { GlobalReader, type GlobalTableStats, type GlobalTopic } from './globalReader.js'
 import { PartitionQueue } from './partitionQueue.js'
 import { resolvePartitions, tasksOf } from './partitions.js'
@@ -330,7 +332,7 @@ export class Runtime implements TaskHost, ConsumerListener {
 
   async assigned(partitions: readonly TopicPartition[]): Promise<readonly Position[]> {
     if (!this.isActive) return []
-    const wanted = this.tasksOf(partitions)
+    const wanted = this.tasksFor(partitions)
     for (const id of wanted.keys()) this.opening.add(id)
     try {
       return await this.openTasks(partitions, wanted)
@@ -339,7 +341,7 @@ export class Runtime implements TaskHost, ConsumerListener {
     }
   }
 
-  private tasksOf(partitions: readonly TopicPartition[]): Map<string, Assigned> {
+  private tasksFor(partitions: readonly TopicPartition[]): Map<string, Assigned> {
     const wanted = new Map<string, Assigned>()
     for (const { topic, partition } of partitions) {
       for (const sub of this.plan.subTopologies) {
@@ -749,6 +751,21 @@ export class Runtime implements TaskHost, ConsumerListener {
         })),
       ],
     }
+  }
+
+  /** @throws TidemarkError `BAD_OPTION` */
+  explain(request: ExplainRequest): Explanation {
+    const plan = this.plan ?? this.options.plan()
+    return explain(request, {
+      plan,
+      tasks: [...this.tasks.values()],
+      tasksOf: (sub) =>
+        this.counts.size === 0
+          ? []
+          : Array.from({ length: this.tasksIn(sub) }, (_, partition) => taskId(sub, partition)),
+      partitions: (topic) => this.counts.get(topic),
+      waitsFor: (task) => this.waitsFor(task),
+    })
   }
 
   private waitsFor(task: TaskScope): string | undefined {

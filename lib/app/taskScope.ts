@@ -20,6 +20,7 @@ import { gap } from '../task/local.js'
 import type { Input, Node } from '../task/node.js'
 import { Scope } from '../task/scope.js'
 import type { Checkpointed } from '../task/state.js'
+import { upstream } from '../task/upstream.js'
 import { idleWatermarks, type Lane, SourceTime } from '../task/watermark.js'
 import { AlignedPartition, type AlignmentGroup } from './alignment.js'
 import { fromSaved, type Manifest, manifestEntry, type SavedTime, type Snapshot, toSaved } from './checkpoint.js'
@@ -51,6 +52,7 @@ export interface Reader {
   readonly node: Node
   readonly role: SourceRole | ExchangeRole
   readonly planned: PlannedSource
+  readonly time: SourceTime
   /** The lane that its last record belonged to. */
   lane: Lane | undefined
   partition: number
@@ -171,16 +173,14 @@ export class TaskScope extends Scope {
     node.source = time
     if (role.is === 'exchange') {
       time.carried = true
-      const writing = this.host.plan.subTopologies[planned.writtenBy ?? -1]
-      time.isCapped = writing !== undefined && this.host.tasksIn(writing.id) > 1
-      if (planned.watermark !== undefined && writing !== undefined) {
-        // Nobody's time is known before all have told theirs.
-        for (let p = 0; p < this.host.tasksIn(writing.id); p++) time.lane(writerId(writing, p), this.clock.now())
-      }
+      // No time is known before all that write here have told theirs.
+      const writing = this.host.plan.subTopologies[planned.writtenBy as number] as SubTopology
+      time.isCapped = this.host.tasksIn(writing.id) > 1
+      for (let p = 0; p < this.host.tasksIn(writing.id); p++) time.lane(writerId(writing, p), this.clock.now())
     }
     const resolved = role.is === 'exchange' ? { ...role, key: planned.keySerde } : role
     const list = this.sources.get(planned.topic)
-    const reader: Reader = { node, role: resolved, planned, lane: undefined, partition: -1 }
+    const reader: Reader = { node, role: resolved, planned, time, lane: undefined, partition: -1 }
     if (list === undefined) this.sources.set(planned.topic, [reader])
     else list.push(reader)
     time.isAbsent = !this.topics.includes(planned.topic)
@@ -192,15 +192,16 @@ export class TaskScope extends Scope {
   }
 
   private restoreTime(time: SourceTime, saved: SavedTime | undefined): void {
-    if (saved === undefined) return
-    time.watermark = fromSaved(saved.watermark)
-    time.cap = saved.cap ?? Number.POSITIVE_INFINITY
-    for (const [id, newest, watermark, idle] of saved.lanes) {
+    time.watermark = fromSaved(saved?.watermark)
+    for (const [id, newest, watermark, idle] of saved?.lanes ?? []) {
+      // Another plan had other writers.
+      if (time.carried && !time.lanes.has(id)) continue
       const lane = time.lane(id, this.clock.now())
       lane.newest = fromSaved(newest)
       lane.watermark = fromSaved(watermark)
       lane.idle = idle
     }
+    if (time.carried && time.declared === undefined) time.cap = time.leastTold()
   }
 
   protected override sort(): Node[] {
@@ -282,15 +283,8 @@ export class TaskScope extends Scope {
 
   /** The partition whose next record is handled now. */
   private choose(): PartitionQueue | undefined {
-    if (this.bootstrapping.length > 0) {
-      this.bootstrapping = this.bootstrapping.filter(({ queue, until }) => queue.position < until)
-      // Whatever their group says: what they would wait for waits for them.
-      if (this.bootstrapping.length > 0)
-        return this.earliest(
-          this.bootstrapping.map(({ queue }) => queue),
-          false,
-        )
-    }
+    // Whatever their group says: what they would wait for waits for them.
+    if (this.bootstrapping.length > 0 && this.bootstraps.length > 0) return this.earliest(this.bootstraps, false)
     for (;;) {
       const first = this.earliest(this.queues, true)
       if (first?.aligned === undefined || !first.aligned.isAhead(this.host.slice)) return first
@@ -324,6 +318,12 @@ export class TaskScope extends Scope {
     if (first === undefined || idleMs === Number.POSITIVE_INFINITY) return first
     this.wakeIn(idleMs)
     return undefined
+  }
+
+  /** Partitions that are read before all others. */
+  get bootstraps(): readonly PartitionQueue[] {
+    this.bootstrapping = this.bootstrapping.filter(({ queue, until }) => queue.position < until)
+    return this.bootstrapping.map(({ queue }) => queue)
   }
 
   private wakeIn(ms: number): void {
@@ -366,7 +366,7 @@ export class TaskScope extends Scope {
         this.fail(error)
         return
       }
-      if (role.is === 'exchange') this.deliverExchanged(node, record)
+      if (role.is === 'exchange') this.deliverExchanged(reader, record)
       else this.deliver(reader, queue.partition, record)
       if (this.failure !== undefined) return
     }
@@ -375,8 +375,7 @@ export class TaskScope extends Scope {
   }
 
   private deliver(reader: Reader, partition: number, record: StreamRecord<Key | null, unknown>): void {
-    const { node } = reader
-    const time = node.source as SourceTime
+    const { node, time } = reader
     if (reader.partition !== partition || reader.lane === undefined) {
       reader.lane = time.lane(String(partition), this.sliceAt)
       reader.partition = partition
@@ -393,9 +392,9 @@ export class TaskScope extends Scope {
     }
   }
 
-  private deliverExchanged(node: Node, raw: StreamRecord<Key | null, unknown>): void {
+  private deliverExchanged({ node, time: source }: Reader, raw: StreamRecord<Key | null, unknown>): void {
     const { record, time } = unstamp(raw)
-    if (time !== undefined) this.takeStamp(node.source as SourceTime, time)
+    if (time !== undefined) this.takeStamp(source, time)
     if (time?.isWord !== true) {
       if (record.timestamp > node.streamTime) node.streamTime = record.timestamp
       node.emit(record)
@@ -403,16 +402,16 @@ export class TaskScope extends Scope {
   }
 
   private takeStamp(source: SourceTime, stamp: TimeStamp): void {
-    const lane = source.lane(stamp.task, this.clock.now())
+    const lane = source.lanes.get(stamp.task)
+    if (lane === undefined) return
     lane.idle = stamp.idle
     if (stamp.time > lane.watermark) lane.watermark = stamp.time
     if (stamp.hasWatermark) {
       const least = source.least()
       if (least > source.watermark) this.raise(source, least)
-    } else if (source.declared === undefined && source.isCapped) {
-      let cap = Number.POSITIVE_INFINITY
-      for (const other of source.lanes.values()) cap = Math.min(cap, other.watermark)
-      source.cap = cap
+    } else if (source.declared === undefined) {
+      source.cap = source.leastTold()
+      if (!source.isCapped) return
       this.version++
       this.beginAdvance()
     }
@@ -426,7 +425,7 @@ export class TaskScope extends Scope {
   checkIdle(ends: ReadonlyMap<string, readonly number[]>): void {
     if (this.failure !== undefined) return
     const sources = this.readers
-    const topics = new Map(sources.map(({ node, planned }) => [node.source as SourceTime, planned.topic]))
+    const topics = new Map(sources.map(({ time, planned }) => [time, planned.topic]))
     const isCaughtUp = (source: SourceTime, lane: string | number): boolean => {
       const topic = topics.get(source)
       const queue = this.queues.find((other) => other.topic === topic && String(other.partition) === String(lane))
@@ -449,8 +448,8 @@ export class TaskScope extends Scope {
   /** Topics of which an idle check needs to know the end: some partition has been quiet for its time-out. */
   quietTopics(): string[] {
     const now = this.clock.now()
-    return this.readers.flatMap(({ node, planned }) => {
-      const { declared, lanes, carried } = node.source as SourceTime
+    return this.readers.flatMap(({ time, planned }) => {
+      const { declared, lanes, carried } = time
       const isQuiet =
         declared !== undefined && !carried && [...lanes.values()].some((lane) => now - lane.activeAt >= declared.idleMs)
       return isQuiet ? [planned.topic] : []
@@ -461,9 +460,8 @@ export class TaskScope extends Scope {
   addQueue(queue: PartitionQueue): void {
     this.queues.push(queue)
     if (this.sub.bootstraps.includes(queue.topic)) this.bootstrapping.push({ queue, until: queue.end })
-    for (const { node, role } of this.sources.get(queue.topic) ?? []) {
+    for (const { time, role } of this.sources.get(queue.topic) ?? []) {
       if (role.is !== 'source') continue
-      const time = node.source as SourceTime
       const lane = time.lane(String(queue.partition), this.clock.now())
       const { declared } = time
       // Where a topic is read by several streams, the first that declares one: else each could wait for the other.
@@ -478,15 +476,16 @@ export class TaskScope extends Scope {
   stampExchanges(): void {
     if (this.failure !== undefined) return
     const now = this.clock.now()
-    const isQuiet = this.isQuiet()
+    for (const { node, time, planned } of this.readers)
+      time.isSilent = node.streamTime === Number.NEGATIVE_INFINITY && !this.hasMore(planned.topic)
     for (const node of this.ordered) {
       if (node.definition.role?.is !== 'writer') continue
       const { hasWatermark } = node
-      const known = hasWatermark ? node.time() : node.streamTime
-      // +Infinity: no partition of this task feeds the exchange.
+      const known = node.toldTime()
+      // +Infinity: no partition of this task feeds the exchange, or in stream time there was no record and none is to come.
       const isSilent = known === Number.POSITIVE_INFINITY
       const time = isSilent ? Number.NEGATIVE_INFINITY : known
-      const idle = isSilent || (hasWatermark && isQuiet)
+      const idle = isSilent || (hasWatermark && this.isQuiet(node))
       if (time === Number.NEGATIVE_INFINITY && !idle) continue
       const target = this.target(node)
       const told = this.toldBy(node)
@@ -509,13 +508,20 @@ export class TaskScope extends Scope {
     }
   }
 
-  /** Whether all that it reads is idle, and nothing is under way that would come out by itself. */
-  private isQuiet(): boolean {
-    const sources = this.readers.map(({ node }) => node.source as SourceTime)
+  /**
+   * Whether all that a writer gets its records from is idle, and nothing is under way that would come out by itself. What else the task reads may come of
+   * these very records: a foreign-key join has its answers from there.
+   */
+  private isQuiet(writer: Node): boolean {
+    const before = upstream(writer)
     return (
-      sources.every((source) => source.declared === undefined || source.isAbsent || source.isIdle) &&
-      !this.ordered.some((node) => (node.handlers.underWay?.() ?? 0) > 0)
+      this.readers.every(({ node, time }) => !before.has(node) || !time.declared || time.isAbsent || time.isIdle) &&
+      ![...before].some((node) => (node.handlers.underWay?.() ?? 0) > 0)
     )
+  }
+
+  private hasMore(topic: string): boolean {
+    return this.queues.some((queue) => queue.topic === topic && (queue.size > 0 || queue.lag > 0))
   }
 
   /** What each partition of an exchange has last heard of this task's time. */
@@ -563,7 +569,7 @@ export class TaskScope extends Scope {
 
   write(node: Node, write: TopicWrite): void {
     if (node.definition.role?.is === 'writer') {
-      const time = node.hasWatermark ? node.time() : node.streamTime
+      const time = node.toldTime()
       this.toldBy(node)[write.partition] = { time, idle: false, at: 0, idleSince: undefined }
     }
     this.output.push(write)
@@ -657,10 +663,9 @@ export class TaskScope extends Scope {
     for (const state of this.states) state.takeChanges(entries)
     const sources: Record<string, SavedTime> = {}
     for (const reader of this.readers) {
-      const time = reader.node.source as SourceTime
+      const { time } = reader
       sources[this.sourceName(reader)] = {
         watermark: toSaved(time.watermark),
-        cap: toSaved(time.cap),
         lanes: [...time.lanes].map(
           ([id, lane]) => [String(id), toSaved(lane.newest), toSaved(lane.watermark), lane.idle] as const,
         ),
@@ -694,10 +699,9 @@ export class TaskScope extends Scope {
 
   /** The lowest of its sources' watermarks; where none is declared, the highest timestamp that it has read. */
   get watermark(): number {
-    const nodes = this.readers.map(({ node }) => node)
-    const marked = nodes.filter((node) => node.hasWatermark && node.source?.isAbsent === false)
-    if (marked.length === 0) return Math.max(...nodes.map((node) => node.streamTime))
-    return Math.min(...marked.map((node) => (node.source as SourceTime).watermark))
+    const marked = this.readers.filter(({ node, time }) => node.hasWatermark && !time.isAbsent)
+    if (marked.length === 0) return Math.max(...this.readers.map(({ node }) => node.streamTime))
+    return Math.min(...marked.map(({ time }) => time.watermark))
   }
 
   drops(): { operator: string; reason: DropReason; count: number }[] {

@@ -24,18 +24,24 @@ export class Outcome {
 
   constructor(private readonly skipsPastLast: boolean) {}
 
-  isSkipped(partial: PartialMatch): boolean {
-    return firstOf(partial).number <= this.skippedTo
-  }
-
   match(partial: PartialMatch): void {
+    if (this.isSkipped(partial)) return
     this.matches.push(partial)
     if (!this.skipsPastLast) return
     this.skippedTo = lastOf(partial).number
     this.kept.length = 0
   }
 
+  timeOut(partial: PartialMatch): void {
+    if (!this.isSkipped(partial)) this.timedOut.push(partial)
+  }
+
+  /** Keeps it if it waits for anything. */
   keep(partial: PartialMatch): void {
     if (partial.open.length > 0 && !this.isSkipped(partial)) this.kept.push(partial)
+  }
+
+  private isSkipped(partial: PartialMatch): boolean {
+    return firstOf(partial).number <= this.skippedTo
   }
 }

@@ -65,14 +65,13 @@ export class PartialMatches implements Firing {
     let json: RecordJson | undefined
     let isChanged = false
     const grow = (before: readonly Taken[], step: number) => {
+      isChanged = true
       json ??= this.records.toState(record)
       const partial = this.partialOf([...before, { step, number, record: json }])
-      if (outcome.isSkipped(partial)) return
       if (partial.isMatch) outcome.match(partial)
       outcome.keep(partial)
     }
     for (const partial of cell?.value.partials ?? []) {
-      if (outcome.isSkipped(partial)) continue
       const { open } = partial
       const growing: number[] = []
       // Most often all of them go on waiting.
@@ -87,19 +86,20 @@ export class PartialMatches implements Firing {
       for (const step of growing) grow(partial.taken, step)
     }
     if ((this.parts.steps[0] as Step).predicate(record as never, this.records.of(NOTHING) as never)) grow([], 0)
-    if (json === undefined && !isChanged) return
-    this.store(cell, record.key, outcome.kept, number + (json === undefined ? 0 : 1))
+    if (!isChanged) return
+    this.store(cell, record.key, outcome.kept, number + 1)
     for (const partial of outcome.matches)
       this.listener.matched(this.records.of(partial.taken), record.timestamp, record)
   }
 
   /** What a partial match makes of a record at one of its open steps. */
   private answer(partial: PartialMatch, at: number, record: KeyedRecord): 'takes' | 'waits' | 'ends' {
-    const step = at === this.end ? undefined : (this.parts.steps[at] as Step)
+    // None at the end, where there is but an absence.
+    const step = this.parts.steps[at]
     const { absent } = step ?? this.parts
     const view = this.records.of(partial.taken) as never
-    // What must not come before a step is no matter between its own records.
-    const isEntering = absent.length > 0 && lastOf(partial).step !== at
+    // What must not come before a step may come between its own records.
+    const isEntering = lastOf(partial).step !== at
     if (isEntering && absent.some((isRefused) => isRefused(record as never, view))) return 'ends'
     if (step === undefined) return 'waits'
     if (step.predicate(record as never, view)) return 'takes'
@@ -120,7 +120,6 @@ export class PartialMatches implements Firing {
     const cell = this.state.cell(key) as Cell<OfKey>
     const outcome = new Outcome(this.skipsPastLast)
     for (const partial of cell.value.partials) {
-      if (outcome.isSkipped(partial)) continue
       const waiting = partial.open.filter((step) => this.limit(partial, step) > timestamp)
       const isEndReached = partial.open.includes(this.end) && !waiting.includes(this.end)
       partial.open = waiting
@@ -128,7 +127,7 @@ export class PartialMatches implements Firing {
         partial.isMatch = true
         outcome.match(partial)
       }
-      if (waiting.length === 0 && !partial.isMatch) outcome.timedOut.push(partial)
+      if (waiting.length === 0 && !partial.isMatch) outcome.timeOut(partial)
       outcome.keep(partial)
     }
     this.store(cell, key, outcome.kept, cell.value.count)
@@ -151,7 +150,7 @@ export class PartialMatches implements Firing {
   // ---- time limits
 
   private limit(partial: PartialMatch, at: number): number {
-    const own = at === this.end ? this.parts.absentMs : (this.parts.steps[at] as Step).withinMs
+    const own = this.parts.steps[at]?.withinMs ?? this.parts.absentMs
     return Math.min(timeOf(firstOf(partial)) + this.parts.withinMs, timeOf(lastOf(partial)) + own)
   }
 
@@ -166,10 +165,10 @@ export class PartialMatches implements Firing {
   private store(cell: Cell<OfKey> | undefined, key: Key, partials: readonly PartialMatch[], count: number): void {
     let due = Number.POSITIVE_INFINITY
     for (const partial of partials) for (const step of partial.open) due = Math.min(due, this.limit(partial, step))
-    const isNew = due !== cell?.value.due && partials.length > 0
-    if (partials.length > 0) this.state.put(key, { count, due, partials })
-    else if (cell !== undefined) this.state.remove(cell)
-    if (isNew) this.limits.push({ due, key })
+    if (partials.length > 0) {
+      if (due !== cell?.value.due) this.limits.push({ due, key })
+      this.state.put(key, { count, due, partials })
+    } else if (cell !== undefined) this.state.remove(cell)
     if (this.limits.size > MAX_STALE + 2 * this.state.size) this.limits = this.liveLimits()
     this.context.dueChanged()
   }

@@ -19,6 +19,7 @@ export type ErrorCode =
   | 'BAD_STATE'
   | 'BAD_TIMESTAMP'
   | 'BROKER_UNAVAILABLE'
+  | 'BUFFER_FULL'
   | 'CO_PARTITION'
   | 'DESERIALISE'
   | 'DETACHED'

@@ -138,8 +138,10 @@ export interface OperatorContext<Out> {
   /** Where this definition writes; only in an app. */
   target(): TopicTarget
   write(write: TopicWrite): void
-  /** Highest timestamp accepted and watermark, as an exchange passes them on. */
+  /** Highest timestamp accepted. */
   readonly streamTime: number
+  /** As an exchange passes them on. */
+  toldTime(): number
   readonly hasWatermark: boolean
   /** Whether time comes from before it (a watermark, tasks that write an exchange) rather than with its own records. */
   readonly isPulled: boolean

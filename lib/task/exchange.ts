@@ -75,7 +75,7 @@ function writing(context: OperatorContext<never>, value: Serde<unknown>): (messa
     const key = message.key === null ? null : target.keySerde.serialize(message.key)
     const stamp = timeHeader({
       task: context.task.writer,
-      time: context.hasWatermark ? context.time() : context.streamTime,
+      time: context.toldTime(),
       hasWatermark: context.hasWatermark,
       idle: false,
       isWord: false,

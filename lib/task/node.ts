@@ -2,6 +2,7 @@ import { Subscriber } from 'rxjs'
 import type { Clock } from '../ports/clock.js'
 import { TidemarkError } from '../record/errors.js'
 import type { Key } from '../record/key.js'
+import { badTimestamp } from '../record/timestamp.js'
 import { active } from './current.js'
 import {
   type AnyRecord,
@@ -128,8 +129,8 @@ export class Node implements OperatorContext<unknown> {
   shown: unknown
   /** Who follows it from outside. */
   onlooker: Onlooker | undefined
-  /** Inputs whose time counts. */
-  private timed: readonly Input[] = []
+  /** Inputs whose watermarks count. */
+  ruling: readonly Input[] = []
 
   /** Whether a watermark rules its time; otherwise stream time does. */
   hasWatermark = false
@@ -139,6 +140,9 @@ export class Node implements OperatorContext<unknown> {
   streamTime = Number.NEGATIVE_INFINITY
   private cached = Number.NEGATIVE_INFINITY
   private version = -1
+  private capped = Number.POSITIVE_INFINITY
+  private capVersion = -1
+  private origins: readonly Node[] | undefined
   /** What its time was when the running advance began. */
   heldTime = Number.NEGATIVE_INFINITY
   private readonly firings: Firing[] = []
@@ -186,16 +190,15 @@ export class Node implements OperatorContext<unknown> {
   /** Finds out what stands before it (windows, watermarks), then lets the definition set up its handlers. */
   ready(): void {
     this.checkWindowing()
-    const { untimed, bareInputs } = this.definition
-    const timed = this.inputs.filter((input) => !untimed.includes(input.index))
+    const timed = this.timed()
     const marked = timed.filter((input) =>
       input.edges.length === 0
         ? input.entry.declared !== undefined
         : input.edges.some((edge) => edge.from.hasWatermark),
     )
     this.hasWatermark = this.source === undefined ? marked.length > 0 : this.source.declared !== undefined
-    this.timed = bareInputs === 'ignored' ? marked : timed
-    if (this.hasWatermark && this.source === undefined) this.checkAllMarked(this.timed)
+    this.ruling = this.definition.bareInputs === 'ignored' ? marked : timed
+    if (this.hasWatermark && this.source === undefined) this.checkAllMarked(this.ruling)
     this.isCapped =
       !this.hasWatermark &&
       (this.source?.isCapped === true || timed.some((input) => input.edges.some((edge) => edge.from.isCapped)))
@@ -344,7 +347,10 @@ export class Node implements OperatorContext<unknown> {
   // ---- time
 
   readonly accept = (timestamp: number): number => {
+    // A plain map in between may have made it.
+    if (!(timestamp >= 0)) throw badTimestamp(timestamp)
     if (timestamp > this.streamTime) {
+      if (timestamp === Number.POSITIVE_INFINITY) throw badTimestamp(timestamp)
       this.streamTime = timestamp
       if (this.hasWatermark) return this.time()
       this.version = -1
@@ -370,16 +376,67 @@ export class Node implements OperatorContext<unknown> {
     }
     if (!this.hasWatermark) return this.isCapped ? Math.min(this.streamTime, this.cap()) : this.streamTime
     let least = Number.POSITIVE_INFINITY
-    for (const input of this.timed) least = Math.min(least, input.watermark())
+    for (const input of this.ruling) least = Math.min(least, input.watermark())
     return least
   }
 
+  /** The lowest stream time of the upstream tasks: over all ways, of which a diamond of diamonds has very many. */
   cap(): number {
-    if (this.source !== undefined) return this.source.cap
-    let least = Number.POSITIVE_INFINITY
-    for (const input of this.inputs)
-      if (!this.definition.untimed.includes(input.index)) least = Math.min(least, input.cap())
-    return least
+    if (this.source !== undefined) return this.source.isCapped ? this.source.cap : Number.POSITIVE_INFINITY
+    if (this.capVersion !== this.scope.version) {
+      let least = Number.POSITIVE_INFINITY
+      for (const input of this.timed()) least = Math.min(least, input.cap())
+      this.capVersion = this.scope.version
+      this.capped = least
+    }
+    return this.capped
+  }
+
+  /**
+   * How far time is for the readers of an exchange that this node writes. In stream time it is the time of the sources before it: what its upstream
+   * tasks have told, and the newest of what it reads itself; or less, if an operator that goes by time stands between. +Infinity: nothing has come, and
+   * nothing is on its way.
+   */
+  toldTime(): number {
+    if (this.hasWatermark) return this.time()
+    this.origins ??= this.findOrigins()
+    let told = Number.POSITIVE_INFINITY
+    let newest: number | undefined
+    for (const origin of this.origins) {
+      const { source } = origin
+      if (source === undefined) told = Math.min(told, origin.resultTime())
+      else if (source.carried) told = Math.min(told, source.cap)
+      else if (!source.isSilent) newest = Math.max(newest ?? Number.NEGATIVE_INFINITY, origin.streamTime)
+    }
+    if (newest === undefined) return told
+    // A record may have got a later timestamp on its way.
+    return told === Number.POSITIVE_INFINITY ? Math.max(newest, this.streamTime) : Math.min(told, newest)
+  }
+
+  /** The smallest timestamp that its results may still have. */
+  private resultTime(): number {
+    if (this.streamTime === Number.NEGATIVE_INFINITY) return this.toldTime()
+    const time = this.time()
+    return this.handlers.holds === undefined ? time : this.handlers.holds(time)
+  }
+
+  /** The sources before it, or the last operators before it that go by time. */
+  private findOrigins(): Node[] {
+    const found = new Set<Node>()
+    const seen = new Set<Node>()
+    const visit = (node: Node): void => {
+      if (seen.has(node)) return
+      seen.add(node)
+      if (node !== this && (node.source !== undefined || node.definition.usesTime)) found.add(node)
+      else for (const input of node.timed()) for (const edge of input.edges) visit(edge.from)
+    }
+    visit(this)
+    return [...found]
+  }
+
+  /** Inputs whose time counts: not a table's. */
+  timed(): readonly Input[] {
+    return this.inputs.filter((input) => !this.definition.untimed.includes(input.index))
   }
 
   readonly inputCap = (input: number): number => (this.inputs[input] as Input).cap()

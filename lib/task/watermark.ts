@@ -103,12 +103,14 @@ const newLane = (now: number): Lane => ({
  */
 export class SourceTime {
   watermark = Number.NEGATIVE_INFINITY
-  /** Lowest stream time over the upstream tasks of an exchange; +Infinity where there is no such bound. */
+  /** Lowest stream time over the upstream tasks of an exchange that have had records; +Infinity where there is no such bound. */
   cap = Number.POSITIVE_INFINITY
   readonly lanes = new Map<string | number, Lane>()
   declared: Watermark | undefined
   /** None of its partitions belongs to this task: it holds back nobody. */
   isAbsent = false
+  /** It had no record, and there is none to read. */
+  isSilent = false
   /** A reader of an exchange gets watermarks with the records instead of measuring. */
   carried = false
   /** Several tasks write the exchange: no stream time passes the lowest of theirs. */
@@ -123,6 +125,13 @@ export class SourceTime {
         least = Math.min(least, lane.watermark)
     }
     return least === Number.POSITIVE_INFINITY ? this.watermark : Math.max(least, this.watermark)
+  }
+
+  /** The lowest that any lane has told, those apart that have nothing to tell. */
+  leastTold(): number {
+    let least = Number.POSITIVE_INFINITY
+    for (const lane of this.lanes.values()) if (!lane.idle) least = Math.min(least, lane.watermark)
+    return least
   }
 
   lane(id: string | number, now: number): Lane {

@@ -1,6 +1,7 @@
 import type { OperatorFunction } from 'rxjs'
-import { show, TidemarkError } from '../record/errors.js'
+import { TidemarkError } from '../record/errors.js'
 import type { StreamRecord } from '../record/record.js'
+import { wholeNumber } from '../record/wholeNumber.js'
 import { countStrategy } from './countStrategy.js'
 import { declareWindow, type InWindow } from './inWindow.js'
 
@@ -18,8 +19,9 @@ export interface CountWindowOptions {
  * out  ------x-----y--(z|)     x: ann 3, records [0, 2)   y: ann 7, records [2, 4)   z: bob 5, on completion
  * ```
  *
- * A key's records are numbered from 0 in the order of arrival. The n-th window holds `[n·every, n·every + size)`: its `window` is in these numbers, not in time. It closes when it is full;
- * on completion those that are not come out too, and in an app, which never completes, they wait. No record is late. Results are stamped with the highest timestamp in the window.
+ * A key's records are numbered from 0 in the order of arrival. The n-th window holds those of `[n·every, n·every + size)`: its `window` is in these numbers,
+ * not in time. It closes when it is full; on completion those that are not come out too, and in an app, which never completes, they wait. No
+ * record is late, and null values count. A result is stamped with the highest timestamp in its window.
  *
  * The aggregate keeps an accumulator per open window, and a number per key, which is never freed. Flink's `countWindow`.
  *
@@ -30,10 +32,11 @@ export function countWindow<R extends StreamRecord<unknown, unknown>>(
   size: number,
   { every = size }: CountWindowOptions = {},
 ): OperatorFunction<R, InWindow<R>> {
-  if (!Number.isSafeInteger(size) || !Number.isSafeInteger(every) || every < 1 || every > size) {
+  wholeNumber(size, 'countWindow: size', 1)
+  if (wholeNumber(every, 'countWindow: every', 1) > size) {
     throw new TidemarkError(
       'BAD_OPTION',
-      `countWindow: size must be a whole number of records from 1 on, and every at most that; got ${show(size)} and ${show(every)}`,
+      `countWindow: every ${every} records is more than the size, ${size}: records between two windows would be in none; begin one every ${size} records or less`,
     )
   }
   return declareWindow({

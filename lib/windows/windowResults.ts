@@ -1,5 +1,6 @@
+import { compareKeys, type Key } from '../record/key.js'
 import type { Window } from '../record/record.js'
-import type { Firing } from '../task/definition.js'
+import type { Firing, Waiting } from '../task/definition.js'
 import type { Cell } from '../task/state.js'
 import type { ClosedWindows } from './closedWindows.js'
 import type { Emission } from './emission.js'
@@ -89,8 +90,22 @@ export class WindowResults<C extends Cell<unknown>> implements Firing {
   due(): number {
     if (this.closing.length > 0) return this.closingAt
     const end = this.open.firstEnd()
-    // What time doesn't close is closed by the end of all records.
-    return end < Number.POSITIVE_INFINITY ? Math.min(end + this.openForMs, Number.MAX_VALUE) : end
+    return end < Number.POSITIVE_INFINITY ? this.closeOf(end) : end
+  }
+
+  /** What time doesn't close is closed by the end of all records. */
+  private closeOf(end: number): number {
+    return Math.min(end + this.openForMs, Number.MAX_VALUE)
+  }
+
+  waiting(key: Key): Waiting[] {
+    if (!this.emission.onClose) return []
+    return [...this.open.all()]
+      .filter((cell) => compareKeys(cell.key, key) === 0)
+      .map((cell) => {
+        const { start, end } = this.open.windowOf(cell)
+        return { what: `window [${start}, ${end})`, timestamp: cell.timestamp, until: this.closeOf(end) }
+      })
   }
 
   /** Closes one key's window after the other, so that a window of a million keys can be interrupted. */

@@ -67,6 +67,12 @@ describe('edges', () => {
     expect(fold.remove(b).remove({ name: 'a', points: 2 }).result()).toEqual([a])
   })
 
+  test('the top of one, of which one is kept', () => {
+    const fold = new Fold(topK(1, (r: { value: number }) => r.value)).addAll([1, 3, 2])
+    expect(fold.result()).toEqual([3])
+    expect(fold.acc).toHaveLength(1)
+  })
+
   test('what fell out comes in again', () => {
     expect(new Fold(numbers(true)).addAll([1, 2, 3]).remove(3).result()).toEqual([2, 1])
   })

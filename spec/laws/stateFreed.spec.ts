@@ -22,7 +22,6 @@ import {
   streamStreamJoin,
   streamTableJoin,
   toTable,
-  toTopic,
   tumblingWindow,
 } from 'tidemark'
 import { testApp } from 'tidemark/testing'

@@ -12,8 +12,59 @@ import {
   sideOutput,
   withWatermark,
 } from 'tidemark'
+import { PartialMatches } from '../../lib/operators/partialMatches.js'
+import type { Heap } from '../../lib/task/heap.js'
+import { CellState } from '../../lib/task/state.js'
 
-// Against enumerating all subsequences of each key's records, and asking of each whether it is a match, by the rules alone.
+describe('what it keeps', () => {
+  const open = () => {
+    const state = new CellState<string, any>('match', { tracked: true, restored: () => [] })
+    const given = pattern('a', (r: StreamRecord<string, string>) => r.value === 'a')
+      .followedBy('b', (r) => r.value === 'b')
+      .within(1_000_000)
+    const context = { cells: () => state, fires() {}, dueChanged() {} }
+    const matches = new PartialMatches(context as never, given.parts, false, { matched() {}, timedOut() {} })
+    const written = () => {
+      const entries: [string, Uint8Array | null][] = []
+      state.takeChanges(entries as never)
+      return entries.map(([key, value]) => `${key} ${value === null ? 'deleted' : 'put'}`)
+    }
+    return { matches, state, written }
+  }
+
+  test('is written when it changes, and not by other records', () => {
+    const { matches, state, written } = open()
+    matches.take(record('k', 'x', 1))
+    expect(written()).toEqual([])
+    matches.take(record('k', 'a', 2))
+    expect(written()).toEqual(['s/match/sk put'])
+    matches.take(record('k', 'x', 3))
+    expect(written()).toEqual([])
+    matches.take(record('k', 'b', 4))
+    expect(written()).toEqual(['s/match/sk deleted'])
+    expect(state.size).toBe(0)
+  })
+
+  test('time limits of what has ended take no room for long, and the others pass as they would', () => {
+    const { matches, state } = open()
+    const size = () => (matches as unknown as { limits: Heap<unknown> }).limits.size
+    for (let n = 0; n < 1_000; n++) {
+      matches.take(record(`k${n % 10}`, 'a', n))
+      if (n >= 5) matches.take(record(`k${(n - 5) % 10}`, 'b', n))
+      expect(size()).toBeLessThanOrEqual(65 + 2 * 10)
+    }
+    expect(state.size).toBe(5)
+    const passed: number[] = []
+    while (matches.due() < Number.POSITIVE_INFINITY) {
+      passed.push(matches.due())
+      matches.fireNext()
+    }
+    expect(passed).toEqual([1_000_995, 1_000_996, 1_000_997, 1_000_998, 1_000_999])
+    expect(state.size).toBe(0)
+  })
+})
+
+// Below: matchPattern against enumerating all subsequences of each key's records, and asking of each whether it is a match, by the rules alone.
 
 interface Given {
   readonly key: string

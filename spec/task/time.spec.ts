@@ -1,13 +1,15 @@
 import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
-import { from, merge, type Observable } from 'rxjs'
+import { from, map, merge, type Observable } from 'rxjs'
 import {
   aggregate,
   collect,
   count,
   local,
   mapValues,
+  process,
   record,
+  rollingAggregate,
   type StreamRecord,
   shared,
   streamTableJoin,
@@ -23,6 +25,7 @@ const given: fc.Arbitrary<Given> = fc.array(
   fc.record({ key: fc.constantFrom('a', 'b', 'c'), time: fc.integer({ min: 0, max: 80 }) }),
   { maxLength: 30 },
 )
+const pass: any = mapValues((v: unknown) => v)
 const size = fc.integer({ min: 1, max: 20 })
 
 /** Numbered records, with a watermark behind which none of them stays. */
@@ -118,5 +121,32 @@ describe('each operator has its own time', () => {
       },
       pipeline: (s) => s.pipe(withWatermark({ maxOutOfOrderness: 0 }), lists(10), lists(10)),
     })
+  })
+})
+
+describe('a timestamp that a plain map has made', () => {
+  const windowed: any = (stream: any) => stream.pipe(tumblingWindow(10), aggregate(count(), { emit: 'close' }))
+  const rolled: any = rollingAggregate(10, count())
+  const processed: any = process(({ emit }) => ({ record: emit }))
+
+  test.each([
+    ['NaN, before a window', Number.NaN, windowed],
+    ['negative, before a window', -1, windowed],
+    ['infinite, before a window', Number.POSITIVE_INFINITY, windowed],
+    ['undefined, before a rolling aggregate', undefined, rolled],
+    ['NaN, before a processor', Number.NaN, processed],
+  ])('%s: BAD_TIMESTAMP', (_, timestamp, operator) => {
+    for (const declared of [pass, withWatermark({ maxOutOfOrderness: 0 })] as any[]) {
+      const errors: unknown[] = []
+      from([record('k', 1, 1), record('k', 2, 2)])
+        .pipe(
+          declared,
+          pass,
+          map((r: any) => (r.value === 2 ? { ...r, timestamp } : r)),
+          operator,
+        )
+        .subscribe({ error: (error) => errors.push(error.code) })
+      expect(errors).toEqual(['BAD_TIMESTAMP'])
+    }
   })
 })

@@ -7,6 +7,9 @@ import {
   type Change,
   collect,
   count,
+  countWindow,
+  globalWindow,
+  hoppingWindow,
   json,
   keyBy,
   mapAsync,
@@ -15,11 +18,18 @@ import {
   process,
   rollingAggregate,
   type StreamRecord,
+  sessionWindow,
   shared,
   sideOutput,
+  slidingWindow,
+  streamStreamJoin,
   streamTableJoin,
   sum,
   type Table,
+  tableFilter,
+  tableGroupBy,
+  tableMapValues,
+  tableTableJoin,
   toTable,
   toTopic,
   tumblingWindow,
@@ -84,6 +94,40 @@ expectTypeOf<Of<typeof peaks>['value']>().toEqualTypeOf<number>()
 expectTypeOf<Of<typeof peaks>['window']>().toEqualTypeOf<Window>()
 app.run('peaks', peaks.pipe(toTopic('peaks', { key: json<readonly [string, number]>(), value: json<number>() })))
 
+// Every window gives windowed results; a session that another replaces comes out as null.
+const hops = payments.pipe(hoppingWindow('1h', '5m'), aggregate(count()))
+const slides = payments.pipe(slidingWindow('1h'), aggregate(count()))
+const tens = payments.pipe(countWindow(10), aggregate(count()))
+const whole = payments.pipe(globalWindow(), aggregate(count()))
+expectTypeOf<Of<typeof hops>>().toEqualTypeOf<WindowedRecord<string, number>>()
+expectTypeOf<Of<typeof slides>>().toEqualTypeOf<WindowedRecord<string, number>>()
+expectTypeOf<Of<typeof tens>>().toEqualTypeOf<WindowedRecord<string, number>>()
+expectTypeOf<Of<typeof whole>>().toEqualTypeOf<WindowedRecord<string, number>>()
+const visits = payments.pipe(sessionWindow('30m'), aggregate({ n: count(), all: collect() }))
+expectTypeOf<Of<typeof visits>['value']>().toEqualTypeOf<{
+  readonly n: number
+  readonly all: readonly Payment[]
+} | null>()
+
+// Joins: what is missing on a side is null where the kind allows it.
+const refunds = app.stream<{ readonly why: string }>('refunds', { value: json<{ readonly why: string }>() })
+const outer = payments.pipe(
+  streamStreamJoin(
+    refunds,
+    (payment, refund) => {
+      expectTypeOf(payment).toEqualTypeOf<Payment | null>()
+      expectTypeOf(refund).toEqualTypeOf<{ readonly why: string } | null>()
+      return [payment?.cents, refund?.why] as const
+    },
+    { within: '1h', kind: 'outer', name: 'refunded' },
+  ),
+)
+expectTypeOf<Of<typeof outer>['value']>().toEqualTypeOf<readonly [number | undefined, string | undefined]>()
+const matched = payments.pipe(
+  streamStreamJoin(refunds, (payment, refund) => ({ ...payment, ...refund }), { within: '1h', name: 'matched' }),
+)
+expectTypeOf<Of<typeof matched>['value']['why']>().toEqualTypeOf<string>()
+
 // A window before a rolling one needs an aggregate between them; then the types are the inner one's.
 const means = hourly.pipe(rollingAggregate('6h', { mean: avg((hour) => hour.value.total), hours: collect() }))
 expectTypeOf<Of<typeof means>['value']>().toEqualTypeOf<{
@@ -105,6 +149,15 @@ const withCount = payments.pipe(
   streamTableJoin(counts, (payment, known) => [payment.cents, known?.n] as const, { kind: 'left' }),
 )
 expectTypeOf<Of<typeof withCount>['value']>().toEqualTypeOf<readonly [number, number | undefined]>()
+
+const names = users.pipe(
+  tableFilter(({ value }) => value.name !== ''),
+  tableMapValues((user) => user.name),
+  tableTableJoin(counts, (name, known) => ({ name, n: known?.n ?? 0 }), { kind: 'left' }),
+  tableGroupBy(({ value }) => value.n, { rows: count() }, { name: 'by-count' }),
+)
+expectTypeOf<Of<ReturnType<typeof names.changes>>['key']>().toEqualTypeOf<number>()
+expectTypeOf<NonNullable<Of<ReturnType<typeof names.changes>>['value']>>().toEqualTypeOf<{ readonly rows: number }>()
 
 // Merged streams are of either.
 const merged = merge(payments, payments.pipe(mapValues((payment) => payment.cents)))

@@ -4,12 +4,21 @@ import {
   aggregate,
   collect,
   count,
+  countWindow,
+  foreignKeyJoin,
+  globalTableJoin,
+  globalWindow,
+  hoppingWindow,
   json,
   keyBy,
   mapAsync,
   rollingAggregate,
+  sessionWindow,
+  slidingWindow,
+  streamStreamJoin,
   streamTableJoin,
   sum,
+  tableTableJoin,
   toTable,
   toTopic,
   tumblingWindow,
@@ -69,6 +78,18 @@ untimed.pipe(tumblingWindow('1m'))
 // @ts-expect-error
 values.pipe(tumblingWindow('1m'))
 // @ts-expect-error
+untimed.pipe(hoppingWindow('1m', '10s'))
+// @ts-expect-error
+untimed.pipe(slidingWindow('1m'))
+// @ts-expect-error
+untimed.pipe(sessionWindow('1m'))
+// @ts-expect-error
+untimed.pipe(countWindow(5))
+// @ts-expect-error
+untimed.pipe(globalWindow())
+// @ts-expect-error
+orders.pipe(streamStreamJoin(untimed, (left) => left, { within: '1m', name: 'untimed' }))
+// @ts-expect-error
 untimed.pipe(tumblingWindow('1m'), aggregate(count()))
 // @ts-expect-error
 untimed.pipe(rollingAggregate('1m', count()))
@@ -98,6 +119,23 @@ orders.pipe(streamTableJoin(counts, (order) => order))
 orders.pipe(keyBy((order) => order.value.amount)).pipe(streamTableJoin(counts, (order) => order))
 // @ts-expect-error merged streams of several key types have no one key
 app.run('merged', rxjs.merge(orders, orders.pipe(keyBy((order) => order.value.amount))).pipe(toTopic('out')))
+
+const numbered = orders.pipe(keyBy((order) => order.value.amount))
+orders.pipe(streamStreamJoin(orders, (left) => left, { within: '1m', name: 'same' }))
+// @ts-expect-error
+orders.pipe(streamStreamJoin(numbered, (left) => left, { within: '1m', name: 'other' }))
+// @ts-expect-error
+numbered.pipe(streamStreamJoin(orders, (left) => left, { within: '1m', name: 'other' }))
+users.pipe(tableTableJoin(counts, (user) => user))
+// @ts-expect-error
+users.pipe(tableTableJoin(totals, (user) => user))
+users.pipe(foreignKeyJoin(totals, Number, (user) => user, { name: 'by-number' }))
+// @ts-expect-error a foreign key has the type of the other table's keys
+users.pipe(foreignKeyJoin(totals, String, (user) => user, { name: 'by-text' }))
+const rates = app.globalTable<number>('rates', { value: json<number>() })
+orders.pipe(globalTableJoin(rates, (order) => order.value.userId, (order) => order)) // biome-ignore format: one line
+// @ts-expect-error a key that is looked up has the type of the table's keys
+orders.pipe(globalTableJoin(rates, (order) => order.value.amount, (order) => order)) // biome-ignore format: one line
 
 // A key must be one: an object or a date compares by identity.
 // @ts-expect-error

@@ -10,6 +10,7 @@ import {
   local,
   mapValues,
   record,
+  reduce,
   rollingAggregate,
   type StreamRecord,
   sideOutput,
@@ -103,18 +104,24 @@ describe('edges', () => {
     })
   })
 
-  test('several aggregators at once, those that fold the first value included', async () => {
+  const value = (r: Numbers) => r.value
+  const product = reduce((a: number, b: number) => a * b)
+  test.each<[name: string, aggregator: any, x: unknown, y: unknown, z: unknown]>([
+    [
+      'several aggregators at once, one that folds the first value included',
+      { n: count(), s: sum(value), m: avg(value), p: product },
+      { n: 1, s: 2, m: 2, p: 2 },
+      { n: 2, s: 6, m: 3, p: 8 },
+      { n: 2, s: 8, m: 4, p: 16 },
+    ],
+    ['one that folds the first value', product, 2, 8, 16],
+    ['the same where it takes records back', { add: drifting.add, remove: drifting.remove }, 2, 6, 8],
+  ])('%s', async (_name, aggregator, x, y, z) => {
     await runMarbles({
-      source: 'a--b|',
-      out: '   x--y|',
-      values: {
-        a: ['ann', 2],
-        b: ['ann', 4],
-        x: { key: 'ann', value: { n: 1, s: 2, m: 2 } },
-        y: { key: 'ann', value: { n: 2, s: 6, m: 3 } },
-      },
-      pipeline: (s) =>
-        s.pipe(rollingAggregate(10, { n: count(), s: sum((r: any) => r.value), m: avg((r: any) => r.value) })),
+      source: 'a--b-------b|',
+      out: '   x--y-------z|',
+      values: { a: ['ann', 2], b: ['ann', 4], x: ['ann', x], y: ['ann', y], z: ['ann', z] },
+      pipeline: (s) => s.pipe(rollingAggregate(10, aggregator)),
     })
   })
 

@@ -1,0 +1,45 @@
+import {
+  type Aggregator,
+  approxCountDistinct,
+  avg,
+  collect,
+  correlation,
+  count,
+  countDistinct,
+  first,
+  histogram,
+  last,
+  max,
+  median,
+  min,
+  quantiles,
+  reduce,
+  stddev,
+  sum,
+  topK,
+  variance,
+} from 'tidemark'
+
+const value = (r: { readonly value: any }) => r.value
+
+/** One of each, over records whose values are numbers; `options` is for those that can be `retractable`. */
+export const EACH: { readonly [name: string]: (options: object) => Aggregator<any, unknown, any> } = {
+  approxCountDistinct: () => approxCountDistinct(value),
+  avg: () => avg(value),
+  collect: () => collect(),
+  correlation: () => correlation(value, (r: { readonly value: number }) => r.value ** 2),
+  count: () => count(),
+  countDistinct: () => countDistinct(value),
+  first: () => first(),
+  histogram: () => histogram(value, { buckets: [1, 3] }),
+  last: () => last(),
+  max: (options) => max(value, options),
+  median: () => median(value),
+  min: (options) => min(value, options),
+  quantiles: () => quantiles(value, [0.5, 0.9]),
+  reduce: () => reduce((a: number, b: number) => a * 3 + b),
+  stddev: () => stddev(value),
+  sum: () => sum(value),
+  topK: (options) => topK(2, value, options),
+  variance: () => variance(value, { kind: 'sample' }),
+}
