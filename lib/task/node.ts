@@ -130,7 +130,7 @@ export class Node implements OperatorContext<unknown> {
   /** Who follows it from outside. */
   onlooker: Onlooker | undefined
   /** Inputs whose watermarks count. */
-  private ruling: readonly Input[] = []
+  ruling: readonly Input[] = []
 
   /** Whether a watermark rules its time; otherwise stream time does. */
   hasWatermark = false
