@@ -20,6 +20,7 @@ import {
   tableGroupBy,
   toStream,
   toTable,
+  toTopic,
   tumblingWindow,
   type Window,
   withWatermark,
@@ -404,5 +405,32 @@ test('in an app: what waits survives a crash, once', async () => {
   await t.settle()
   expect((await t.state('final')).map(({ start }) => start)).toEqual([20])
   expect(t.errors).toEqual([])
+  await t.stop()
+})
+
+test.each<[string, SuppressOptions]>([
+  ['after a time', { until: 12 }],
+  ['early, as there are too many', { until: 1000, maxRecords: 1 }],
+])('behind a watermark, what comes out %s is not late for a window behind it', async (_, options) => {
+  const times = [100, 111, 112, 113, 5000, 9000]
+  const t = await testApp(
+    (app) => {
+      const source = app.stream<number>('in', { value: json(), watermark: { maxOutOfOrderness: 0 } })
+      const changes = toTable('t', source).pipe(suppress({ ...options, name: 's' }), toStream())
+      app.run(
+        'out',
+        changes.pipe(tumblingWindow(10), aggregate(count(), { name: 'second', emit: 'close' }), toTopic('out')),
+      )
+    },
+    { topics: { in: 1, out: 1 } },
+  )
+  await t.send(
+    'in',
+    times.map((timestamp, i) => ({ key: `k${i}`, value: 1, timestamp })),
+  )
+  await t.settle()
+  // The last one waits in `suppress`, and holds back nothing before it.
+  expect((await t.records('out')).map(({ timestamp }) => timestamp)).toEqual(times.slice(0, -1))
+  expect(t.app.stats().tasks.flatMap(({ dropped }) => dropped)).toEqual([])
   await t.stop()
 })
