@@ -123,6 +123,8 @@ export class Node implements OperatorContext<unknown> {
   source: SourceTime | undefined
   windowing: Windowing | undefined
   resolved: Windowing | undefined
+  /** The aggregates of windows whose results come in. */
+  private resolvers: ReadonlySet<Node> = new Set()
   needs: Needs = NO_NEEDS
   readonly drops = new Map<DropReason, number>()
   /** What it shows to readers. */
@@ -238,7 +240,20 @@ export class Node implements OperatorContext<unknown> {
     const windowing = this.mergeWindowing()
     if (this.isReady && !sameWindowing(this.windowing, windowing)) throw this.lostWindow(this.windowing, windowing)
     this.windowing = windowing
-    this.resolved = this.mainInput?.edges[0]?.from.resultWindowing
+    this.resolvers = new Set(this.timed().flatMap(({ edges }) => edges.flatMap(({ from }) => [...from.resultsOf])))
+    const isOfWindows = this.mainInput?.edges[0]?.from.resultWindowing !== undefined
+    this.resolved = isOfWindows ? lastToClose([...this.resolvers]) : undefined
+  }
+
+  /** The aggregates of windows whose results it emits. */
+  private get resultsOf(): Iterable<Node> {
+    if (this.definition.windowing !== 'resolves') return this.resolvers
+    return this.windowing === undefined ? [] : [this]
+  }
+
+  get isOneAggregates(): boolean {
+    const [one, ...others] = this.resolvers
+    return others.length === 0 && one?.inputs.length === 1
   }
 
   /** The first that is no table's: windows come from there. */
@@ -584,6 +599,21 @@ export class Node implements OperatorContext<unknown> {
     if (onlooker !== undefined) outsideOfTasks(() => onlooker.completed())
     // Side outputs have not subscribed here, and hear of it all the same.
     for (const side of this.scope.endedSides(this)) side.finish()
+  }
+}
+
+/** The windows of several aggregates whose results meet: open as long as any of them takes a record. */
+function lastToClose(nodes: readonly Node[]): Windowing | undefined {
+  const all = nodes.flatMap(({ windowing }) => (windowing === undefined ? [] : [windowing]))
+  const [first] = all
+  if (first === undefined || all.length === 1) return first
+  const most = (measure: (windowing: Windowing) => number) => Math.max(...all.map(measure))
+  return {
+    ...first,
+    graceMs: most(({ graceMs }) => graceMs),
+    closesAfterMs: most(({ closesAfterMs }) => closesAfterMs),
+    reachMs: most(({ reachMs }) => reachMs),
+    hasLastMoment: all.every(({ hasLastMoment }) => hasLastMoment),
   }
 }
 
