@@ -413,10 +413,13 @@ export class TaskScope extends Scope {
       const least = source.least()
       if (least > source.watermark) this.raise(source, least)
     } else if (source.declared === undefined) {
-      source.cap = source.leastTold()
-      if (!source.isCapped) return
+      const cap = source.leastTold()
+      if (cap === source.cap) return
+      if (source.isCapped) this.beginHeld()
+      source.cap = cap
       this.version++
-      this.beginAdvance()
+      // A structure with a time of its own may have something due by the new one.
+      for (const node of this.ordered) if (node.isCapped && node.hasFirings) node.dueChanged()
     }
   }
 

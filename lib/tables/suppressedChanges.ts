@@ -22,10 +22,12 @@ export interface Release {
 /** The last change of each row that waits to come out. */
 export class SuppressedChanges<V> implements Firing {
   private readonly state: SeriesState<Kept<V>>
-  /** Where a watermark asks for it: changes by the timestamps that they had when they were noted; what is gone stays until it comes up. */
+  /** Changes by the timestamps that they had when they were noted; what is gone stays until it comes up. */
   private readonly noted = new Heap<{ readonly timestamp: number; readonly cell: SeriesCell<Kept<V>> }>(
     (a, b) => a.timestamp - b.timestamp,
   )
+  /** Timestamp of the change that is coming out. */
+  private leaving = Number.POSITIVE_INFINITY
 
   constructor(
     private readonly context: OperatorContext<Change<Key, V, Window | undefined>>,
@@ -76,23 +78,26 @@ export class SuppressedChanges<V> implements Firing {
     const { key, window } = splitRowKey(cell.key)
     const change = { key, value, previous, timestamp: cell.timestamp, window, isLatest: true }
     const isFinal = isAtClose && this.context.time() >= cell.at + finalAfterMs
+    this.leaving = cell.timestamp
     this.context.emit(isFinal ? { ...change, final: true } : change)
+    this.leaving = Number.POSITIVE_INFINITY
+    this.earliest()
   }
 
-  /** The smallest timestamp of what waits. */
+  /** The smallest timestamp of what waits, or is coming out. */
   earliest(): number {
     for (;;) {
       const first = this.noted.peek()
-      if (first === undefined) return Number.POSITIVE_INFINITY
+      if (first === undefined) return this.leaving
       const { timestamp, cell } = first
-      if (!cell.deleted && cell.timestamp === timestamp) return timestamp
+      if (!cell.deleted && cell.timestamp === timestamp) return Math.min(timestamp, this.leaving)
       this.noted.pop()
       if (!cell.deleted && cell.timestamp > timestamp) this.note(cell)
     }
   }
 
   private note(cell: SeriesCell<Kept<V>>, timestamp = cell.timestamp): void {
-    if (this.context.hasWatermark) this.noted.push({ timestamp, cell })
+    this.noted.push({ timestamp, cell })
   }
 
   /** A table's rows as readers of what has come out know them. */

@@ -1,6 +1,22 @@
 import { describe, expect, test } from '@jest/globals'
-import type { Observable } from 'rxjs'
-import { aggregate, collect, json, keyBy, type StreamRecord, string, toTopic, tumblingWindow } from 'tidemark'
+import { map, type Observable } from 'rxjs'
+import {
+  aggregate,
+  batch,
+  collect,
+  count,
+  json,
+  keyBy,
+  latest,
+  record,
+  type StreamRecord,
+  string,
+  suppress,
+  toStream,
+  toTable,
+  toTopic,
+  tumblingWindow,
+} from 'tidemark'
 import { type TestApp, testApp } from 'tidemark/testing'
 
 type Stream = Observable<StreamRecord<string, unknown>>
@@ -55,6 +71,52 @@ describe('a partition that is quiet at first', () => {
     await send(t, [0, 'a', 3_000], [1, 'b', 3_000])
     expect(dropped(t)).toEqual([])
     expect(await windows(t)).toEqual([[0, 2, 5], [15], [1_000], [2_000, 2_000]])
+    await t.stop()
+  })
+})
+
+/** Operators that keep back a record for 100 ms at most. */
+const holding: Record<string, (stream: Stream) => Observable<StreamRecord<any, any>>> = {
+  latest: latest({ every: 100, name: 'held' }),
+  batch: batch({ within: 100, name: 'held' }),
+  'a window on close': (stream) =>
+    stream.pipe(
+      tumblingWindow(100),
+      aggregate(count(), { name: 'held', emit: 'close' }),
+      map(({ key, value, timestamp }) => record(key, value, timestamp)),
+    ),
+  suppress: (stream) => toTable('rows', stream).pipe(suppress({ until: 100, name: 'held' }), toStream()),
+}
+
+describe('what an operator has kept back is on time behind keyBy', () => {
+  for (const [operator, hold] of Object.entries(holding)) {
+    for (const marked of [false, true]) {
+      test(`${operator}, by ${marked ? 'a watermark' : 'stream time'}`, async () => {
+        const t = await gathered(hold as (stream: Stream) => Stream, marked ? { maxOutOfOrderness: 0 } : undefined)
+        await send(t, [0, 'a', 1], [1, 'b', 150])
+        await send(t, [1, 'c', 450])
+        await send(t, [0, 'd', 90])
+        // Brings out a's record, the oldest of all; the other task has told of 300 and more.
+        await send(t, [0, 'e', 300])
+        await send(t, [0, 'f', 5_000], [1, 'g', 5_000])
+        await send(t, [0, 'f', 9_000], [1, 'g', 9_000])
+        await send(t, [0, 'f', 19_000], [1, 'g', 19_000])
+        expect(dropped(t)).toEqual([])
+        expect((await windows(t)).slice(0, 5)).toEqual([[1], [90], [150], [300], [450]])
+        await t.stop()
+      })
+    }
+  }
+
+  test('a batch that a record of its own key brings out', async () => {
+    const t = await gathered(batch({ within: 10, name: 'held' }) as unknown as (stream: Stream) => Stream)
+    await send(t, [0, 'a', 1], [1, 'b', 5_000])
+    await send(t, [1, 'b', 6_000])
+    await send(t, [0, 'a', 2_000])
+    await send(t, [0, 'a', 9_000], [1, 'b', 9_000])
+    await send(t, [0, 'a', 19_000], [1, 'b', 19_000])
+    expect(dropped(t)).toEqual([])
+    expect((await windows(t)).slice(0, 2)).toEqual([[1], [2_000]])
     await t.stop()
   })
 })
