@@ -76,7 +76,7 @@ export class Input {
     }
     try {
       node.handlers.record(record as never, this.index)
-      if (node.due <= node.streamDue) node.fireDue()
+      if (node.isRisen || node.due <= node.streamDue) node.fireDue()
     } catch (error) {
       node.scope.caught(node, error, record as AnyRecord)
     }
@@ -145,8 +145,10 @@ export class Node implements OperatorContext<unknown> {
   private capped = Number.POSITIVE_INFINITY
   private capVersion = -1
   private origins: readonly Node[] | undefined
-  /** What its time was when the running advance began. */
+  /** What its time was when the running advance began; in stream time, before the record by which something is due. */
   heldTime = Number.NEGATIVE_INFINITY
+  /** In stream time: the record that is being handled has made something due. */
+  isRisen = false
   private readonly firings: Firing[] = []
   /** Earliest time at which something fires. */
   due = Number.POSITIVE_INFINITY
@@ -366,12 +368,28 @@ export class Node implements OperatorContext<unknown> {
     if (!(timestamp >= 0)) throw badTimestamp(timestamp)
     if (timestamp > this.streamTime) {
       if (timestamp === Number.POSITIVE_INFINITY) throw badTimestamp(timestamp)
+      if (this.due <= timestamp && !this.hasWatermark) this.rise(timestamp)
       this.streamTime = timestamp
       if (this.hasWatermark) return this.time()
       this.version = -1
       if (!this.isCapped) this.streamDue = timestamp
     }
     return this.time()
+  }
+
+  /** Stream time is about to rise so far that something is due: what it has promised stands until that has fired. */
+  private rise(timestamp: number): void {
+    if (this.isCapped) {
+      if (this.isDueAt(Math.min(timestamp, this.cap()))) this.scope.beginHeld()
+    } else if (!this.isRisen) {
+      this.hold()
+      this.isRisen = true
+    }
+  }
+
+  /** Remembers its time. */
+  hold(): void {
+    this.heldTime = Math.max(this.heldTime, this.time())
   }
 
   readonly time = (): number => {
@@ -421,9 +439,7 @@ export class Node implements OperatorContext<unknown> {
       const { source } = origin
       if (source === undefined) told = Math.min(told, origin.resultTime())
       else if (source.carried) told = Math.min(told, source.cap)
-      // Whether it is silent was found out before its first record may have come.
-      else if (!source.isSilent || origin.streamTime > Number.NEGATIVE_INFINITY)
-        newest = Math.max(newest ?? Number.NEGATIVE_INFINITY, origin.streamTime)
+      else if (!source.isSilent) newest = Math.max(newest ?? Number.NEGATIVE_INFINITY, origin.streamTime)
     }
     if (newest === undefined) return told
     // A record may have got a later timestamp on its way.
@@ -433,8 +449,17 @@ export class Node implements OperatorContext<unknown> {
   /** The smallest timestamp that its results may still have. */
   private resultTime(): number {
     if (this.streamTime === Number.NEGATIVE_INFINITY) return this.toldTime()
-    const time = this.time()
+    return this.promised(this.isRisen || this.isHeld)
+  }
+
+  private promised(isHeld: boolean): number {
+    const time = isHeld ? this.heldTime : this.time()
     return this.handlers.holds === undefined ? time : this.handlers.holds(time)
+  }
+
+  /** An advance has yet to fire it. */
+  private get isHeld(): boolean {
+    return this.firings.length > 0 && this.isPulled && this.scope.isHeld(this)
   }
 
   /** The sources before it, or the last operators before it that go by time. */
@@ -465,9 +490,7 @@ export class Node implements OperatorContext<unknown> {
 
   /** The time that it promises to what follows: nothing with a smaller timestamp comes any more. */
   outputTime(): number {
-    const isHeld = (this.isEnding && !this.isComplete) || (this.firings.length > 0 && this.scope.isHeld(this))
-    const time = isHeld ? this.heldTime : this.time()
-    return this.handlers.holds === undefined ? time : this.handlers.holds(time)
+    return this.promised((this.isEnding && !this.isComplete) || this.isHeld)
   }
 
   readonly fires = (firing: Firing): void => {
@@ -478,13 +501,17 @@ export class Node implements OperatorContext<unknown> {
     let due = Number.POSITIVE_INFINITY
     for (const firing of this.firings) due = Math.min(due, firing.due())
     this.due = due
-    if (this.isPulled && due < this.scope.minDue) this.scope.minDue = due
+    if (!this.isPulled) return
+    if (due < this.scope.minDue) this.scope.minDue = due
+    // Set for a time that is over already: it fires once the record has been handled.
+    if (active === this.scope && !this.scope.isAdvancing && this.isDueAt(this.time())) this.scope.beginHeld()
   }
 
   readonly fireDue = (): void => {
     const time = this.time()
     while (this.isDueAt(time)) this.fireOne()
     if (this.isPulled) this.heldTime = Math.max(this.heldTime, time)
+    this.isRisen = false
   }
 
   /** Whether it has something to fire at that time. At +Infinity, its end, all that it holds is due, and nothing if it holds nothing. */
