@@ -7,11 +7,20 @@ import type { InWindow } from '../windows/inWindow.js'
 import { operatorTime } from '../windows/windowTime.js'
 import { type AggregateOptions, aggregation } from './aggregation.js'
 
-/** What an aggregate makes of records of type R: windowed results if a window was declared; null where one is taken back. */
-export type Aggregated<R extends StreamRecord<any, any>, Out> =
+/**
+ * What an aggregate makes of records of type R: windowed results if a window was declared; null where one is taken back, as sessions are unless
+ * they only come out on close.
+ */
+export type Aggregated<R extends StreamRecord<any, any>, Out, Emits = unknown> =
   R extends InWindow<unknown, infer Gone>
-    ? WindowedRecord<Extract<R['key'], Key>, Out | Gone>
+    ? WindowedRecord<Extract<R['key'], Key>, Out | (Emits extends OnlyFinal ? never : Gone)>
     : StreamRecord<Extract<R['key'], Key>, Out>
+
+/** Options by which nothing comes out before the close. */
+interface OnlyFinal {
+  readonly emit: 'close'
+  readonly early?: undefined
+}
 
 /**
  * Keeps one value per key (per key and window, after a window) and emits it.
@@ -55,14 +64,19 @@ export type Aggregated<R extends StreamRecord<any, any>, Out> =
  *   or `{ every }`; at planning `UNNAMED_STATE`, `BAD_OPTION` for what needs a window where there is none, for a `retention` that is too short, and
  *   for sessions of an aggregator without `merge`
  */
-export function aggregate<R extends StreamRecord<any, any>, A extends Aggregators<R>, Out>(
+export function aggregate<
+  R extends StreamRecord<any, any>,
+  A extends Aggregators<R>,
+  Out,
+  const Emits extends Pick<AggregateOptions, 'emit' | 'early'> = object,
+>(
   given: Aggregator<NoInfer<R>, Out, any> | A,
-  options: AggregateOptions<NoInfer<R>, NoInfer<ResultOf<A, Out>>> = {},
-): OperatorFunction<R, Aggregated<R, ResultOf<A, Out>>> {
+  options?: AggregateOptions<NoInfer<R>, NoInfer<ResultOf<A, Out>>> & Emits,
+): OperatorFunction<R, Aggregated<R, ResultOf<A, Out>, Emits>> {
   const aggregator = oneAggregator(given)
   return (source) =>
-    aggregation('aggregate', [source], options, (context) => ({
+    aggregation('aggregate', [source], options ?? {}, (context) => ({
       aggregator,
       time: operatorTime(context),
-    })) as unknown as Observable<Aggregated<R, ResultOf<A, Out>>>
+    })) as unknown as Observable<Aggregated<R, ResultOf<A, Out>, Emits>>
 }

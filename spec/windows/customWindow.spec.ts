@@ -2,6 +2,7 @@ import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import { from, lastValueFrom, merge, toArray } from 'rxjs'
 import {
+  type AggregateOptions,
   aggregate,
   collect,
   count,
@@ -45,7 +46,7 @@ test('its diagram', async () => {
   })
 })
 
-describe.each([{ emit: 'update' }, { emit: 'close' }, { emit: 'close', retention: 30 }] as const)(
+describe.each<AggregateOptions>([{ emit: 'update' }, { emit: 'close' }, { emit: 'close', retention: 30 }])(
   'laws, %j',
   (options) => {
     const times = [1, 4, 12, 9, 13, 21, 22, 22, 35, 41]
