@@ -135,6 +135,12 @@ const perHour = cogroup({ init: () => 0, merge: (a, b) => a + b }, [
   [payments.pipe(sessionWindow('1h')), (n) => n - 1],
 ])
 expectTypeOf(perHour).toEqualTypeOf<Observable<WindowedRecord<string, number | null>>>()
+const closedPerHour = cogroup(
+  { init: () => 0, merge: (a, b) => a + b },
+  [[orders.pipe(sessionWindow('1h')), (n) => n + 1]],
+  { emit: 'close' },
+)
+expectTypeOf(closedPerHour).toEqualTypeOf<Observable<WindowedRecord<string, number>>>()
 const numbered = app.stream<Order, number>('numbered', { key: json<number>(), value: json<Order>() })
 cogroup({ init: () => 0 }, [
   [orders, (n) => n + 1],
