@@ -22,7 +22,9 @@ export function keepersOfNullKeys(nodes: readonly TopologyNode[]): ReadonlySet<s
   return keepers
 }
 
-function inputsOf({ from, groups }: TopologyNode): string[] {
+function inputsOf({ op, from, groups }: TopologyNode): string[] {
+  // A join of a stream with a table follows the stream alone: it only looks things up in the table.
+  if (Array.isArray(from) && (op === 'streamTableJoin' || op === 'streamGlobalTableJoin')) return [String(from[0])]
   const groupInputs = Array.isArray(groups) ? groups.map((group) => (group as { readonly from?: Json }).from) : []
   return [from, ...groupInputs].flat().filter((input): input is string => typeof input === 'string')
 }

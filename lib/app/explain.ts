@@ -1,10 +1,7 @@
 import { show, TidemarkError } from '../record/errors.js'
-import { compareKeys, type Key } from '../record/key.js'
+import type { Key } from '../record/key.js'
 import { partitionOf } from '../record/partitionOf.js'
-import type { Rows } from '../tables/rows.js'
-import { NO_ROWS } from '../tables/table.js'
-import type { Waiting } from '../task/definition.js'
-import type { Node } from '../task/node.js'
+import { upstream } from '../task/upstream.js'
 import { closesAt, type Windowing } from '../task/windowing.js'
 import type {
   ExplainRequest,
@@ -49,15 +46,18 @@ export function explain(request: ExplainRequest, app: Explainable): Explanation 
       const windowing = node.windowing ?? node.resolved
       if (window !== undefined) ends = closesAt(windowed(windowing, request.operator), window)
       const time = node.time()
+      const before = upstream(node)
       return {
         task: task.info.id,
         time,
         rule: node.hasWatermark ? 'watermark' : 'stream time',
         isOpen: ends === undefined ? undefined : time < ends,
         nextDue: node.due,
-        waiting: key === undefined ? [] : [...node.waiting(key), ...windowsOf(node, key, windowing)],
+        waiting: key === undefined ? [] : node.waiting(key),
         heldBy: holdsOf(node, task, around),
-        sources: sourcesOf(node, task).map((reader) => sourceState(reader, task, writers)),
+        sources: task.readers
+          .filter((reader) => before.has(reader.node))
+          .map((reader) => sourceState(reader, task, writers)),
         waitsFor: app.waitsFor(task),
       }
     })
@@ -100,30 +100,6 @@ function ownerOf(key: Key, subTopology: number, app: Explainable): number | unde
   const partitions = exchange === undefined ? undefined : app.partitions(exchange.topic)
   if (exchange?.keySerde === undefined || partitions === undefined) return undefined
   return partitionOf(exchange.keySerde.serialize(key), partitions)
-}
-
-/** The windows in which an operator has something of a key. */
-function windowsOf(node: Node, key: Key, windowing: Windowing | undefined): Waiting[] {
-  const { shown } = node
-  if (windowing === undefined || shown === undefined || shown === NO_ROWS) return []
-  const found: Waiting[] = []
-  for (const row of (shown as Rows<unknown>).entries()) {
-    if (row.window === undefined || compareKeys(row.key, key) !== 0) continue
-    const what = `window [${row.window.start}, ${row.window.end})`
-    found.push({ what, timestamp: row.timestamp, until: closesAt(windowing, row.window) })
-  }
-  return found
-}
-
-function sourcesOf(node: Node, task: TaskScope): Reader[] {
-  const seen = new Set<Node>()
-  const visit = (at: Node): void => {
-    if (seen.has(at)) return
-    seen.add(at)
-    for (const input of at.inputs) for (const edge of input.edges) visit(edge.from)
-  }
-  visit(node)
-  return task.readers.filter((reader) => seen.has(reader.node))
 }
 
 function sourceState(reader: Reader, task: TaskScope, writers: Surroundings['writers']): SourceState {

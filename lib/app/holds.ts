@@ -33,7 +33,7 @@ class HoldFinder {
     }
     const reader = task.readers.find((other) => other.node === node)
     if (reader !== undefined) return reader.time.carried ? this.ofWriters(reader, task) : this.ofSource(reader, task)
-    const edges = node.timed().flatMap((input) => input.edges)
+    const edges = node.ruling.flatMap((input) => input.edges)
     const least = Math.min(...edges.map(({ from }) => from.outputTime()))
     return edges
       .filter(({ from }) => from.outputTime() === least)

@@ -4,6 +4,7 @@ import { json, type Serde } from '../record/serde.js'
 import { observableOf } from '../task/current.js'
 import type { Definition } from '../task/definition.js'
 import type { Node } from '../task/node.js'
+import { upstream } from '../task/upstream.js'
 import type { Watermark } from '../task/watermark.js'
 import { checkKeys } from './checkKeys.js'
 import { PlanScope } from './planScope.js'
@@ -240,14 +241,6 @@ function components(order: readonly Node[]): (node: Node) => Node {
     else parent.set(find(other), find(node))
   }
   return find
-}
-
-/** A node and all before it in its sub-topology, each once. */
-function upstream(node: Node, found: Set<Node> = new Set()): Set<Node> {
-  if (found.has(node)) return found
-  found.add(node)
-  for (const input of node.inputs) for (const edge of input.edges) upstream(edge.from, found)
-  return found
 }
 
 const sourcesOf = (node: Node): Node[] => [...upstream(node)].filter(({ source }) => source !== undefined)

@@ -5,6 +5,7 @@ import type { AnyRecord, Definition, TaskInfo, TopicTarget } from '../task/defin
 import type { Input, Node } from '../task/node.js'
 import { Scope } from '../task/scope.js'
 import type { Checkpointed } from '../task/state.js'
+import { upstream } from '../task/upstream.js'
 import { SourceTime, type Watermark } from '../task/watermark.js'
 
 const NAME = /^[A-Za-z0-9._-]+$/
@@ -179,16 +180,7 @@ export class PlanScope extends Scope {
 const CARRIED: Watermark = { boundMs: 0, idleMs: Number.POSITIVE_INFINITY, punctuated: undefined, alignment: undefined }
 
 function proposeName(node: Node): string {
-  const topics = new Set<string>()
-  const seen = new Set<Node>()
-  const visit = (at: Node): void => {
-    if (seen.has(at)) return
-    seen.add(at)
-    const { role } = at.definition
-    if (role?.is === 'source') topics.add(role.topic)
-    for (const input of at.inputs) for (const edge of input.edges) visit(edge.from)
-  }
-  visit(node)
+  const topics = [...upstream(node)].flatMap(({ definition: { role } }) => (role?.is === 'source' ? [role.topic] : []))
   const kind = node.definition.kind.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)
-  return [...[...topics].slice(0, 1), kind].join('-').replace(/[^A-Za-z0-9._-]/g, '-')
+  return [...topics.slice(0, 1), kind].join('-').replace(/[^A-Za-z0-9._-]/g, '-')
 }

@@ -20,6 +20,7 @@ import { gap } from '../task/local.js'
 import type { Input, Node } from '../task/node.js'
 import { Scope } from '../task/scope.js'
 import type { Checkpointed } from '../task/state.js'
+import { upstream } from '../task/upstream.js'
 import { idleWatermarks, type Lane, SourceTime } from '../task/watermark.js'
 import { AlignedPartition, type AlignmentGroup } from './alignment.js'
 import { fromSaved, type Manifest, manifestEntry, type SavedTime, type Snapshot, toSaved } from './checkpoint.js'
@@ -282,15 +283,8 @@ export class TaskScope extends Scope {
 
   /** The partition whose next record is handled now. */
   private choose(): PartitionQueue | undefined {
-    if (this.bootstrapping.length > 0) {
-      this.bootstrapping = this.bootstrapping.filter(({ queue, until }) => queue.position < until)
-      // Whatever their group says: what they would wait for waits for them.
-      if (this.bootstrapping.length > 0)
-        return this.earliest(
-          this.bootstrapping.map(({ queue }) => queue),
-          false,
-        )
-    }
+    // Whatever their group says: what they would wait for waits for them.
+    if (this.bootstrapping.length > 0 && this.bootstraps.length > 0) return this.earliest(this.bootstraps, false)
     for (;;) {
       const first = this.earliest(this.queues, true)
       if (first?.aligned === undefined || !first.aligned.isAhead(this.host.slice)) return first
@@ -324,6 +318,12 @@ export class TaskScope extends Scope {
     if (first === undefined || idleMs === Number.POSITIVE_INFINITY) return first
     this.wakeIn(idleMs)
     return undefined
+  }
+
+  /** Partitions that are read before all others. */
+  get bootstraps(): readonly PartitionQueue[] {
+    this.bootstrapping = this.bootstrapping.filter(({ queue, until }) => queue.position < until)
+    return this.bootstrapping.map(({ queue }) => queue)
   }
 
   private wakeIn(ms: number): void {
@@ -411,6 +411,7 @@ export class TaskScope extends Scope {
       if (least > source.watermark) this.raise(source, least)
     } else if (source.declared === undefined) {
       source.cap = source.leastTold()
+      if (!source.isCapped) return
       this.version++
       this.beginAdvance()
     }
@@ -508,15 +509,14 @@ export class TaskScope extends Scope {
   }
 
   /**
-   * Whether all that a writer's records come from is idle, and nothing is under way that would come out by itself. Not all that the task reads: where
-   * exchanges go in a circle, each would wait for the other.
+   * Whether all that a writer gets its records from is idle, and nothing is under way that would come out by itself. What else the task reads may come of
+   * these very records: a foreign-key join has its answers from there.
    */
   private isQuiet(writer: Node): boolean {
-    const before = this.ancestors(writer)
+    const before = upstream(writer)
     return (
-      this.readers.every(
-        ({ node, time }) => !before.has(node) || time.declared === undefined || time.isAbsent || time.isIdle,
-      ) && ![...before].some((node) => (node.handlers.underWay?.() ?? 0) > 0)
+      this.readers.every(({ node, time }) => !before.has(node) || !time.declared || time.isAbsent || time.isIdle) &&
+      ![...before].some((node) => (node.handlers.underWay?.() ?? 0) > 0)
     )
   }
 

@@ -5,14 +5,18 @@ export const partitionText = ({ topic, partition }: TopicPartition) => `${topic}
 
 /** What a task that has something to read waits for, before it takes the next record; undefined if it waits for nothing. */
 export function waitsFor(task: TaskScope, maxTaskIdleMs: number): string | undefined {
-  const { queues, full } = task
-  if (queues.every((queue) => queue.size === 0 && queue.lag === 0)) return undefined
-  const [blocking] = full
+  if (task.queues.every((queue) => queue.size === 0 && queue.lag === 0)) return undefined
+  const [blocking] = task.full
   if (blocking !== undefined)
     return `${blocking.operator} takes no more: ${blocking.handlers.underWay?.() ?? 0} of its calls are under way`
+  const { bootstraps } = task
+  const queues = bootstraps.length > 0 ? bootstraps : task.queues
   const missing = queues.find((queue) => queue.size === 0 && queue.lag > 0)
-  if (missing !== undefined)
-    return `${partitionText(missing)} has ${missing.lag} records that haven't been fetched yet, and one of them may come first`
+  if (missing !== undefined) {
+    const why = bootstraps.length > 0 ? 'it is read first (bootstrap)' : 'one of them may come first'
+    return `${partitionText(missing)} has ${missing.lag} records that haven't been fetched yet, and ${why}`
+  }
+  if (bootstraps.length > 0) return undefined
   const now = task.clock.now()
   for (const queue of queues) {
     if (queues.length === 1 || queue.size > 0 || queue.quietSince === undefined) continue

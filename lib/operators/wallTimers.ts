@@ -51,9 +51,10 @@ export class WallTimers implements Timers {
   /** Has the clock call when the earliest timer is due, or soon if it is already: never within the dispatch that set it. */
   private arm(): void {
     const due = this.queue.due()
-    if (this.isCalled || due === this.armedAt) return
+    if (this.isCalled || this.isClosed || due === this.armedAt) return
     const { clock, later } = this.context
     this.disarm?.()
+    this.disarm = undefined
     this.armedAt = due
     const fire = () => later(() => this.fire())
     if (due <= clock.now()) {
@@ -68,7 +69,7 @@ export class WallTimers implements Timers {
     this.disarm = undefined
     try {
       if (this.queue.due() > this.now) this.now = this.context.clock.now()
-      for (let fired = 0; fired < MAX_AT_ONCE && this.queue.due() <= this.now; fired++) {
+      for (let fired = 0; fired < MAX_AT_ONCE && !this.isClosed && this.queue.due() <= this.now; fired++) {
         this.queue.fireNext()
         this.context.fireDue()
       }

@@ -1,6 +1,6 @@
-import type { Key } from '../record/key.js'
+import { compareKeys, type Key } from '../record/key.js'
 import type { Window } from '../record/record.js'
-import type { Firing, OperatorContext } from '../task/definition.js'
+import type { Firing, OperatorContext, Waiting } from '../task/definition.js'
 import { Heap } from '../task/heap.js'
 import type { SeriesCell, SeriesState } from '../task/seriesState.js'
 import type { Change } from './change.js'
@@ -58,6 +58,12 @@ export class SuppressedChanges<V> implements Firing {
   due(): number {
     const first = this.state.first()
     return first === undefined ? Number.POSITIVE_INFINITY : first.at + this.release.afterMs
+  }
+
+  waiting(key: Key): Waiting[] {
+    return [...this.state.all()]
+      .filter((cell) => compareKeys(splitRowKey(cell.key).key, key) === 0)
+      .map(({ at, timestamp }) => ({ what: 'change', timestamp, until: at + this.release.afterMs }))
   }
 
   fireNext(): void {

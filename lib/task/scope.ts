@@ -7,6 +7,7 @@ import type { AnyRecord, Definition, TaskInfo, TopicTarget, TopicWrite } from '.
 import { Edge, type Input, Node, type Path } from './node.js'
 import { hide, show } from './readers.js'
 import type { Checkpointed, StateHome } from './state.js'
+import { upstream } from './upstream.js'
 import { type Lane, type SourceTime, sameWatermark } from './watermark.js'
 
 /**
@@ -206,8 +207,10 @@ export abstract class Scope implements StateHome {
     for (const node of this.nodes.values()) {
       const { untimed } = node.definition
       if (untimed.length === 0) continue
-      const tables = this.ancestors(node, (index) => untimed.includes(index))
-      const streams = this.ancestors(node, (index) => !untimed.includes(index))
+      const tables = upstream(node, (index) => untimed.includes(index))
+      const streams = upstream(node, (index) => !untimed.includes(index))
+      tables.delete(node)
+      streams.delete(node)
       const onlyTables = [...tables].filter((other) => !streams.has(other))
       // Without a common source no record reaches both.
       if (onlyTables.length === tables.size) continue
@@ -219,17 +222,6 @@ export abstract class Scope implements StateHome {
       }
     }
     return early
-  }
-
-  protected ancestors(node: Node, isWanted: (input: number) => boolean = () => true): Set<Node> {
-    const found = new Set<Node>()
-    const visit = (other: Node): void => {
-      if (found.has(other)) return
-      found.add(other)
-      for (const input of other.inputs) for (const edge of input.edges) visit(edge.from)
-    }
-    for (const input of node.inputs) if (isWanted(input.index)) for (const edge of input.edges) visit(edge.from)
-    return found
   }
 
   /** A watermark is measured by the sources under the place that declares it, before any filter. */
@@ -279,7 +271,7 @@ export abstract class Scope implements StateHome {
       time.declared = watermark
     }
     if (node.source !== undefined) measure(node.source)
-    for (const input of node.inputs) {
+    for (const input of node.timed()) {
       if (input.edges.length === 0) measure(input.entry)
       else for (const edge of input.edges) this.declareAt(edge.from, watermark, seen)
     }

@@ -13,6 +13,9 @@ import {
   process as processed,
   type StreamRecord,
   streamTableJoin,
+  suppress,
+  toStream,
+  toTable,
   toTopic,
   tumblingWindow,
   type WatermarkOptions,
@@ -256,6 +259,25 @@ describe('of a key', () => {
     ])
     await t.stop()
   })
+})
+
+test('of a key: what suppress keeps back', async () => {
+  const t = await testApp(
+    (app) => {
+      const counts = toTable(
+        'counts',
+        app.stream<Order>('orders', { value: json() }).pipe(tumblingWindow('1m'), aggregate(count(), { name: 'n' })),
+      )
+      app.run('x', counts.pipe(suppress({ until: 'close', name: 'held' }), toStream()).pipe(toTopic('out')))
+    },
+    { topics: { orders: 1, out: 1 } },
+  )
+  await send(t, 0, 1_000, 2_000)
+  await t.settle()
+  const { tasks, closesAt } = t.app.explain({ operator: 'held', key: 'x', window })
+  expect(closesAt).toBe(60_000)
+  expect(tasks).toMatchObject([{ isOpen: true, waiting: [{ what: 'change', timestamp: 2_000, until: 60_000 }] }])
+  await t.stop()
 })
 
 describe('what is asked for', () => {

@@ -10,9 +10,10 @@ import {
   json,
   mapAsync,
   memory,
+  streamTableJoin,
   toTopic,
 } from 'tidemark'
-import { type TestApp, testApp, testClock } from 'tidemark/testing'
+import { type TestApp, type TestClock, testApp, testClock } from 'tidemark/testing'
 
 const send = (t: TestApp<unknown>, topic: string, times: readonly number[], partition = 0) =>
   t.send(
@@ -72,15 +73,15 @@ test('a partition that may have an earlier record', async () => {
   await t.stop()
 })
 
-test('a partition whose records are known of and have not come', async () => {
-  const clock = testClock()
+/** A broker whose records of b don't come, as if their leader were away; it has one. */
+async function withoutB(clock: TestClock): Promise<Broker> {
   const broker = embedded({ clock })
   await broker.connect()
   await broker.createTopics([{ topic: 'b', partitions: 1 }])
   const producer = await broker.producer()
-  await producer.send([{ topic: 'b', partition: 0, key: null, value: new Uint8Array([49]), timestamp: 5, headers: [] }])
-  // Its records of b don't come, as if their leader were away.
-  const silent: Broker = Object.assign(Object.create(broker), {
+  const [key, value] = [new Uint8Array([107]), new Uint8Array([49])]
+  await producer.send([{ topic: 'b', partition: 0, key, value, timestamp: 5, headers: [] }])
+  return Object.assign(Object.create(broker), {
     consumer: (options: ConsumerOptions) =>
       broker.consumer({
         ...options,
@@ -92,10 +93,31 @@ test('a partition whose records are known of and have not come', async () => {
         },
       }),
   })
-  const t = await testApp((app) => pipe(app, 'a', 'b'), { topics: { a: 1, b: 1, out: 1 }, broker: silent, clock })
+}
+
+test.each([
+  ['may come first', (app: App) => pipe(app, 'a', 'b'), 'one of them may come first'],
+  [
+    'are to be read first',
+    (app: App) => {
+      const b = app.table<number>('b', { value: json() })
+      const a = app.stream<number>('a', { value: json() })
+      app.run(
+        'x',
+        a.pipe(
+          streamTableJoin(b, (value) => value, { kind: 'left', bootstrap: true }),
+          toTopic('out'),
+        ),
+      )
+    },
+    'it is read first (bootstrap)',
+  ],
+])('a partition whose records are known of, have not come, and %s', async (_, pipeline, why) => {
+  const clock = testClock()
+  const t = await testApp(pipeline, { topics: { a: 1, b: 1, out: 1 }, broker: await withoutB(clock), clock })
   await send(t, 'a', [10])
   await t.settle()
-  expect(reasons(t)).toEqual(["b[0] has 1 records that haven't been fetched yet, and one of them may come first"])
+  expect(reasons(t)).toEqual([`b[0] has 1 records that haven't been fetched yet, and ${why}`])
   expect(t.app.stats().tasks[0]?.records).toBe(0)
   await t.stop()
 })

@@ -149,6 +149,7 @@ describe('edges', () => {
       { key: 'ann', value: { team: 'y', n: 9 }, timestamp: 40 },
       { key: 'bob', value: { team: null, n: 9 }, timestamp: 60 },
       { key: 'bob', value: { team: 'y', n: 9 }, timestamp: 55 },
+      { key: 'bob', value: null, timestamp: 61 },
     ])
     await t.settle()
     expect(await t.records('out')).toEqualRecords([{ key: 'x', value: 1, timestamp: 50 }])
@@ -389,7 +390,7 @@ describe('in an app', () => {
     const t = await testApp(parity('rows'), { topics: { rows: 2, out: 2 } })
     expect((await t.broker.topics()).has('test-parity-repartition')).toBe(true)
     const plan = t.app.describe()
-    expect(plan).toContain('test-parity-repartition')
+    expect(plan).toContain('tableGroupBy test-parity-repartition')
     expect(plan).toContain('states: parity')
     expect(plan).toContain('sub-topology 1')
     await t.stop()
