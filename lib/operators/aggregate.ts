@@ -47,7 +47,7 @@ interface OnlyFinal {
  * ```
  *
  * - `update`: a result for each record, right away.
- * - `close`: one for each key and window when the window closes, with `final: true`: by end, start and key. On completion all that are open close. A window
+ * - `close`: one for each key and window when the window closes, with `final: true`: by end, start and key (custom ones by end, key and start). On completion all that are open close. A window
  *   without a result says nothing.
  * - `{ every }`: the same, and before that, at each multiple of that event time, one for each window that has changed since its last; by end, start and
  *   key too, right after the record that brought the time. A window that closes by then has only its last word.

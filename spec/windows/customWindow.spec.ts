@@ -17,7 +17,7 @@ import {
 } from 'tidemark'
 import { matchers, operatorLaws, runMarbles, testApp } from 'tidemark/testing'
 import { expectDrawn } from '../testing/docstring.js'
-import { byClose, type Shown, stepwise } from './steps.js'
+import { type Shown, stepwise } from './steps.js'
 
 expect.extend(matchers)
 
@@ -146,7 +146,9 @@ describe('against a loop over all windows', () => {
         const held = new Map<string, Shown & { value: number[] }>()
         let now = Number.NEGATIVE_INFINITY
         const closing = (time: number) => {
-          const due = [...held.values()].filter(({ end }) => end + grace <= time).sort(byClose)
+          const due = [...held.values()]
+            .filter(({ end }) => end + grace <= time)
+            .sort((a, b) => a.end - b.end || (a.key < b.key ? -1 : a.key > b.key ? 1 : a.start - b.start))
           for (const { key, start, end } of due) held.delete(`${start} ${end} ${key}`)
           return emit === 'close' ? due.map((window) => ({ ...window, final: true })) : []
         }
