@@ -129,6 +129,36 @@ describe('every window closes', () => {
   })
 })
 
+test.each([
+  ['with a watermark', true],
+  ['in stream time', false],
+])('%s: the writers of a former plan hold back nobody', async (_, isMarked) => {
+  let counting = 'a'
+  const t = await testApp(
+    (app) => {
+      const stream = (topic: string) =>
+        app.stream<Click>(topic, { value: json(), ...(isMarked && { watermark: { maxOutOfOrderness: 0 } }) })
+      app.run('counts', counted(stream(counting)))
+      app.run('other', stream(counting === 'a' ? 'b' : 'a').pipe(toTopic('all')))
+    },
+    { topics: { a: 2, b: 2, out: 1, all: 1 } },
+  )
+  const send = async (topic: string, ...times: number[]) => {
+    for (const timestamp of times)
+      for (const partition of [0, 1]) await t.send(topic, { key: 'k', value: { user: 'x' }, timestamp, partition })
+    await t.settle()
+  }
+  await send('a', 5, 105)
+  expect((await t.records('out')).map(({ window }) => window?.start)).toEqual([0])
+  await t.crash()
+  counting = 'b'
+  await t.restart()
+  await send('b', 150, 200)
+  expect(t.errors).toEqual([])
+  expect((await t.records('out')).map(({ window }) => window?.start)).toEqual([0, 100, 150])
+  await t.stop()
+})
+
 test('a watermark after keyBy is refused: time comes with the records', async () => {
   const after = testApp(
     (app) =>
