@@ -78,7 +78,7 @@ export const aggregates: Family = {
     const key = fields.expression('key', OF_RECORD)
     return {
       is: 'grouped',
-      stream: graph.repartition(stream, id, 'drop', (record) => keyFrom(key, variablesOf(record))),
+      stream: graph.repartition(stream, id, id, (record) => keyFrom(key, variablesOf(record))),
     }
   },
 

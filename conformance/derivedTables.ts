@@ -7,6 +7,7 @@ import {
   type SuppressOptions,
   string,
   suppress,
+  type Table,
   type TableRow,
   tableFilter,
   tableGroupBy,
@@ -14,6 +15,7 @@ import {
   tableTableJoin,
   type Window,
 } from 'tidemark'
+
 import type { Variables } from './expression.js'
 import {
   type AnyTable,
@@ -37,9 +39,8 @@ function variablesOf({ key, value, window }: AnyRow, endShift: number): Variable
     : { key, value, windowStart: window.start, windowEnd: window.end - endShift }
 }
 
-/** What reads a table of windows and one without alike. */
-const anyTable = (table: AnyTable) =>
-  table as unknown as Parameters<ReturnType<typeof tableFilter<string, Given, Window | undefined>>>[0]
+/** A table of windows and one without, alike. */
+const anyTable = (table: AnyTable) => table as unknown as Table<string, Given, Window | undefined>
 
 function made(table: unknown, endShift: 0 | 1, fields: NodeFields, graph: Graph, name: string | undefined): TableNode {
   const node: TableNode = { is: 'table', table: table as AnyTable, endShift }

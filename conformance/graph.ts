@@ -67,7 +67,11 @@ export class Graph {
   /** Operators that Kafka Streams' count of dropped records doesn't know: repartitions leave out null keys silently. */
   readonly uncounted = new Set<string>()
 
-  constructor(readonly sources: Sources) {}
+  constructor(
+    readonly sources: Sources,
+    /** Ids of nodes that repartition records without a key too. */
+    private readonly keepsNullKeys: ReadonlySet<string>,
+  ) {}
 
   get<Is extends Built['is']>(id: string, is: Is, asker: NodeFields): Extract<Built, { is: Is }> {
     const node = this.nodes.get(id)
@@ -95,21 +99,17 @@ export class Graph {
     this.stores.set(name, table)
   }
 
-  /** The stream with all records of a key in one place. */
-  byKey({ stream, isRekeyed }: StreamNode, name: string, nullKeys: NullKeys = 'drop'): AnyStream {
-    return isRekeyed ? this.repartition(stream, name, nullKeys) : stream
+  /** The stream with all records of a key in one place, for the node with that id. */
+  byKey({ stream, isRekeyed }: StreamNode, id: string, name = `${id}-by-key`): AnyStream {
+    return isRekeyed ? this.repartition(stream, id, name) : stream
   }
 
-  repartition(stream: AnyStream, name: string, nullKeys: NullKeys, keyOf: KeyOf = ownKey): AnyStream {
+  repartition(stream: AnyStream, id: string, name = id, keyOf = (record: AnyRecord) => record.key): AnyStream {
     this.uncounted.add(name)
+    const nullKeys = this.keepsNullKeys.has(id) ? 'keep' : 'drop'
     return stream.pipe(keyBy(keyOf, { name, key: string(), value: json<Json>(), nullKeys }))
   }
 }
-
-/** What a repartition does with records without a key: those that a left or outer join preserves go on. */
-export type NullKeys = 'drop' | 'keep'
-type KeyOf = (record: AnyRecord) => string | null
-const ownKey: KeyOf = ({ key }) => key
 
 /** Builds nodes of one kind: the family's file knows how. A split makes several, with the names of its branches. */
 export type Build = (

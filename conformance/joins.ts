@@ -34,13 +34,13 @@ export const joins: Family = {
       kind,
       name: id,
     }
-    const stream = (from: string, side: string, isPreserved: boolean) =>
-      graph.byKey(graph.get(from, 'stream', fields), `${id}-${side}-by-key`, isPreserved ? 'keep' : 'drop')
+    const stream = (from: string, side: string) =>
+      graph.byKey(graph.get(from, 'stream', fields), id, `${id}-${side}-by-key`)
     return {
       is: 'stream',
-      stream: stream(left, 'left', kind !== 'inner').pipe(
+      stream: stream(left, 'left').pipe(
         streamStreamJoin(
-          stream(right, 'right', kind === 'outer'),
+          stream(right, 'right'),
           (ours, theirs, key) => joiner({ key, left: ours, right: theirs }),
           options,
         ),
@@ -74,7 +74,7 @@ export const joins: Family = {
     const kind = fields.oneOf('kind', ['inner', 'left'])
     const joiner = fields.expression('joiner', ['key', 'left', 'right'])
     const grace = fields.optionalInteger('graceMs')
-    const stream = graph.byKey(graph.get(left, 'stream', fields), `${id}-by-key`, kind === 'left' ? 'keep' : 'drop')
+    const stream = graph.byKey(graph.get(left, 'stream', fields), id)
     const { table } = graph.get(right, 'table', fields)
     return {
       is: 'stream',

@@ -140,7 +140,7 @@ export const streams: Family = {
 
   repartition(fields, id, graph) {
     const { stream } = graph.from(fields, 'stream')
-    return made(graph.repartition(stream, id, 'drop'), false)
+    return made(graph.repartition(stream, id), false)
   },
 
   to(fields, id, graph) {

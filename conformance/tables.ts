@@ -25,7 +25,7 @@ export const tables: Family = {
 
   toTable(fields, id, graph) {
     const store = fields.optionalStore()
-    const stream = graph.byKey(graph.from(fields, 'stream'), `${id}-by-key`)
+    const stream = graph.byKey(graph.from(fields, 'stream'), id)
     const table = toTable(store?.name, stream, historyOf(store))
     const node: TableNode = { is: 'table', table, endShift: 0 }
     graph.store(store?.name, node, fields)

@@ -4,6 +4,7 @@ import type { TopologyNode } from './format.js'
 import { type Family, type GlobalTableNode, Graph, type Sources, type TableNode } from './graph.js'
 import { joins } from './joins.js'
 import { NodeFields } from './nodeFields.js'
+import { keepersOfNullKeys } from './nullKeys.js'
 import { streams } from './streams.js'
 import { tables } from './tables.js'
 
@@ -23,7 +24,7 @@ export interface Topology {
  * @throws Error for a node, field or expression that isn't known, naming it
  */
 export function build(nodes: readonly TopologyNode[], sources: Sources): Topology {
-  const graph = new Graph(sources)
+  const graph = new Graph(sources, keepersOfNullKeys(nodes))
   for (const node of nodes) {
     const fields = NodeFields.of(node)
     const family = Object.hasOwn(FAMILIES, node.op) ? FAMILIES[node.op] : undefined

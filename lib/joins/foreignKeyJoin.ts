@@ -36,8 +36,8 @@ export interface ForeignKeyJoinOptions<RV, Kind extends 'inner' | 'left' = 'inne
  *
  * The result is a table with the left one's keys. `foreignKeyOf` says where a left row points, null or undefined: nowhere (`inner`: counted as
  * dropped). A change of a left row gives a result where the right row exists, with the later of both timestamps; a row that ceases to be one gives a
- * null, which deletes; so does, in an `inner` join, a foreign key that has changed to one without a row, whether or not there was a result before. A
- * change of a right row gives one for each left row that points to it, in the order of the left keys, with the change's timestamp. `left`: every change of
+ * null, which deletes (`inner`: with the later timestamp too, and only if it pointed somewhere); so does, in an `inner` join, a foreign key that has
+ * changed to one without a row, whether or not there was a result before. A change of a right row gives one for each left row that points to it, in the order of the left keys, with the change's timestamp. `left`: every change of
  * a left row gives a result, with null where there is no right one. Changes that come out of order in a versioned table are counted as dropped.
  *
  * In an app both tables may have any number of partitions and any key serdes: a left row's task tells the right row's task of it through an internal
@@ -105,9 +105,12 @@ type Joiner<LV, RV, Out> = (left: LV, right: RV | null) => Out
 /** Whom a change of a left row concerns: the right key that it no longer points to, and the one that it does. */
 const subscribing =
   <LV>(isLeft: boolean, send: (message: StreamRecord<Key, Subscription>) => void) =>
-  ({ key: left, timestamp, from, to, version }: Turn<LV>) => {
+  ({ key: left, timestamp, value, from, to, version }: Turn<LV>) => {
     const hasMoved = from !== null && (to === null || keyIdentity(from) !== keyIdentity(to))
-    if (hasMoved) send(record(from, { left, version, wants: 'end' }, timestamp))
+    if (hasMoved) {
+      const wants = to === null && !isLeft ? 'leave' : 'end'
+      send(record(from, { left, version: value === null ? -version : version, wants }, timestamp))
+    }
     // What was joined with another row has to hear that there is none.
     if (to !== null) send(record(to, { left, version, wants: isLeft || hasMoved ? 'must' : 'ask' }, timestamp))
   }
@@ -133,12 +136,16 @@ function joining<LV, RV, Out>(
     context.emit({ key, value, previous, timestamp, window: undefined, isLatest: true })
   }
 
-  function turn({ key, value, existed, from, to, timestamp }: Turn<LV>): void {
+  function turn({ key, value, existed, to, timestamp }: Turn<LV>): void {
     if (value !== null && to === null && isLeft) put(key, joiner(value, null), timestamp)
-    else if (isLeft ? value === null && existed : to === null && from !== null) put(key, null, timestamp)
+    else if (value === null && existed && isLeft) put(key, null, timestamp)
   }
 
   function answer({ key, value: { version, row }, timestamp }: StreamRecord<Key, Answer<RV>>): void {
+    if (version < 0) {
+      if (versions(key) === undefined) put(key, null, timestamp)
+      return
+    }
     const left = versions(key) === version ? rows.get(key) : undefined
     if (left !== undefined) put(key, row === null && !isLeft ? null : joiner(left.value, row), timestamp)
   }

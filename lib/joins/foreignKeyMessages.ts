@@ -19,9 +19,13 @@ export interface Turn<LV> {
 /** From the left row's task to that of the right row, whose key it has. */
 export interface Subscription {
   readonly left: Key
+  /** Negative: the left row was deleted. */
   readonly version: number
-  /** `ask`: answer if there is a row. `must`: answer in any case. `end`: the left row no longer points here. */
-  readonly wants: 'ask' | 'must' | 'end'
+  /**
+   * `ask`: answer if there is a row. `must`: answer in any case. `end`: the left row no longer points here. `leave`: nor anywhere else; answer that
+   * there is none.
+   */
+  readonly wants: 'ask' | 'must' | 'end' | 'leave'
 }
 
 /** Back to the left row's task, under the left row's key. */

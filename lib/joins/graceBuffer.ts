@@ -22,6 +22,7 @@ export function graceBuffer<R extends StreamRecord<any, any>>(
       waiting.remove(cell)
       release(recordFromJson(cell.value) as R)
     },
+    waiting: (key) => waiting.of(key).map(({ at }) => ({ what: 'record', timestamp: at, until: at + graceMs })),
   })
   return (record) => {
     const { key, timestamp } = record

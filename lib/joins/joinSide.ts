@@ -1,5 +1,5 @@
 import type { Key } from '../record/key.js'
-import type { Firing, OperatorContext } from '../task/definition.js'
+import type { Firing, OperatorContext, Waiting } from '../task/definition.js'
 import type { SeriesCell, SeriesState } from '../task/seriesState.js'
 import type { Cell, CellState } from '../task/state.js'
 import type { JoinTime } from './joinTime.js'
@@ -82,6 +82,12 @@ export class JoinSide implements Firing {
   /** When the first of its lonely records comes out. */
   lonelyDue(): number {
     return this.lastMatch(this.firstLonely) + 1
+  }
+
+  /** Its lonely records of a key, for whoever asks why nothing comes out. */
+  waitingOf(key: Key): Waiting[] {
+    const cells = this.lonely?.of(key) ?? []
+    return cells.map((cell) => ({ what: 'unmatched record', timestamp: cell.at, until: this.lastMatch(cell) + 1 }))
   }
 
   /** Where a watermark rules: when the first of its records can be freed. */

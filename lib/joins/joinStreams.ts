@@ -97,6 +97,7 @@ export function joinStreams(
       } else context.drop(record, 'late')
       context.dueChanged()
     },
+    waiting: (key) => [...left.waitingOf(key), ...right.waitingOf(key)],
     /** An unmatched record comes out with its own timestamp. */
     holds: (time) => time - graceMs - Math.max(kind === 'inner' ? 0 : afterMs, kind === 'outer' ? beforeMs : 0),
   }

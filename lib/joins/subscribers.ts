@@ -16,12 +16,13 @@ export function subscribers<RV>(
     context.emit(record(left, { version, row }, timestamp))
 
   function take({ key, value: { left, version, wants }, timestamp }: StreamRecord<Key, Subscription>): void {
-    if (wants === 'end') {
+    const row = rows.get(key)
+    if (wants === 'end' || wants === 'leave') {
       state.remove(key, left)
+      if (wants === 'leave') answer(left, version, null, Math.max(timestamp, row?.timestamp ?? timestamp))
       return
     }
     state.put(key, left, version)
-    const row = rows.get(key)
     if (row !== undefined) answer(left, version, row.value, Math.max(timestamp, row.timestamp))
     else if (wants === 'must') answer(left, version, null, timestamp)
   }

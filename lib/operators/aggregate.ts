@@ -22,17 +22,38 @@ export type Aggregated<R extends StreamRecord<any, any>, Out> =
  * aggregate({ n: count(), s: sum(…) })  p--q--r--|     p: ann {1, 1}   q: bob {1, 5}   r: ann {2, 3}
  * ```
  *
- * A result's timestamp is the highest of the records behind it. Without a window, null keys and null values are dropped; with one,
- * only null keys (count counts null values). A window's state is freed when it closes, at `end + grace <= time`; without a window it
- * stays until the aggregator gives null. With `emit: 'close'`, windows come out in the order of start, then key, with `final: true`; on
- * completion all that are open close. Late records are dropped and counted, and go to the window's side output.
- * Null from the aggregator deletes the key (in that window): it comes out as a value of null, and the next record begins anew; a window
- * that closes says nothing of such a key.
- * The result is also the table of its results: `toTable(name, stream)` adds no second state. Semantics of Kafka Streams' `aggregate`,
- * `count`, `reduce`.
+ * A result's timestamp is the highest of the records behind it. Without a window, null keys and null values are dropped; with one, only null keys
+ * (count counts null values), by sliding windows both. Null from the aggregator deletes the key (in that window): it comes out as a value of null,
+ * and the next record begins anew.
  *
- * @throws TidemarkError `OPERATOR_FAILED` with the record's place if the aggregator throws; at planning `UNNAMED_STATE`, `BAD_OPTION` for
- *   `emit: 'close'` without a window
+ * After a window, `emit` says when results come out, and `early` adds to those of the close:
+ *
+ * ```
+ * tumblingWindow('10ms'), aggregate(count(), …)     a column is 1 ms
+ * in                                       -a--a--a----a--|
+ * { emit: 'update' }                       -p--q--r----s--|        p: 1   q: 2   r: 3   s: 1, of [10, 20)
+ * { emit: 'close' }                        ------------x--(y|)     x: 3, final   y: 1, final
+ * { emit: { every: '5ms' } }               -------r----x--(y|)
+ * { emit: 'close', early: (n) => n === 2 } ----q-------x--(y|)
+ * ```
+ *
+ * - `update`: a result for each record, right away.
+ * - `close`: one for each key and window when the window closes, with `final: true`: by end, start and key. On completion all that are open close. A window
+ *   without a result says nothing.
+ * - `{ every }`: the same, and before that, at each multiple of that event time, one for each window that has changed since its last; by end, start and
+ *   key too, right after the record that brought the time. A window that closes by then has only its last word.
+ * - `early`: a result for each record for which the condition holds, besides those of `close` or `{ every }`.
+ *
+ * Late records are dropped and counted, and go to the window's side output. A window's state is freed when it closes, at `end + grace <= time` (see the
+ * windows); what is kept for longer by `retention` only serves readers, and sessions that a late record joins. Without a window state stays until the
+ * aggregator gives null. With `{ every }` and `early` the last result of each window is kept besides.
+ *
+ * The result is also the table of its results: `toTable(name, stream)` adds no second state. Its rows are what the windows have come to, emitted or
+ * not; its changes are what comes out. Semantics of Kafka Streams' `aggregate`, `count`, `reduce` and `EmitStrategy`.
+ *
+ * @throws TidemarkError `OPERATOR_FAILED` with the record's place if the aggregator throws; `BAD_DURATION`; `BAD_OPTION` for `early` without `close`
+ *   or `{ every }`; at planning `UNNAMED_STATE`, `BAD_OPTION` for what needs a window where there is none, for a `retention` that is too short, and
+ *   for sessions of an aggregator without `merge`
  */
 export function aggregate<R extends StreamRecord<any, any>, A extends Aggregators<R>, Out>(
   given: Aggregator<NoInfer<R>, Out, any> | A,

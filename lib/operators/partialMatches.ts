@@ -165,10 +165,10 @@ export class PartialMatches implements Firing {
   private store(cell: Cell<OfKey> | undefined, key: Key, partials: readonly PartialMatch[], count: number): void {
     let due = Number.POSITIVE_INFINITY
     for (const partial of partials) for (const step of partial.open) due = Math.min(due, this.limit(partial, step))
-    const isNew = due !== cell?.value.due && partials.length > 0
-    if (partials.length > 0) this.state.put(key, { count, due, partials })
-    else if (cell !== undefined) this.state.remove(cell)
-    if (isNew) this.limits.push({ due, key })
+    if (partials.length > 0) {
+      if (due !== cell?.value.due) this.limits.push({ due, key })
+      this.state.put(key, { count, due, partials })
+    } else if (cell !== undefined) this.state.remove(cell)
     if (this.limits.size > MAX_STALE + 2 * this.state.size) this.limits = this.liveLimits()
     this.context.dueChanged()
   }

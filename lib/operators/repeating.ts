@@ -19,11 +19,11 @@ export class Repeating {
   }
 
   private wait(): void {
+    if (this.isClosed) return
     this.cancel = this.context.clock.after(this.intervalMs, () => this.context.later(() => this.turn()))
   }
 
   private turn(): void {
-    if (this.isClosed) return
     try {
       this.run(this.context.clock.now())
       this.context.fireDue()

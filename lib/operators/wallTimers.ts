@@ -51,7 +51,7 @@ export class WallTimers implements Timers {
   /** Has the clock call when the earliest timer is due, or soon if it is already: never within the dispatch that set it. */
   private arm(): void {
     const due = this.queue.due()
-    if (this.isCalled || due === this.armedAt) return
+    if (this.isCalled || this.isClosed || due === this.armedAt) return
     const { clock, later } = this.context
     this.disarm?.()
     this.disarm = undefined

@@ -23,7 +23,7 @@ type OfWindow<W> = W extends Window ? [window: Window] : []
  * ```
  *
  * It keeps rows if it has a name, if it is joined, or if something that reads it needs to know what a row was before; otherwise it only passes
- * changes on, and the second change of a key doesn't know the first. Rows are read in the tasks that run in this process, as far as these
+ * changes on. If it is only joined, its changes don't tell what was before. Rows are read in the tasks that run in this process, as far as these
  * have come: an app of several processes has each key in one of them.
  */
 export interface Table<K extends Key, V, W extends Window | undefined = undefined> {

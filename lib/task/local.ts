@@ -212,6 +212,16 @@ export class LocalScope extends Scope {
     return false
   }
 
+  override nodeOf(definition: Definition): Node {
+    const node = this.nodes.get(definition)
+    if (node !== undefined) return node
+    throw new TidemarkError(
+      'LATE_BRANCH',
+      'records came before this table was subscribed, as a source emits while the pipeline is being built; wrap the pipeline in local(...), so that they wait until all of it is there',
+      { operator: definition.name ?? definition.kind },
+    )
+  }
+
   restored(): Iterable<readonly [key: string, value: Uint8Array]> {
     return []
   }

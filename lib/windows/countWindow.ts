@@ -19,8 +19,9 @@ export interface CountWindowOptions {
  * out  ------x-----y--(z|)     x: ann 3, records [0, 2)   y: ann 7, records [2, 4)   z: bob 5, on completion
  * ```
  *
- * A key's records are numbered from 0 in the order of arrival. The n-th window holds `[n·every, n·every + size)`: its `window` is in these numbers, not in time. It closes when it is full;
- * on completion those that are not come out too, and in an app, which never completes, they wait. No record is late. Results are stamped with the highest timestamp in the window.
+ * A key's records are numbered from 0 in the order of arrival. The n-th window holds those of `[n·every, n·every + size)`: its `window` is in these numbers,
+ * not in time. It closes when it is full; on completion those that are not come out too, and in an app, which never completes, they wait. No
+ * record is late, and null values count. A result is stamped with the highest timestamp in its window.
  *
  * The aggregate keeps an accumulator per open window, and a number per key, which is never freed. Flink's `countWindow`.
  *

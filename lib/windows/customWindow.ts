@@ -28,14 +28,14 @@ export interface WindowAssigner {
  * ```
  *
  * ```
- * days of 10 ms from 3 on, aggregate(count(), { emit: 'close' })     a column is 1 ms
+ * windows of 10 ms from 3 on, aggregate(count(), { emit: 'close' })     a column is 1 ms
  * in   -a--a------a------a--|
- * out  -----------x---------(yz|)     …
+ * out  ------------------x--(y|)     x: [3, 13) 2   y: [13, 23) 1
  * ```
  *
- * A record goes to its windows in the order given. Each takes it while `end + grace > time`, and closes, by end, start and key, at `end + grace <=
- * time`; the record is dropped as `late` once for each that takes it no more, and goes to `options.late` once. A record without a window is dropped as `no window`. `retention` counts from
- * a window's end. The window itself keeps nothing: it declares, and the next aggregate resolves. Flink's `WindowAssigner`, bytewax's windowers.
+ * A record goes to its windows in the order given. Each takes it while `end + grace > time`; it is dropped as `late` once for each that doesn't, and
+ * goes to `options.late` once. A record without a window is dropped as `no window`. Windows close by end, start and key, at `end + grace <= time`.
+ * `retention` counts from a window's end. The window itself keeps nothing: it declares, and the next aggregate resolves. Flink's `WindowAssigner`.
  *
  * @throws TidemarkError `BAD_DURATION`; `BAD_OPTION` with the record's place for what isn't a window of that timestamp; at planning `TWO_WINDOWS`
  *   over another window, `LOST_WINDOW` before keyBy or a table

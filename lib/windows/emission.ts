@@ -1,4 +1,5 @@
 import type { StreamRecord, Window } from '../record/record.js'
+import type { Firing } from '../task/definition.js'
 import type { Cell } from '../task/state.js'
 import type { Outlet, Result } from './outlet.js'
 
@@ -6,6 +7,8 @@ import type { Outlet, Result } from './outlet.js'
 export interface Emission {
   /** Whether it says something on close. */
   readonly onClose: boolean
+  /** Has windows speak between records, if it does. */
+  readonly ticks: Firing | undefined
   /** What readers know of a window, asked before a record changes it; null if nothing. */
   before(cell: Cell<unknown>): unknown
   /** A record has changed what a window holds. */
@@ -18,6 +21,7 @@ export interface Emission {
 /** `emit: 'update'`: a result for each record. */
 export class Updates implements Emission {
   readonly onClose = false
+  readonly ticks = undefined
 
   constructor(private readonly outlet: Outlet) {}
 

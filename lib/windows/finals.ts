@@ -30,7 +30,7 @@ export class Finals implements Emission {
   readonly onClose = true
   /** By row. */
   private readonly told: CellState<Key, Told> | undefined
-  private readonly ticks: Ticks | undefined
+  readonly ticks: Ticks | undefined
 
   constructor(
     context: OperatorContext<WindowedRecord>,
@@ -44,7 +44,6 @@ export class Finals implements Emission {
       this.ticks = new Ticks(context.cells('pending'), everyMs, context.dueChanged, (key, window) =>
         this.tick(key, window),
       )
-      time.fires(this.ticks)
     }
   }
 

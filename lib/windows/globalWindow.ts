@@ -11,14 +11,15 @@ const END = Number.MAX_SAFE_INTEGER
  *
  * ```
  * globalWindow(), aggregate(count(), { emit: { every: '5ms' } })     a column is 1 ms
- * in   -a-a--a-----a--|
- * out  ------x-----y--(z|)     x: 2, then 3 at once   …
+ * in   -a-a--a-a---a--|
+ * out  ------x-----y--(z|)     x: 3   y: 5   z: 5, on completion
  * ```
  *
- * The window is `[0, 2^53 - 1)`. Time never closes it: with `emit: 'close'` a result comes on completion only, with `{ every }` or `early` before
- * that too. No record is late. It differs from an aggregate without a window in these ways to emit, and as it counts null values.
+ * The window is `[0, 2^53 - 1)`. Time never closes it: with `emit: 'close'` a result comes on completion only, with `{ every }` and `early` before that
+ * too. No record is late. Null values count, as in any window.
  *
- * The aggregate keeps an accumulator per key, for ever. As a result may be as old as its newest record, nothing behind it can go by a watermark.
+ * The aggregate keeps an accumulator per key, for ever. As a result is as old as its newest record, nothing behind it can go by a watermark. Flink's
+ * `GlobalWindows`.
  *
  * @throws TidemarkError at planning `TWO_WINDOWS` over another window, `LOST_WINDOW` before keyBy or a table, `BAD_OPTION` for `retention` and `suppress` until the close
  */

@@ -10,8 +10,8 @@ import { declareWindow, type InWindow, type WindowOptions } from './inWindow.js'
  *
  * ```
  * hoppingWindow('10ms', '5ms'), aggregate(count(), { emit: 'close' })     a column is 1 ms
- * in   -a----a----a---------a--|
- * out  -----------x----y---------(zw|)     x: [0, 10) 2   y: [5, 15) 2   z: [10, 20) 1   w: [15, 25) 1 and so on
+ * in   -a----a----a---------a----|
+ * out  -----------x---------(yz)-(vw|)     x: [0, 10) 2   y: [5, 15) 2   z: [10, 20) 1   v: [15, 25) 1   w: [20, 30) 1
  * ```
  *
  * The n-th window is `[n·advance, n·advance + size)`; none starts before 0. A record at t is in those with `start <= t < start + size`, and goes

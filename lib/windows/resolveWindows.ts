@@ -29,7 +29,7 @@ export function resolveWindows(
 ): Handlers<KeyedRecord> {
   const windowing = context.windowing as DeclaredWindow
   const { closesAfterMs, late, reachMs, strategy } = windowing
-  const everyMs = typeof emit === 'object' ? durationMs(emit.every, 'aggregate: emit every', 1) : undefined
+  const everyMs = typeof emit === 'object' ? durationMs(emit.every, 'emit every', 1) : undefined
   const keptForMs = Math.max(closesAfterMs, windowing.keptForMs(retentionMs(context.operator, windowing, retention)))
   const outlet = new Outlet(context, aggregator, changes)
   const open = strategy.open(context)
@@ -41,8 +41,8 @@ export function resolveWindows(
   // A window that says nothing on close is simply kept for longer.
   const closed = emission.onClose && keptForMs > closesAfterMs ? new ClosedWindows(context, keptForMs) : undefined
   const results = new WindowResults(aggregator, open, emission, emission.onClose ? closesAfterMs : keptForMs, closed)
-  time.fires(results)
-  if (closed !== undefined) time.fires(closed)
+  // Of what is due at one time, the first comes first.
+  for (const firing of [results, emission.ticks, closed]) if (firing !== undefined) time.fires(firing)
   context.publish(windowRows(open, closed?.windows, outlet))
 
   const take = strategy.taker({
@@ -80,12 +80,12 @@ export function resolveWindows(
 /** @throws TidemarkError `BAD_DURATION`, `BAD_OPTION` */
 function retentionMs(operator: string, windowing: DeclaredWindow, retention: Duration | undefined): number {
   if (retention === undefined) return 0
-  const given = durationMs(retention, 'aggregate: retention')
+  const given = durationMs(retention, 'retention')
   const { closesAfterMs, reachMs } = windowing
   if (closesAfterMs === Number.POSITIVE_INFINITY || given < reachMs) {
     throw new TidemarkError(
       'BAD_OPTION',
-      `aggregate: retention of ${given} ms, but ${describeWindowing(windowing)} ${
+      `retention of ${given} ms, but ${describeWindowing(windowing)} ${
         closesAfterMs === Number.POSITIVE_INFINITY
           ? 'is not closed by time; leave it out'
           : `takes records for ${reachMs} ms from its start; give at least as much, or leave it out`

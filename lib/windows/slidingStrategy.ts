@@ -85,7 +85,7 @@ export const slidingStrategy = (differenceMs: number): Strategy<HeldUntil, Windo
             before === undefined || before.timestamp < left
               ? results.begin(record)
               : aggregator.add(copyData(before.value), record)
-          // It may be the one after the record before, which then comes out twice, as in Kafka Streams.
+          // Made just now as the one after the record before, it comes out again, as in Kafka Streams.
           const made = previous === left - 1 ? open.find(record.key, window) : undefined
           results.put(made, window, acc, timestamp, record)
         })

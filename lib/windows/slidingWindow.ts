@@ -8,20 +8,23 @@ import { slidingStrategy } from './slidingStrategy.js'
  * A window for each set of a key's records that lie within `timeDifference` of each other: it moves with the records, not with the clock.
  *
  * ```
- * slidingWindow('5ms', { grace: '9ms' }), aggregate(count())     a column is 1 ms
- * in   ------a--a------a--|
- * out  ------p--(qr)--(st)---|     p: [1, 7) 1   q: [7, 13) 1   r: [4, 10) 2   s: [10, 16) 1   t: [11, 17) 1
+ * slidingWindow('6ms'), aggregate(count())     a column is 1 ms
+ * in   ------a--a---a----|
+ * out  ------p--(qr)(st)-|     p: [0, 7) 1   q: [7, 14) 1   r: [3, 10) 2   s: [7, 14) 2   t: [10, 17) 1
  * ```
  *
- * A record at t gives the window `[t - difference, t + 1)` that ends with it, updates all others that it falls into, and a record at x before
- * it, `t - difference <= x + 1`, has the window `[x + 1, x + 1 + difference + 1)` begin after it. Records before `difference` are in `[0,
- * difference + 1)`, as no window starts before 0. A window takes records while `end + grace > time`. A record of which all windows have closed, `t + difference +
- * 1 + grace <= time`, is dropped as `late` and goes to `options.late`, and for a single window that has closed it is counted; null values are dropped.
+ * The windows of a key are `[t - difference, t + 1)` for each record at t, and `[t + 1, t + difference + 2)` if any record is in that; before
+ * `difference`, as none starts before 0, `[0, difference + 1)` instead of the former. A window takes records while `end + grace > time`. A record
+ * of which all have closed, `t + difference + 1 + grace <= time`, is dropped as `late` and goes to `options.late`; if only single ones have, it is
+ * counted for each, and goes there too. Null values are dropped.
  *
- * Results of one record come out in this order: windows that there were, from the latest start to the earliest; then the new one after the record
- * before, the new one that ends with this, and the new one after it. Before `difference`: windows that there were by start; the new one after it; the new one after the record before; `[0, difference
- * + 1)`. The aggregate keeps two accumulators per record for `2 · difference + grace`, and copies one into each new window: keep them small. The rule is Kafka
- * Streams' `SlidingWindows`, whose ends are a ms less, as it takes the last moment for the end.
+ * What one record changes comes out in this order: the windows that there were, from the latest start to the earliest; the new one after the record
+ * before; the new one that ends with this; the new one after it. Before `difference`: the windows that there were, but for the first, by start; the
+ * new one after this; the new one after the record before; the first. (A new window that is both the one after the record before and the one that
+ * ends with this may come out twice.)
+ *
+ * The aggregate keeps two accumulators per record, and frees them `difference + grace` after the window's end. A new window starts with a copy of a
+ * neighbour's: keep them small. The rule is Kafka Streams' `SlidingWindows`, which shows ends that are a ms less, the last moment.
  *
  * @param timeDifference ms, or as '5m'
  * @throws TidemarkError `BAD_DURATION`; at planning `TWO_WINDOWS` over another window, `LOST_WINDOW` before keyBy or a table

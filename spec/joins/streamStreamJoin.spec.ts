@@ -381,6 +381,21 @@ describe('in an app', () => {
     await t.stop()
   })
 
+  test('explain says which records of a key still wait for a match, and until when', async () => {
+    const t = await testApp(app({ before: 5, after: 10, grace: 2, kind: 'outer' }), {
+      topics: { left: 1, right: 1, out: 1 },
+    })
+    await t.send('left', { key: 'k', value: 'l', timestamp: 20 })
+    await t.send('right', { key: 'k', value: 'r', timestamp: 14 })
+    await t.send('right', { key: 'other', value: 'r', timestamp: 14 })
+    await t.settle()
+    expect(t.app.explain({ operator: 'j', key: 'k' }).tasks[0]?.waiting).toEqual([
+      { what: 'unmatched record', timestamp: 20, until: 33 },
+      { what: 'unmatched record', timestamp: 14, until: 22 },
+    ])
+    await t.stop()
+  })
+
   test('state is freed as each side goes on', async () => {
     const t = await testApp(app({ before: 5, after: 10, grace: 5, kind: 'outer' }), {
       topics: { left: 1, right: 1, out: 1 },

@@ -282,6 +282,29 @@ describe('with a versioned table', () => {
     ])
   })
 
+  test('explain says what of a key waits, and until when', async () => {
+    const t = await testApp(
+      (app) => {
+        const stream = app.stream<number>('stream', { value: json() })
+        const table = app.table<string>('table', { value: json(), history: 20 })
+        app.run('out', stream.pipe(streamTableJoin(table, together, { grace: 5, name: 'j' })))
+      },
+      { topics: { stream: 1, table: 1 } },
+    )
+    for (const [key, timestamp] of [
+      ['ann', 7],
+      ['bob', 8],
+      ['ann', 6],
+    ] as const)
+      await t.send('stream', { key, value: 1, timestamp })
+    await t.settle()
+    expect(t.app.explain({ operator: 'j', key: 'ann' }).tasks[0]?.waiting).toEqual([
+      { what: 'record', timestamp: 6, until: 11 },
+      { what: 'record', timestamp: 7, until: 12 },
+    ])
+    await t.stop()
+  })
+
   test('a grace that is no duration is BAD_DURATION', () => {
     expect(() => streamTableJoin(toTable('t', from([record('ann', 1, 1)])), together, { grace: -1 })).toThrow(
       'streamTableJoin: grace must be at least 0 ms',

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
-import { filter, type Observable, Subject } from 'rxjs'
+import { filter, from, type Observable, Subject } from 'rxjs'
 import {
   type App,
   aggregate,
@@ -201,6 +201,22 @@ describe('edges', () => {
     ])
   })
 
+  test('a join of a join: the highest timestamp of all three', async () => {
+    const { records } = await runMarbles({
+      source: { a: 'a@5-------b@6', b: '----x@9-------', c: '----------------b@7' },
+      values,
+      pipeline: ({ a, b, c }) => {
+        const table = (name: string, stream: Observable<unknown>) => toTable(name, stream as Rows) as Plain
+        const both = table('a', a).pipe(tableTableJoin(table('b', b), (l, r) => l + r))
+        return both.pipe(
+          tableTableJoin(table('c', c), (l, r) => l + r),
+          toStream(),
+        )
+      },
+    })
+    expect(records.map(({ value, timestamp }) => [value, timestamp])).toEqual([[14, 9]])
+  })
+
   test('a late version on either side is counted, and gives nothing', async () => {
     const t = await testApp(
       (app) => {
@@ -220,6 +236,16 @@ describe('edges', () => {
       { operator: 'tableTableJoin', reason: 'out of order', count: 2 },
     ])
     await t.stop()
+  })
+
+  test('sources that emit at once need local(): else LATE_BRANCH', () => {
+    const table = (name: string, value: number) => toTable(name, from([record('a', value, 1)])) as Plain
+    const pipeline = () => table('l', 1).pipe(join('inner', table('r', 2)), toStream())
+    const seen: unknown[] = []
+    const observer = { next: (r: { value: unknown }) => seen.push(r.value), error: (e: any) => seen.push(e.code) }
+    pipeline().subscribe(observer)
+    local(pipeline()).subscribe(observer)
+    expect(seen).toEqual(['LATE_BRANCH', '1+2'])
   })
 
   test('numbers of partitions that differ are CO_PARTITION', async () => {

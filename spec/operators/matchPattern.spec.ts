@@ -237,6 +237,19 @@ describe('edges', () => {
         out: [],
         timedOut: ['a2@11', 'a1@12', 'bob/a@12'],
       },
+      {
+        name: 'of 1 ms: only what has one timestamp',
+        given: pattern('a', isA).followedBy('b', isB, { within: 1 }).notFollowedBy('c', isC).within(1),
+        input: 'a1@0 b@0 a2@5 b@6 a3@9 b@9 c@9 |',
+        out: ['a1 b@1'],
+        timedOut: ['a2@6'],
+      },
+      {
+        name: 'of 1 ms, for an absence',
+        given: pattern('a', isA).notFollowedBy('b', isB, { within: 1 }),
+        input: 'a1@0 b@1 a2@5 b@5 |',
+        out: ['a1@1'],
+      },
       { name: 'on completion all pass', input: 'a1@0 a2@4 |', out: [], timedOut: ['a1@10', 'a2@14'] },
       {
         name: 'a partial match that was ended is not timed out',
@@ -637,6 +650,47 @@ describe('what a function throws comes out with the place of its record', () => 
       place: { operator: 'mine', topic: 't', offset: 5, key: 'ann' },
     })
   })
+})
+
+test('a watermark declared after it is TWO_WATERMARKS', () => {
+  let error: unknown
+  from([record('ann', 'a', 1)])
+    .pipe(matchPattern(pattern('a', isA)), withWatermark({ maxOutOfOrderness: 5 }), mapValues(String))
+    .subscribe({ error: (e) => (error = e) })
+  expect(error).toMatchObject({ code: 'TWO_WATERMARKS' })
+})
+
+test('in an app: side outputs, and what is dropped is counted', async () => {
+  const [late, timedOut] = [sideOutput<Letters>('late'), sideOutput<StreamRecord<string, any>>('timedOut')]
+  const t = await testApp(
+    (app) => {
+      const stream = app.stream<string>('in', { value: json() })
+      const ab = pattern('a', isA).followedBy('b', isB).within(5)
+      app.run('out', stream.pipe(operator(ab, { late, timedOut }), toTopic('out')))
+      app.run('late', late.pipe(toTopic('late')))
+      app.run('timedOut', timedOut.pipe(mapValues(spelled), toTopic('timedOut')))
+    },
+    { topics: { in: 1, out: 1, late: 1, timedOut: 1 } },
+  )
+  await t.send('in', [
+    { key: 'ann', value: 'a1', timestamp: 10 },
+    { key: null, value: 'b', timestamp: 11 },
+    { key: 'ann', value: 'b1', timestamp: 9 },
+    { key: 'ann', value: 'x', timestamp: 20 },
+    { key: 'ann', value: 'b2', timestamp: 19 },
+  ])
+  await t.settle()
+  expect(await t.records('out')).toEqual([])
+  expect(await t.records('late')).toEqualRecords([
+    { value: 'b1', timestamp: 9 },
+    { value: 'b2', timestamp: 19 },
+  ])
+  expect(await t.records('timedOut')).toEqualRecords([{ key: 'ann', value: 'a1', timestamp: 15 }])
+  expect(t.app.stats().tasks[0]?.dropped).toEqual([
+    { operator: 'match', reason: 'null key', count: 1 },
+    { operator: 'match', reason: 'late', count: 2 },
+  ])
+  await t.stop()
 })
 
 test('its state is plain JSON, survives a restart, and is freed', async () => {

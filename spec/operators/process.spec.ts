@@ -1,6 +1,16 @@
 import { describe, expect, test } from '@jest/globals'
 import { from, merge, Subject } from 'rxjs'
-import { json, local, process, record, type StreamRecord, sideOutput, toTopic, withWatermark } from 'tidemark'
+import {
+  json,
+  local,
+  mapValues,
+  process,
+  record,
+  type StreamRecord,
+  sideOutput,
+  toTopic,
+  withWatermark,
+} from 'tidemark'
 import { matchers, operatorLaws, runMarbles, testApp } from 'tidemark/testing'
 import { expectDrawn } from '../testing/docstring.js'
 
@@ -229,6 +239,14 @@ describe('edges', () => {
     ])
   })
 
+  test('a watermark declared after it is TWO_WATERMARKS', () => {
+    let error: unknown
+    from([record('a', [], 1)])
+      .pipe(alarms(), withWatermark({ maxOutOfOrderness: 5 }), mapValues(String))
+      .subscribe({ error: (e) => (error = e) })
+    expect(error).toMatchObject({ code: 'TWO_WATERMARKS' })
+  })
+
   test('several states by name, side outputs, and drops under a reason of its own', async () => {
     const odd = sideOutput<Click>('odd')
     const t = await testApp(
@@ -397,6 +415,17 @@ describe('value: the state of the present key', () => {
       const one = value<number>()
       return {
         record() {
+          later = () => one.put(1)
+        },
+      }
+    })
+    expect(later).toThrow(expect.objectContaining({ code: 'BAD_STATE' }))
+    later = undefined
+    errorOf('a', ({ value, timers }) => {
+      const one = value<number>()
+      return {
+        record: (r) => timers.at(1, r.key),
+        timer() {
           later = () => one.put(1)
         },
       }

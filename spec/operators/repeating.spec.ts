@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals'
-import { json, process, record, type StreamRecord, toTopic } from 'tidemark'
-import { matchers, runMarbles, testApp } from 'tidemark/testing'
+import { from, merge, NEVER, Subject, take } from 'rxjs'
+import { json, local, process, record, type StreamRecord, toTopic } from 'tidemark'
+import { matchers, runMarbles, testApp, testClock } from 'tidemark/testing'
 
 expect.extend(matchers)
 
@@ -94,6 +95,77 @@ describe('in an app', () => {
     await t.advance(5)
     expect(t.errors).toMatchObject([{ code: 'OPERATOR_FAILED', place: { operator: 'failing' } }])
     await t.stop()
+  })
+})
+
+describe('every', () => {
+  /** Calls back every ms, of a clock that tells what it is asked. */
+  const open = () => {
+    const clock = testClock()
+    const asked: number[] = []
+    const counted = {
+      ...clock,
+      after(ms: number, callback: () => void) {
+        asked.push(clock.now() + ms)
+        return clock.after(ms, callback)
+      },
+    }
+    const ticking = () =>
+      process<StreamRecord<string, number>, number>(({ every, emit }) => {
+        every(1, emit)
+        return { record() {} }
+      })
+    return { clock, asked, counted, ticking }
+  }
+
+  test('goes on until the input has completed, though others run on', async () => {
+    const { clock, asked, counted, ticking } = open()
+    const [first, second] = [new Subject<any>(), new Subject<any>()]
+    local(merge(first.pipe(ticking()), second.pipe(ticking())), { clock: counted }).subscribe()
+    await clock.advance(1)
+    expect(asked).toEqual([1, 1, 2, 2])
+    first.complete()
+    await clock.advance(2)
+    expect(asked).toEqual([1, 1, 2, 2, 3, 4])
+  })
+
+  test('asks nothing more of the clock once what it does ends the task', async () => {
+    const { clock, asked, counted, ticking } = open()
+    const seen: number[] = []
+    local(NEVER.pipe(ticking()), { clock: counted })
+      .pipe(take(2))
+      .subscribe((time) => seen.push(time))
+    await clock.advance(9)
+    expect(seen).toEqual([1, 2])
+    expect(asked).toEqual([1, 2])
+  })
+
+  test('lets go of the clock when unsubscribed', async () => {
+    const { clock, ticking } = open()
+    let cancelled = 0
+    const counted = {
+      ...clock,
+      after(ms: number, callback: () => void) {
+        const cancel = clock.after(ms, callback)
+        return () => {
+          cancelled++
+          cancel()
+        }
+      },
+    }
+    local(NEVER.pipe(ticking()), { clock: counted }).subscribe().unsubscribe()
+    expect(cancelled).toBe(1)
+  })
+
+  test('asked for after setup is BAD_STATE', () => {
+    let error: unknown
+    from([record('a', 1, 5)])
+      .pipe(process<StreamRecord<string, number>, never>((context) => ({ record: () => context.every(5, () => {}) })))
+      .subscribe({ error: (e) => (error = e) })
+    expect(error).toMatchObject({
+      code: 'BAD_STATE',
+      message: expect.stringContaining('every was first asked for after'),
+    })
   })
 })
 

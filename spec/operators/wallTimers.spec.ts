@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
-import { from, merge, Subject } from 'rxjs'
+import { from, merge, Subject, take } from 'rxjs'
 import { aggregate, count, json, local, process, record, type StreamRecord, toTopic } from 'tidemark'
 import { matchers, operatorLaws, runMarbles, testApp, testClock } from 'tidemark/testing'
 import { WallTimers } from '../../lib/operators/wallTimers.js'
@@ -124,7 +124,11 @@ describe('edges', () => {
     expect(await since([9, 20, 30], 0)).toEqual(['at 9'])
     expect(await since([5], 0)).toEqual(['not any more', 'at 5'])
     expect(await since([], 7)).toEqual(['at 9'])
-    expect(await since([1, 2, 3], 0)).toEqual(['not any more', 'soon', 'at 9'])
+    expect(await since([3, 2, 1], 0)).toEqual(['not any more', 'soon', 'at 9'])
+    asked.length = 0
+    for (const cancel of [[9], [30], [20]]) source.next(record('ann', { cancel }, 0))
+    expect(asked).toEqual(['not any more', 'at 20', 'not any more'])
+    expect(await since([40], 0)).toEqual(['at 40'])
     asked.length = 0
     subscription.unsubscribe()
     expect(asked).toEqual(['not any more'])
@@ -133,18 +137,86 @@ describe('edges', () => {
     expect(seen).toEqual([])
   })
 
+  test('those that one after the other set the next ask the clock once for each', async () => {
+    const clock = testClock()
+    const asked: number[] = []
+    const counted = {
+      ...clock,
+      after(ms: number, callback: () => void) {
+        asked.push(clock.now() + ms)
+        return clock.after(ms, callback)
+      },
+    }
+    const source = new Subject<Asked>()
+    local(
+      source.pipe(
+        process<Asked, Asked>(({ wallTimers }) => ({
+          record: (r) => wallTimers.at(3, r.key),
+          wallTimer: (timestamp, key) => wallTimers.at(timestamp + 3, key),
+        })),
+      ),
+      { clock: counted },
+    ).subscribe()
+    source.next(record('ann', {}, 0))
+    await clock.advance(11)
+    expect(asked).toEqual([3, 6, 9, 12])
+  })
+
+  test('the clock is not asked any more once what it fires ends the task', async () => {
+    const clock = testClock()
+    const asked: number[] = []
+    const counted = {
+      ...clock,
+      after(ms: number, callback: () => void) {
+        asked.push(clock.now() + ms)
+        return clock.after(ms, callback)
+      },
+    }
+    const source = new Subject<Asked>()
+    const seen: unknown[] = []
+    local(source.pipe(alarms()), { clock: counted })
+      .pipe(take(2))
+      .subscribe((r) => seen.push(r.value))
+    source.next(record('ann', { at: [3, 6] }, 0))
+    await clock.advance(20)
+    expect(seen).toEqual(['set', '3 at 3'])
+    expect(asked).toEqual([3])
+  })
+
+  test('one that is further off than the clock can wait fires at its time', async () => {
+    const clock = testClock()
+    const impatient = { ...clock, after: (ms: number, callback: () => void) => clock.after(Math.min(ms, 4), callback) }
+    const source = new Subject<Asked>()
+    const fired: number[] = []
+    local(
+      source.pipe(
+        process<Asked, Asked>(({ wallTimers, wallTime }) => ({
+          record: (r) => wallTimers.at(10, r.key),
+          wallTimer: () => fired.push(wallTime()),
+        })),
+      ),
+      { clock: impatient },
+    ).subscribe()
+    source.next(record('ann', {}, 0))
+    await clock.advance(20)
+    expect(fired).toEqual([10])
+  })
+
   test('one that was due when the input completed, but had not fired, does not, though others run on', async () => {
     const clock = testClock(100)
     const [first, second] = [new Subject<Asked>(), new Subject<Asked>()]
-    const seen: string[] = []
-    local(merge(first.pipe(alarms()), second.pipe(alarms())), { clock }).subscribe((r) =>
-      seen.push(`${r.key} ${r.value}`),
-    )
-    first.next(record('ann', { at: [5] }, 0))
+    const fired: string[] = []
+    const firing = () =>
+      process<Asked, Asked>(({ wallTimers }) => ({
+        record: (r) => wallTimers.at(5, r.key),
+        wallTimer: (timestamp, key) => fired.push(`${key} ${timestamp}`),
+      }))
+    local(merge(first.pipe(firing()), second.pipe(firing())), { clock }).subscribe()
+    first.next(record('ann', {}, 0))
     first.complete()
-    second.next(record('bob', { at: [5] }, 0))
+    second.next(record('bob', {}, 0))
     await clock.settle()
-    expect(seen).toEqual(['ann set', 'bob set', 'bob 5 at 100'])
+    expect(fired).toEqual(['bob 5'])
   })
 
   test('it fires in a dispatch of its own: what follows takes it as it takes a record', async () => {
@@ -321,6 +393,30 @@ describe('in an app', () => {
     expect(await values()).toEqual(['set', '10 at 30', '20 at 30', 'set', '50 at 50'])
     expect(await t.state('alarms.wallTimers')).toEqual([])
     expect(t.errors).toEqual([])
+    await t.stop()
+  })
+
+  test('they come back after a restart, also where only `record` asks for them', async () => {
+    const t = await testApp(
+      (app) => {
+        const alarm = process<StreamRecord<string, number>, StreamRecord<string, string>>(
+          (context) => ({
+            record: (r) => context.wallTimers.at(r.value, r.key),
+            wallTimer: (timestamp, key) => context.emit(record(key, 'due', timestamp)),
+          }),
+          { name: 'alarm' },
+        )
+        app.run('out', app.stream<number>('in', { value: json() }).pipe(alarm, toTopic('out')))
+      },
+      { topics: { in: 1, out: 1 } },
+    )
+    await t.send('in', { key: 'k', value: 10 })
+    await t.settle()
+    await t.crash()
+    await t.restart()
+    await t.advance(10)
+    expect(t.errors).toEqual([])
+    expect(await t.records('out')).toEqualRecords([{ key: 'k', value: 'due', timestamp: 10 }])
     await t.stop()
   })
 

@@ -37,9 +37,12 @@ function knows(build: (rows: (name?: string) => Plain, stream: Stream) => Probed
   const stream = from([record('a', 1, 0)]).pipe(shared())
   const [filtered, ...others] = build((name) => toTable(name, stream), stream)
   const seen: unknown[] = []
-  local(merge(filtered.changes(), ...others.map((other) => other.pipe(ignoreElements())))).subscribe((change) =>
-    seen.push(change),
-  )
+  const failures: unknown[] = []
+  local(merge(filtered.changes(), ...others.map((other) => other.pipe(ignoreElements())))).subscribe({
+    next: (change) => seen.push(change),
+    error: (error) => failures.push(error),
+  })
+  expect(failures).toEqual([])
   return seen.length === 0
 }
 
@@ -67,6 +70,14 @@ test.each<[string, boolean, Parameters<typeof knows>[0]]>([
     (rows) => {
       const filtered = even('even')(rows())
       return [filtered, even()(filtered).changes()]
+    },
+  ],
+  [
+    'a name for the result, and a filter after a map after it',
+    true,
+    (rows) => {
+      const filtered = even('even')(rows())
+      return [filtered, even()(same()(filtered)).changes()]
     },
   ],
   [

@@ -261,11 +261,11 @@ describe('watch', () => {
     stop()
   })
 
-  test('rows of windows, of an aggregate the changes of which nobody reads', () => {
+  test.each([true, false])('rows of windows, of an aggregate the changes of which somebody reads: %s', (isRead) => {
     const rows: Rows = new Subject()
     const stream = rows.pipe(tumblingWindow(10), aggregate(count()))
     const table = toTable('counts', stream)
-    const subscription = local(stream).subscribe()
+    const subscription = local<unknown>(isRead ? table.changes() : stream).subscribe()
     const seen: unknown[] = []
     table.watch('a', windowAt(0)).subscribe((value) => seen.push(value))
     for (const time of [1, 2, 5]) rows.next(record('a', 0, time))

@@ -149,6 +149,7 @@ describe('edges', () => {
       { key: 'ann', value: { team: 'y', n: 9 }, timestamp: 40 },
       { key: 'bob', value: { team: null, n: 9 }, timestamp: 60 },
       { key: 'bob', value: { team: 'y', n: 9 }, timestamp: 55 },
+      { key: 'bob', value: null, timestamp: 61 },
     ])
     await t.settle()
     expect(await t.records('out')).toEqualRecords([{ key: 'x', value: 1, timestamp: 50 }])

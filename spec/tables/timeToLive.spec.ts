@@ -2,6 +2,8 @@ import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import { json, toStream, toTable, toTopic } from 'tidemark'
 import { matchers, runMarbles } from 'tidemark/testing'
+import { ExpiringRows } from '../../lib/tables/expiringRows.js'
+import type { Rows } from '../../lib/tables/rows.js'
 import { crashingTables } from './crashingTables.js'
 
 expect.extend(matchers)
@@ -31,6 +33,13 @@ describe('time to live', () => {
       y: gone('bob', 5, 14),
     },
     {
+      name: 'several at once: by their time, then key',
+      source: '(ba)---d@20-',
+      out: '   (qp)---(xym)',
+      x: gone('ann', 1, 5),
+      y: gone('bob', 5, 5),
+    },
+    {
       name: 'a row is deleted before its next value, if that comes too late',
       source: 'a@1-c@6-',
       out: '   p---(xe)',
@@ -54,7 +63,7 @@ describe('time to live', () => {
         x,
         y,
         e: { key: 'ann', value: 2, previous: null },
-        m: { key: 'ann', value: null, previous: 1, timestamp: 2 },
+        m: { key: 'ann', value: null },
       },
       pipeline: (s) => toTable('t', s, { ttl: 5 }).changes(),
     })
@@ -111,4 +120,34 @@ describe('time to live', () => {
       { seed: 57, numRuns: 40 },
     )
   })
+})
+
+test('of rows that are updated all the time little is remembered besides the rows', () => {
+  const timestamps = new Map<string, number>()
+  const rows: Rows<number> = {
+    get size() {
+      return timestamps.size
+    },
+    get(key) {
+      const timestamp = timestamps.get(key as string)
+      return timestamp === undefined ? undefined : { value: 0, timestamp }
+    },
+    *entries() {
+      for (const [key, timestamp] of timestamps) yield { key, window: undefined, value: 0, timestamp }
+    },
+  }
+  const expired: unknown[] = []
+  const expiring = new ExpiringRows(rows, 1_000_000, (row, due) => {
+    timestamps.delete(row as string)
+    expired.push([row, due])
+  })
+  let most = 0
+  for (let time = 0; time < 50_000; time++) {
+    timestamps.set(`k${time % 5}`, time)
+    expiring.add(`k${time % 5}`, time)
+    most = Math.max(most, (expiring as unknown as { heap: { size: number } }).heap.size)
+  }
+  expect(most).toBeLessThan(400)
+  while (expiring.due() < Number.POSITIVE_INFINITY) expiring.fireNext()
+  expect(expired).toEqual([0, 1, 2, 3, 4].map((n) => [`k${n}`, 1_049_995 + n]))
 })
