@@ -406,7 +406,9 @@ export class Node implements OperatorContext<unknown> {
       const { source } = origin
       if (source === undefined) told = Math.min(told, origin.resultTime())
       else if (source.carried) told = Math.min(told, source.cap)
-      else if (!source.isSilent) newest = Math.max(newest ?? Number.NEGATIVE_INFINITY, origin.streamTime)
+      // Whether it is silent was found out before its first record may have come.
+      else if (!source.isSilent || origin.streamTime > Number.NEGATIVE_INFINITY)
+        newest = Math.max(newest ?? Number.NEGATIVE_INFINITY, origin.streamTime)
     }
     if (newest === undefined) return told
     // A record may have got a later timestamp on its way.

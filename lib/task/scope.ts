@@ -271,7 +271,7 @@ export abstract class Scope implements StateHome {
       time.declared = watermark
     }
     if (node.source !== undefined) measure(node.source)
-    for (const input of node.inputs) {
+    for (const input of node.timed()) {
       if (input.edges.length === 0) measure(input.entry)
       else for (const edge of input.edges) this.declareAt(edge.from, watermark, seen)
     }

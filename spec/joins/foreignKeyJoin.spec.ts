@@ -236,7 +236,7 @@ const given: fc.Arbitrary<Given[]> = fc.array(
     value: fc.option(fc.constantFrom('a', 'B', 'ab', '', 'a!', 'B!'), { freq: 4 }),
     time: fc.nat(30),
   }),
-  { maxLength: 30 },
+  { maxLength: 30, size: 'max' },
 )
 
 /** `a!` points to `a` too. */

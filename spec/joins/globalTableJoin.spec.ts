@@ -177,7 +177,7 @@ describe('in an app', () => {
       value: fc.option(fc.constantFrom('gold', 'lead', 'tin', ''), { freq: 6 }),
       amount: fc.option(fc.nat(99), { freq: 4 }),
     }),
-    { maxLength: 20 },
+    { maxLength: 20, size: 'max' },
   )
 
   test.each(['inner', 'left'] as const)(

@@ -5,6 +5,7 @@ import {
   type App,
   aggregate,
   collect,
+  count,
   json,
   keyBy,
   local,
@@ -131,6 +132,7 @@ describe('edges', () => {
     { name: 'before: only what is older', options: { before: 2 }, left: '--a', right: 'p---q', out: '--m' },
     { name: 'after: only what is newer', options: { after: 2 }, left: '--a', right: 'p---q', out: '----o' },
     { name: 'at once: only the same time', options: { within: 0 }, left: 'a', right: 'pq', out: 'm' },
+    { name: 'at once: not after its time', options: { within: 0 }, left: 'a@5a@4', right: '------p@4', out: '-' },
     {
       name: 'several matches come by timestamp',
       options: { within: 9 },
@@ -271,7 +273,7 @@ const sent = fc
       time: fc.nat(40),
       drift: fc.nat(30),
     }),
-    { maxLength: 30 },
+    { maxLength: 30, size: 'max' },
   )
   // Time goes on, more or less.
   .map((list) =>
@@ -423,7 +425,7 @@ describe('with a watermark', () => {
         key: fc.constantFrom('a', 'b'),
         late: fc.nat(8),
       }),
-      { maxLength: 40 },
+      { maxLength: 40, size: 'max' },
     )
     .map((list) =>
       list.map(
@@ -457,6 +459,66 @@ describe('with a watermark', () => {
       }),
       { seed: 63, numRuns: 60 },
     )
+  })
+
+  test('that is too sharp, grace makes up for it: an inner join misses no pair', async () => {
+    await fc.assert(
+      fc.asyncProperty(bounded, fc.nat(6), fc.nat(6), async (records, before, after) => {
+        const options = { before, after, grace: 5, kind: 'inner' } as const
+        const t = await testApp(
+          (app) => {
+            const sides = ['left', 'right'].map((topic) =>
+              app.stream<string>(topic, { value: json(), watermark: { maxOutOfOrderness: 3 } }),
+            )
+            const [left, right] = sides as [Texts, Texts]
+            app.run('out', left.pipe(join(right, { ...options, name: 'j' }), toTopic('out')))
+          },
+          { topics: { left: 1, right: 1, out: 1 } },
+        )
+        for (const { side, key, value, time } of records) {
+          await t.send(side, { key, value, timestamp: time })
+          await t.settle({ checkpoint: false })
+        }
+        await t.settle()
+        expect((await t.records('out')).map((r) => text(r)).sort()).toEqual(idealOf(records, options).map(text).sort())
+        await t.stop()
+      }),
+      { seed: 65, numRuns: 60 },
+    )
+  })
+
+  test('a record is kept up to its last match and grace, and freed then, though none comes', async () => {
+    const t = await testApp(
+      (app) => {
+        const watermark = { maxOutOfOrderness: 0 }
+        const sides = ['left', 'right'].map((topic) => app.stream<string>(topic, { value: json(), watermark }))
+        const [left, right] = sides as [Texts, Texts]
+        app.run('out', left.pipe(join(right, { before: 3, after: 5, grace: 2, name: 'j' }), toTopic('out')))
+      },
+      { topics: { left: 1, right: 1, out: 1 } },
+    )
+    await t.send('left', { key: 'k', value: 'l', timestamp: 10 })
+    await t.send('right', { key: 'k', value: 'r', timestamp: 13 })
+    const kept = async (time: number) => {
+      for (const side of ['left', 'right']) await t.send(side, { key: null, value: null, timestamp: time })
+      await t.settle()
+      return [(await t.state('j.left')).length, (await t.state('j.right')).length]
+    }
+    expect([await kept(17), await kept(18), await kept(19)]).toEqual([
+      [1, 1],
+      [0, 1],
+      [0, 0],
+    ])
+    await t.stop()
+  })
+
+  test('declared after it, it is TWO_WATERMARKS', () => {
+    const codes: unknown[] = []
+    const joined = of(record('a', 'x', 1)).pipe(streamStreamJoin(of(record('a', 'y', 1)), together, { within: 1 }))
+    local(joined.pipe(withWatermark({ maxOutOfOrderness: 1 }), aggregate(count()))).subscribe({
+      error: ({ code }) => codes.push(code),
+    })
+    expect(codes).toEqual(['TWO_WATERMARKS'])
   })
 
   test('a window behind it is late for none of its results', async () => {
@@ -521,10 +583,12 @@ test('in stream time behind an exchange, a record of the task that is behind is 
   await t.send('right', { key: 'k', value: 'r', timestamp: 6 })
   await t.settle()
   expect(await t.records('out')).toEqualRecords([{ value: 'a r' }, { value: 'c r' }])
-  await t.send('left', { key: 'x', value: 'd', partition: 0, timestamp: 60_020 })
-  await t.settle()
-  await t.send('left', { key: 'x', value: 'e', partition: 1, timestamp: 60_020 })
-  await t.settle()
+  for (const partition of [0, 1]) {
+    expect(await t.records('out')).toHaveLength(2)
+    // What is left out tells time all the same.
+    await t.send('left', { key: 'x', value: null, partition, timestamp: 60_020 })
+    await t.settle()
+  }
   expect((await t.records('out')).slice(2)).toEqualRecords([{ value: 'b null', timestamp: 60_000 }])
   await t.stop()
 })

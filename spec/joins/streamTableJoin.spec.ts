@@ -15,6 +15,7 @@ import {
   streamTableJoin,
   toTable,
   toTopic,
+  tumblingWindow,
   withWatermark,
 } from 'tidemark'
 import { matchers, operatorLaws, runMarbles, testApp } from 'tidemark/testing'
@@ -146,7 +147,7 @@ describe('in an app', () => {
       value: fc.option(fc.nat(99), { freq: 5 }),
       time: fc.nat(30),
     }),
-    { maxLength: 25 },
+    { maxLength: 25, size: 'max' },
   )
 
   test.each(['inner', 'left'] as const)(
@@ -180,6 +181,21 @@ describe('in an app', () => {
       )
     },
   )
+
+  test('what is left out is counted, by its reason', async () => {
+    const t = await testApp(join('inner'), { topics: { stream: 1, table: 1, out: 1 } })
+    await t.send('stream', [
+      { key: 'a', value: null, timestamp: 1 },
+      { key: null, value: 1, timestamp: 1 },
+      { key: null, value: 2, timestamp: 1 },
+    ])
+    await t.settle()
+    expect(t.app.stats().tasks[0]?.dropped).toEqual([
+      { operator: 'streamTableJoin', reason: 'null value', count: 1 },
+      { operator: 'streamTableJoin', reason: 'null key', count: 2 },
+    ])
+    await t.stop()
+  })
 
   test('of records that wait on both sides the older comes first', async () => {
     const t = await testApp(join('left'), { topics: { stream: 1, table: 1, out: 1 } })
@@ -267,6 +283,40 @@ describe('with a versioned table', () => {
     })
   })
 
+  test('a window behind it is late for none of what has waited', async () => {
+    await runMarbles({
+      source: { table: 'X|', stream: 'a--a--a--a--a--a--|' },
+      out: '                          ------------(u)---(vwh|)',
+      values: {
+        ...values,
+        u: { key: 'ann', value: 2, window: { start: 0, end: 5 } },
+        v: { key: 'ann', value: 2, window: { start: 5, end: 10 } },
+        w: { key: 'ann', value: 1, window: { start: 10, end: 15 } },
+        h: { key: 'ann', value: 1, window: { start: 15, end: 20 } },
+      },
+      pipeline: ({ table, stream }) =>
+        stream.pipe(
+          withWatermark({ maxOutOfOrderness: 0 }),
+          streamTableJoin(toTable('t', table, { history: 20 }), together, { grace: 7 }),
+          tumblingWindow(5),
+          aggregate(count(), { emit: 'close' }),
+        ),
+    })
+  })
+
+  test.each([
+    [{ grace: 1 }, ['TWO_WATERMARKS']],
+    [{}, []],
+  ])('a watermark declared after it, with %j: %j', (options, expected) => {
+    const codes: unknown[] = []
+    const table = toTable('t', from([record('ann', 'x', 1)]), { history: 5 })
+    const joined = from([record('ann', 1, 1)]).pipe(streamTableJoin(table, together, options))
+    local(joined.pipe(withWatermark({ maxOutOfOrderness: 1 }), aggregate(count()))).subscribe({
+      error: ({ code }) => codes.push(code),
+    })
+    expect(codes).toEqual(expected)
+  })
+
   test('grace without a history is BAD_OPTION', () => {
     const errors: unknown[] = []
     const source = from([record('ann', 1, 1)])
@@ -331,7 +381,7 @@ describe('with a versioned table', () => {
         value: fc.option(fc.nat(99), { freq: 6 }),
         late: fc.nat(25),
       }),
-      { maxLength: 30 },
+      { maxLength: 30, size: 'max' },
     )
     .map((list) => list.map(({ late, ...rest }, i) => ({ ...rest, time: Math.max(0, i * 2 - late) })))
 
