@@ -38,8 +38,9 @@ export interface TableTableJoinOptions<Kind extends TableJoinKind = TableJoinKin
  * A delete may come out where there was no result before. Null from `joiner` is a delete, too. Late records of a versioned table that aren't its key's latest
  * are dropped. Both sides must have the same number of partitions and key serde, and both or neither be windowed.
  *
- * With the same table on both sides, or two that come from one, a change comes to the join twice, each time with what both sides are after it: it gives the same
- * result twice, and in an inner join a delete gives nothing, as Kafka Streams does. What the result was before isn't right then.
+ * With the same table on both sides, or two that come from one, a change comes to the join twice, and each time both sides are as they are after it: the same result
+ * comes out twice, as in Kafka Streams. What such a join was before is known only under a name; without one an inner join says nothing of a delete, as the other
+ * side has gone, too.
  *
  * Keeps no state without a name: both sides keep their rows for it. With one it keeps the rows of the result; those of windows go with the windows. `joiner` must depend
  * on its arguments alone. Completes when both sides have; an error of either passes on. Kafka Streams' `join`, `leftJoin` and `outerJoin` of KTables.

@@ -10,7 +10,10 @@ import { makeTable, NO_ROWS, rowsDefinition, type Table } from './table.js'
 import type { TableRow } from './tableRow.js'
 
 export interface DerivedOptions {
-  /** Names a state for the rows of the result, so that they are not worked out at each look-up. Without it there is none. */
+  /**
+   * Names a state for the rows of the result, so that they are not worked out at each look-up. Without it there is none. What is kept under a name is
+   * a plain table: of a versioned one, a late record overwrites a newer one in it, as in Kafka Streams.
+   */
   readonly name?: string
 }
 

@@ -62,7 +62,7 @@ export type WindowOf<R> = R extends { readonly window: Window } ? Window : undef
  * ```
  *
  * Timestamps aren't looked at: a late record overwrites a newer one, as in Kafka Streams. Over windowed results a row is a key's in one
- * window. Keeps the last value of each key under `name`; over an aggregate it keeps nothing of its own, as the aggregate's state is the
+ * window, and stays unless it is deleted or a `ttl` ends it. Keeps the last value of each key under `name`; over an aggregate it keeps nothing of its own, as the aggregate's state is the
  * table. Without a name (undefined) it keeps rows only if what follows needs them. Null keys are dropped. Completes with the stream.
  *
  * With `history` the table is versioned: a record at t is what the row was from t to the next one's timestamp. One that comes late is stored in its place and passes on

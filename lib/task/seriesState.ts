@@ -122,6 +122,8 @@ export class SeriesState<V> implements Checkpointed {
     const identity = keyIdentity(cell.key)
     const series = this.byKey.get(identity) as SeriesCell<V>[]
     if (series.length === 1) this.byKey.delete(identity)
+    // Most are freed from the first on: a shift moves nothing.
+    else if (series[0] === cell) series.shift()
     else series.splice(series.indexOf(cell), 1)
     cell.deleted = true
     this.touch(cell)

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals'
-import { from, map, Subject } from 'rxjs'
+import { from, map, merge, Subject } from 'rxjs'
 import {
   aggregate,
   count,
@@ -8,6 +8,8 @@ import {
   record,
   type StreamRecord,
   streamTableJoin,
+  tableFilter,
+  tableMapValues,
   toTable,
   toTopic,
   tumblingWindow,
@@ -80,6 +82,27 @@ describe('history', () => {
       pipeline: ({ table, stream }) =>
         stream.pipe(streamTableJoin(toTable('t', table, { history: 50 }), (_, row) => row)),
     })
+  })
+
+  test('what is derived from it looks through to its versions; under a name it is a plain table', () => {
+    const rows = new Subject<StreamRecord<string, number>>()
+    const table = toTable('t', rows, { history: 50 })
+    const tenfold = table.pipe(tableMapValues((v) => v * 10))
+    const large = tenfold.pipe(tableFilter(({ value }) => value > 10))
+    const named = tenfold.pipe(tableMapValues((v) => v, { name: 'named' }))
+    const subscription = local(merge(large.changes(), named.changes())).subscribe()
+    for (const [value, time] of [
+      [1, 10],
+      [3, 30],
+      [2, 20],
+    ] as const)
+      rows.next(record('a', value, time))
+    expect([10, 20, 30].map((time) => tenfold.getAsOf('a', time))).toEqual([10, 20, 30])
+    expect([10, 20, 30].map((time) => large.getAsOf('a', time))).toEqual([undefined, 20, 30])
+    expect(large.get('a')).toBe(30)
+    expect(named.get('a')).toBe(20)
+    expect(() => named.getAsOf('a', 10)).toThrow(expect.objectContaining({ code: 'NO_HISTORY' }))
+    subscription.unsubscribe()
   })
 
   test('over an aggregate: a table of its own, versioned by window', () => {

@@ -390,7 +390,7 @@ describe('in an app', () => {
     const t = await testApp(parity('rows'), { topics: { rows: 2, out: 2 } })
     expect((await t.broker.topics()).has('test-parity-repartition')).toBe(true)
     const plan = t.app.describe()
-    expect(plan).toContain('test-parity-repartition')
+    expect(plan).toContain('tableGroupBy test-parity-repartition')
     expect(plan).toContain('states: parity')
     expect(plan).toContain('sub-topology 1')
     await t.stop()
