@@ -562,7 +562,6 @@ export class Runtime implements TaskHost, ConsumerListener {
 
   private async checkIdle(): Promise<void> {
     const topics = new Set([...this.tasks.values()].flatMap((task) => task.quietTopics()))
-    if (topics.size === 0) return
     const ends = new Map<string, readonly number[]>()
     for (const topic of topics) {
       try {

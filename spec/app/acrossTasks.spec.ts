@@ -93,6 +93,33 @@ describe('every window closes', () => {
     await t.stop()
   })
 
+  test('in a process that has none of the sources, though those of one exchange are idle', async () => {
+    const t = await testApp(
+      (app) => {
+        const rekeyed = (topic: string) =>
+          clicksOf(app, topic).pipe(keyBy((click) => click.value.user, { name: topic, partitions: 2 }))
+        app.run(
+          'x',
+          merge(rekeyed('a'), rekeyed('b')).pipe(
+            tumblingWindow('10s'),
+            aggregate(count(), { name: 'n', emit: 'close' }),
+            toTopic('out'),
+          ),
+        )
+      },
+      { topics: { a: 1, b: 1, out: 1 }, ...intervals },
+    )
+    await t.addMember()
+    await t.send('a', { key: 'k', value: { user: userOf(1) }, timestamp: 0 })
+    // Faster than the wall clock, by which the time of the idle ones goes on.
+    for (let i = 0; i < STEPS; i++) {
+      await t.send('b', { key: 'k', value: { user: userOf(1) }, timestamp: i * 5_000 })
+      await t.advance(500)
+    }
+    expect(await t.records('out')).toHaveLength(CLOSED)
+    await t.stop()
+  })
+
   test('in stream time, though a writer writes to one partition only', async () => {
     const t = await testApp((app) => app.run('x', counted(clicksOf(app, 'a', false))), {
       topics: { a: 2, out: 1 },
