@@ -54,7 +54,7 @@ interface OnlyFinal {
  * - `early`: a result for each record for which the condition holds, besides those of `close` or `{ every }`.
  *
  * Late records are dropped and counted, and go to the window's side output. A window's state is freed when it closes, at `end + grace <= time` (see the
- * windows); what is kept for longer by `retention` only serves readers, and sessions that a late record joins. Without a window state stays until the
+ * windows); what is kept for longer by `retention`, or for a join, only serves readers, and sessions that a late record joins. Without a window state stays until the
  * aggregator gives null. With `{ every }` and `early` the last result of each window is kept besides.
  *
  * The result is also the table of its results: `toTable(name, stream)` adds no second state. Its rows are what the windows have come to, emitted or

@@ -24,8 +24,8 @@ export interface AggregateOptions<R = any, Out = any> {
   readonly early?: (result: Out, record: R) => boolean
   /**
    * How long after its start, in event time, a window's row can be read (a session's: after its last record; a custom window's: after its
-   * end). At least as long as the window takes records, which is the default; where the rows are joined, it is twice that. Give more where two sides of a
-   * join may be further apart than a window takes records: of a row that has gone, `tableTableJoin` takes a match back.
+   * end). At least as long as the window takes records, which is the default; where the rows are joined, it is twice that, and
+   * at least until the other side of the join has closed the window. If it is given, `tableTableJoin` takes a match back whose other row has gone.
    */
   readonly retention?: Duration
 }

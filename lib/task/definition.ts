@@ -98,6 +98,8 @@ export interface OperatorContext<Out> {
   readonly resolved: Windowing | undefined
   /** Whether these are results of one aggregate of one stream: without a watermark, only then no window is open there that has closed here. */
   readonly isOneAggregates: boolean
+  /** Whether all aggregates whose results meet this one's rows in a join have closed the windows with that end. */
+  isMet(end: number): boolean
   /** What those that read it need of it. */
   readonly needs: Needs
   emit(record: Out): void

@@ -49,6 +49,8 @@ export class Node implements OperatorContext<unknown> {
   resolved: Windowing | undefined
   /** The aggregates of windows whose results come in. */
   private resolvers: ReadonlySet<Node> = new Set()
+  /** The other aggregates whose results meet its rows in a join. */
+  private peers: readonly Node[] | undefined
   needs: Needs = NO_NEEDS
   readonly drops = new Map<DropReason, number>()
   /** What it shows to readers. */
@@ -176,6 +178,30 @@ export class Node implements OperatorContext<unknown> {
   private get resultsOf(): Iterable<Node> {
     if (this.definition.windowing !== 'resolves') return this.resolvers
     return this.windowing === undefined ? [] : [this]
+  }
+
+  readonly isMet = (end: number): boolean => {
+    this.peers ??= this.findPeers()
+    return this.peers.every((peer) => peer.hasClosed(end))
+  }
+
+  private hasClosed(end: number): boolean {
+    const time = this.time()
+    return time >= end + (this.windowing?.closesAfterMs ?? Number.NEGATIVE_INFINITY) && !this.isDueAt(time)
+  }
+
+  private findPeers(): readonly Node[] {
+    const found = new Set<Node>()
+    const visit = (node: Node): void => {
+      for (const { to } of node.edges) {
+        if (to?.node.definition.needs?.(to.index, to.node.needs)?.rows !== true) continue
+        for (const resolver of to.node.resolvers) found.add(resolver)
+        visit(to.node)
+      }
+    }
+    visit(this)
+    found.delete(this)
+    return [...found]
   }
 
   get isOneAggregates(): boolean {

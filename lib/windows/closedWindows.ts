@@ -10,10 +10,14 @@ import { WindowsByEnd } from './windowsByEnd.js'
  */
 export class ClosedWindows implements Firing {
   readonly windows: WindowsByEnd
+  /** Up to here others need them no more. Never falls: what was due stays so. */
+  private metUpTo = Number.NEGATIVE_INFINITY
 
   constructor(
     context: OperatorContext<WindowedRecord>,
     private readonly keptForMs: number,
+    /** Whether those who read windows with that end have met them. */
+    private readonly isMet: (end: number) => boolean = () => true,
   ) {
     this.windows = new WindowsByEnd(context.series('closed'))
   }
@@ -23,7 +27,12 @@ export class ClosedWindows implements Firing {
   }
 
   due(): number {
-    return this.windows.firstEnd() + this.keptForMs
+    const end = this.windows.firstEnd()
+    if (end > this.metUpTo && end < Number.POSITIVE_INFINITY) {
+      if (!this.isMet(end)) return Number.POSITIVE_INFINITY
+      this.metUpTo = end
+    }
+    return end + this.keptForMs
   }
 
   fireNext(): void {

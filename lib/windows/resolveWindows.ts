@@ -43,9 +43,10 @@ export function resolveWindows(
   // What a join reads has to be there when the other side closes the same window.
   const isForJoins =
     context.needs.rows && retention === undefined && keptForMs === closesAfterMs && Number.isFinite(reachMs)
-  const closed =
-    isClosedKept || isForJoins
-      ? new ClosedWindows(context, isForJoins ? closesAfterMs + reachMs : keptForMs)
+  const closed = isForJoins
+    ? new ClosedWindows(context, closesAfterMs + reachMs, context.isMet)
+    : isClosedKept
+      ? new ClosedWindows(context, keptForMs)
       : undefined
   const results = new WindowResults(aggregator, open, emission, emission.onClose ? closesAfterMs : keptForMs, closed)
   // Of what is due at one time, the first comes first.
