@@ -21,17 +21,21 @@ function taskLines(task: TaskExplanation, closesAt: number | undefined): string[
       ? `, ${(closesAt as number) - time} ms short`
       : ''
   const state = isOpen === undefined ? '' : isOpen ? 'open; ' : 'closed; '
-  const next = isOpen === undefined && nextDue < Number.POSITIVE_INFINITY ? `; something is due at ${at(nextDue)}` : ''
+  const next = isOpen === undefined && nextDue <= LAST_DATE ? `; something is due at ${at(nextDue)}` : ''
   return [
     `  task ${task.task}: ${state}time ${at(time)} (${rule})${missing}${next}`,
     ...waiting.map(({ what, timestamp, until }) => {
-      const end = until === undefined ? 'until it returns' : `until time is ${at(until)}`
-      return `    waits: ${what} of ${at(timestamp)}, ${end}`
+      return `    waits: ${what} of ${at(timestamp)}, ${untilText(until)}`
     }),
     ...(isOpen === false ? [] : heldBy.map((hold) => `    held by ${holdText(hold, task.task)}`)),
     ...(waitsFor === undefined ? [] : [`    the task takes no record: ${waitsFor}`]),
     ...sources.flatMap(sourceLines),
   ]
+}
+
+function untilText(until: number | undefined): string {
+  if (until === undefined) return 'until it returns'
+  return until <= LAST_DATE ? `until time is ${at(until)}` : 'which no time closes'
 }
 
 function holdText({ rule, task, time, operator, topic, partition, writer, text }: Hold, here: string): string {
@@ -62,9 +66,12 @@ function partitionText(partition: PartitionState, time: number): string {
   ].join(', ')
 }
 
+/** What is later stands for the end of all records. */
+const LAST_DATE = 8.64e15
+
 /** ms as they are where they are small, as in tests; else a date. */
 function at(time: number): string {
-  if (time === Number.NEGATIVE_INFINITY) return 'unknown'
-  if (time === Number.POSITIVE_INFINITY) return 'never'
+  if (time < -LAST_DATE) return 'unknown'
+  if (time > LAST_DATE) return 'never'
   return Math.abs(time) < 1e11 ? String(time) : new Date(time).toISOString()
 }

@@ -3,9 +3,12 @@ import { describe, expect, test } from '@jest/globals'
 import {
   type App,
   aggregate,
+  cogroup,
   count,
+  countWindow,
   createApp,
   embedded,
+  globalWindow,
   json,
   keyBy,
   mapAsync,
@@ -277,6 +280,46 @@ test('of a key: what suppress keeps back', async () => {
   const { tasks, closesAt } = t.app.explain({ operator: 'held', key: 'x', window })
   expect(closesAt).toBe(60_000)
   expect(tasks).toMatchObject([{ isOpen: true, waiting: [{ what: 'change', timestamp: 2_000, until: 60_000 }] }])
+  await t.stop()
+})
+
+test.each([
+  ['count', countWindow(5)],
+  ['global', globalWindow()],
+])('of a key: a window that no time closes (%s)', async (_, declare) => {
+  const t = await testApp(
+    (app) =>
+      app.run(
+        'x',
+        app
+          .stream<Order>('orders', { value: json() })
+          .pipe(declare, aggregate(count(), { name: 'n', emit: 'close' }), toTopic('out')),
+      ),
+    { topics: { orders: 1, out: 1 } },
+  )
+  await send(t, 0, 5, 6)
+  await t.settle()
+  const explanation = t.app.explain({ operator: 'n', key: 'x' })
+  expect(explanation.tasks[0]?.waiting).toHaveLength(1)
+  expect(String(explanation)).toMatch(/waits: window \[0, \d+\) of 6, which no time closes\n/)
+  expect(String(explanation)).not.toContain('something is due')
+  await t.stop()
+})
+
+test('of a key: the open windows of a cogroup, each once', async () => {
+  const t = await testApp(
+    (app) => {
+      const orders = app.stream<Order>('orders', { value: json() }).pipe(tumblingWindow('1m'))
+      const counts = cogroup({ init: () => 0 }, [[orders, (sum: number) => sum + 1]], { name: 'n', emit: 'close' })
+      app.run('x', counts.pipe(toTopic('out')))
+    },
+    { topics: { orders: 1, out: 1 } },
+  )
+  await send(t, 0, 1_000, 2_000)
+  await t.settle()
+  expect(t.app.explain({ operator: 'n', key: 'x' }).tasks[0]?.waiting).toEqual([
+    { what: 'window [0, 60000)', timestamp: 2_000, until: 60_000 },
+  ])
   await t.stop()
 })
 
