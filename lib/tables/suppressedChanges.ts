@@ -22,7 +22,7 @@ export interface Release {
 /** The last change of each row that waits to come out. */
 export class SuppressedChanges<V> implements Firing {
   private readonly state: SeriesState<Kept<V>>
-  /** Where a watermark asks for it: changes by the timestamps that they had when they were noted; what is gone stays until it comes up. */
+  /** Changes by the timestamps that they had when they were noted; what is gone stays until it comes up. */
   private readonly noted = new Heap<{ readonly timestamp: number; readonly cell: SeriesCell<Kept<V>> }>(
     (a, b) => a.timestamp - b.timestamp,
   )
@@ -84,6 +84,8 @@ export class SuppressedChanges<V> implements Firing {
       this.context.emit(isFinal ? { ...change, final: true } : change)
     } finally {
       this.leaving = Number.POSITIVE_INFINITY
+      // What is gone doesn't stay where nobody asks.
+      this.earliestWaiting()
     }
   }
 
@@ -104,7 +106,7 @@ export class SuppressedChanges<V> implements Firing {
   }
 
   private note(cell: SeriesCell<Kept<V>>, timestamp = cell.timestamp): void {
-    if (this.context.hasWatermark) this.noted.push({ timestamp, cell })
+    this.noted.push({ timestamp, cell })
   }
 
   /** A table's rows as readers of what has come out know them. */
