@@ -30,7 +30,8 @@ export function resolveWindows(
   const windowing = context.windowing as DeclaredWindow
   const { closesAfterMs, late, reachMs, strategy } = windowing
   const everyMs = typeof emit === 'object' ? durationMs(emit.every, 'emit every', 1) : undefined
-  const keptForMs = Math.max(closesAfterMs, windowing.keptForMs(retentionMs(context.operator, windowing, retention)))
+  const retainedMs = retentionMs(context.operator, windowing, retention)
+  const keptForMs = Math.max(closesAfterMs, windowing.keptForMs?.(retainedMs) ?? closesAfterMs)
   const outlet = new Outlet(context, aggregator, changes)
   const open = strategy.open(context)
   const isOpen = (end: number, now: number) => end + closesAfterMs > now
