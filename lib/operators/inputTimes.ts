@@ -48,6 +48,7 @@ export class InputTimes implements WindowTime {
         return due <= this.now() ? due : Number.POSITIVE_INFINITY
       },
       fireNext: () => firing.fireNext(),
+      waiting: (key) => firing.waiting?.(key) ?? [],
     })
   }
 

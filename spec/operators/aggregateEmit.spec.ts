@@ -367,6 +367,25 @@ describe('retention', () => {
   })
 })
 
+describe('where a result comes from', () => {
+  test.each<[AggregateOptions, object]>([
+    [{ emit: 'update' }, { topic: 't', partition: 2, offset: 3 }],
+    [
+      { emit: 'close', early: () => true },
+      { topic: 't', partition: 2, offset: 3 },
+    ],
+    // Time brought it, in the task's partition.
+    [{ emit: 'close' }, { topic: '', partition: 0, offset: 0 }],
+  ])('%j', (options, place) => {
+    const seen: unknown[] = []
+    from([record('a', 1, 1, { topic: 't', partition: 2, offset: 3 })])
+      .pipe(tumblingWindow(10), aggregate(count(), options))
+      .subscribe((result) => seen.push(result))
+    expect(seen[0]).toMatchObject(place)
+    expect(seen.at(-1)).toMatchObject(options.emit === 'update' ? place : { topic: '', partition: 0, offset: 0 })
+  })
+})
+
 describe('refused', () => {
   const codesOf = (pipeline: (s: any) => any) => {
     const codes: unknown[] = []
