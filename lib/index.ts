@@ -28,6 +28,7 @@ export {
   type StreamOptions,
   type TableOptions,
 } from './app/app.js'
+export type { AppState, AppStats, TaskStats } from './app/appStats.js'
 export type {
   ExplainRequest,
   Explanation,
@@ -39,7 +40,6 @@ export type {
   WriterState,
 } from './app/explanation.js'
 export type { GlobalTableStats } from './app/globalReader.js'
-export type { AppState, AppStats, TaskStats } from './app/runtime.js'
 export { type EmbeddedOptions, embedded } from './brokers/embedded.js'
 export { broadcast, type Rules } from './joins/broadcast.js'
 export { type ForeignKeyJoinOptions, foreignKeyJoin } from './joins/foreignKeyJoin.js'

@@ -15,11 +15,12 @@ import { definitionOf } from '../task/current.js'
 import type { AnyRecord, BadRecordPolicy, Definition, SourceRole } from '../task/definition.js'
 import { define } from '../task/operate.js'
 import { type WatermarkOptions, watermarkOf } from '../task/watermark.js'
+import type { AppState, AppStats } from './appStats.js'
 import { describeMermaid, describeText } from './describe.js'
 import type { ExplainRequest, Explanation } from './explanation.js'
 import type { GlobalTopic } from './globalReader.js'
 import { type Plan, planApp, type Root } from './plan.js'
-import { type AppState, type AppStats, Runtime } from './runtime.js'
+import { Runtime } from './runtime.js'
 
 export interface AppOptions {
   /** The consumer group, and the prefix of internal topics: letters, digits, `.`, `_`, `-`. Stable over restarts. */

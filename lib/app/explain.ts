@@ -14,7 +14,8 @@ import type {
 import { explanationText } from './explanationText.js'
 import { holdsOf, type Surroundings } from './holds.js'
 import type { Plan, PlanNode, PlannedSource } from './plan.js'
-import type { Reader, TaskScope } from './taskScope.js'
+import type { Reader } from './taskReaders.js'
+import type { TaskScope } from './taskScope.js'
 
 /** The app as an explanation needs it. */
 export interface Explainable {

@@ -1,7 +1,8 @@
 import type { Node } from '../task/node.js'
 import type { Lane, Watermark } from '../task/watermark.js'
 import type { Hold } from './explanation.js'
-import type { Reader, TaskScope } from './taskScope.js'
+import type { Reader } from './taskReaders.js'
+import type { TaskScope } from './taskScope.js'
 import { partitionText } from './waitsFor.js'
 
 /** What is known in this process. */
@@ -54,8 +55,7 @@ class HoldFinder {
     const reader = task.readers.find((other) => other.node === node)
     if (reader !== undefined) return this.ofWriters(reader, task)
     const least = node.cap()
-    const slowest = node
-      .timed()
+    const slowest = node.timed
       .flatMap((input) => input.edges)
       .filter(({ from }) => from.cap() === least && !this.seen.has(from))
     return slowest.flatMap(({ from }) => {

@@ -1,55 +1,24 @@
 import { BehaviorSubject, Subject } from 'rxjs'
-import type {
-  Broker,
-  Consumer,
-  ConsumerListener,
-  OutRecord,
-  Position,
-  Producer,
-  RawBatch,
-  TopicPartition,
-  TransactionalProducer,
-} from '../ports/broker.js'
+import type { Broker, Consumer, ConsumerListener, Position, RawBatch, TopicPartition } from '../ports/broker.js'
 import type { Clock } from '../ports/clock.js'
 import type { StoreAdapter, StoreChanges } from '../ports/store.js'
 import { TidemarkError } from '../record/errors.js'
-import type { DropReason } from '../task/definition.js'
 import { AlignmentGroup } from './alignment.js'
+import { type AppState, type AppStats, openingStats, taskStats } from './appStats.js'
+import { type AssignedTask, assignedTasks } from './assignedTasks.js'
 import { Snapshot } from './checkpoint.js'
+import { checkpointScope, checkScopes, checkStates } from './checkpointScopes.js'
 import { describeText } from './describe.js'
 import { explain } from './explain.js'
 import type { ExplainRequest, Explanation } from './explanation.js'
-import { GlobalReader, type GlobalTableStats, type GlobalTopic } from './globalReader.js'
+import { GlobalReader, type GlobalTopic } from './globalReader.js'
+import { Outbox } from './outbox.js'
 import { PartitionQueue } from './partitionQueue.js'
 import { resolvePartitions, tasksOf } from './partitions.js'
-import type { Plan, SubTopology } from './plan.js'
+import type { Plan } from './plan.js'
+import { Slots } from './slots.js'
 import { type TaskHost, TaskScope, taskId } from './taskScope.js'
 import { waitsFor } from './waitsFor.js'
-
-export type AppState = 'created' | 'starting' | 'rebalancing' | 'running' | 'stopping' | 'stopped' | 'failed'
-
-/** Figures of one task. */
-export interface TaskStats {
-  readonly task: string
-  /** Records handled since it started. */
-  readonly records: number
-  /** Its watermark in ms, or stream time where none is declared; -Infinity before the first record. */
-  readonly time: number
-  /** Records that the log has and the task has not handled, as last heard of. */
-  readonly lag: number
-  /** Records that have been read ahead and wait in memory. */
-  readonly buffered: number
-  readonly dropped: readonly { readonly operator: string; readonly reason: DropReason; readonly count: number }[]
-  /** Why it takes no record although there are some; undefined if it does, or there are none. */
-  readonly waitsFor: string | undefined
-}
-
-export interface AppStats {
-  readonly state: AppState
-  readonly tasks: readonly TaskStats[]
-  readonly globalTables: readonly GlobalTableStats[]
-  readonly checkpoints: number
-}
 
 export interface RuntimeOptions {
   readonly id: string
@@ -74,13 +43,6 @@ const MAX_UNSENT = 20_000
 /** How long `start` waits for tasks before it leaves the rest to `state$`. */
 const START_MS = 5_000
 
-/** A task of this process, with the topics of which it has a partition. */
-interface Assigned {
-  readonly sub: number
-  readonly partition: number
-  readonly topics: string[]
-}
-
 const keyOf = ({ topic, partition }: TopicPartition) => `${partition}/${topic}`
 
 /** Ids of the apps that run in this process. */
@@ -93,15 +55,14 @@ export class Runtime implements TaskHost, ConsumerListener {
   readonly clock: Clock
   plan!: Plan
   private counts = new Map<string, number>()
-  private slots = 1
+  private slots!: Slots
   private readonly tasks = new Map<string, TaskScope>()
   /** Tasks that have been assigned and don't run yet. */
   private readonly opening = new Set<string>()
   private readonly queues = new Map<string, { queue: PartitionQueue; task: TaskScope }>()
   private consumer: Consumer | undefined
-  private producer: Producer | undefined
+  private outbox: Outbox | undefined
   private globals: GlobalReader | undefined
-  private readonly slotProducers = new Map<number, TransactionalProducer>()
   private readonly alignments = new Map<string, AlignmentGroup>()
   private isScheduled = false
   private turn = 0
@@ -114,13 +75,6 @@ export class Runtime implements TaskHost, ConsumerListener {
   private ending: Promise<void> | undefined
   private starting: Promise<void> | undefined
   private isStopping = false
-
-  // Records on their way without a transaction.
-  private unsent: OutRecord[] = []
-  private sending: Promise<void> | undefined
-  /** How many have been given to the producer, and how many of them the broker has. */
-  private taken = 0
-  private acknowledged = 0
 
   constructor(private readonly options: RuntimeOptions) {
     this.clock = options.clock
@@ -176,17 +130,24 @@ export class Runtime implements TaskHost, ConsumerListener {
     const existing = await broker.topics()
     const { counts, missing } = resolvePartitions(this.plan, existing)
     this.counts = counts
-    this.slots = Math.min(MAX_SLOTS, Math.max(...counts.values()))
+    this.slots = new Slots(this.options.id, broker, store, Math.min(MAX_SLOTS, Math.max(...counts.values())))
     if (missing.length > 0) await broker.createTopics(missing)
     // A broker that keeps its topics in this very store has opened it.
     if (broker.store !== store) {
       await store.open(storeName)
       this.opened.push(() => store.close())
     }
-    await this.checkScopes(store)
+    await checkScopes(this.plan, store)
     if (!this.options.isTransactional) {
       const producer = await broker.producer()
-      this.producer = producer
+      this.outbox = new Outbox(
+        producer,
+        () => {
+          this.collectOutput()
+          this.wake()
+        },
+        (error) => this.failed(this.asError(error)),
+      )
       this.opened.push(() => producer.close())
     }
     const globals = new GlobalReader(this.options.id, broker, this.options.globals, (error, fatal) =>
@@ -206,7 +167,7 @@ export class Runtime implements TaskHost, ConsumerListener {
     this.consumer = await broker.consumer({
       group: this.options.id,
       topics,
-      slots: this.slots,
+      slots: this.slots.count,
       // As text: a member with another one hears where it differs.
       plan: describeText(this.plan),
       listener: this,
@@ -289,7 +250,7 @@ export class Runtime implements TaskHost, ConsumerListener {
     this.queues.clear()
     const { consumer } = this
     if (consumer !== undefined) await attempt(() => consumer.close())
-    for (const producer of this.slotProducers.values()) await attempt(() => producer.close())
+    for (const producer of this.slots?.all ?? []) await attempt(() => producer.close())
     for (const close of this.opened.reverse()) await attempt(close)
     this.opened = []
   }
@@ -332,7 +293,7 @@ export class Runtime implements TaskHost, ConsumerListener {
 
   async assigned(partitions: readonly TopicPartition[]): Promise<readonly Position[]> {
     if (!this.isActive) return []
-    const wanted = this.tasksFor(partitions)
+    const wanted = assignedTasks(this.plan, partitions)
     for (const id of wanted.keys()) this.opening.add(id)
     try {
       return await this.openTasks(partitions, wanted)
@@ -341,27 +302,13 @@ export class Runtime implements TaskHost, ConsumerListener {
     }
   }
 
-  private tasksFor(partitions: readonly TopicPartition[]): Map<string, Assigned> {
-    const wanted = new Map<string, Assigned>()
-    for (const { topic, partition } of partitions) {
-      for (const sub of this.plan.subTopologies) {
-        if (!sub.sources.some((source) => source.topic === topic)) continue
-        const id = taskId(sub.id, partition)
-        const task = wanted.get(id)
-        if (task === undefined) wanted.set(id, { sub: sub.id, partition, topics: [topic] })
-        else if (!task.topics.includes(topic)) task.topics.push(topic)
-      }
-    }
-    return wanted
-  }
-
   private async openTasks(
     partitions: readonly TopicPartition[],
-    wanted: ReadonlyMap<string, Assigned>,
+    wanted: ReadonlyMap<string, AssignedTask>,
   ): Promise<readonly Position[]> {
     if (this.options.isTransactional) {
-      for (const slot of new Set([...wanted.values()].map(({ partition }) => partition % this.slots)))
-        await this.openSlot(slot)
+      for (const slot of new Set([...wanted.values()].map(({ partition }) => this.slots.of(partition))))
+        await this.slots.open(slot)
     }
     const ranges = new Map<string, readonly { start: number; end: number }[]>()
     for (const topic of new Set(partitions.map((one) => one.topic)))
@@ -373,8 +320,8 @@ export class Runtime implements TaskHost, ConsumerListener {
       ]),
     )
     const positions: Position[] = []
-    for (const [id, { sub, partition, topics }] of wanted) {
-      positions.push(...(await this.openTask(sub, partition, topics, ranges, committed)))
+    for (const [id, task] of wanted) {
+      positions.push(...(await this.openTask(id, task, ranges, committed)))
       this.opening.delete(id)
     }
     if (this.isActive) {
@@ -386,18 +333,16 @@ export class Runtime implements TaskHost, ConsumerListener {
   }
 
   private async openTask(
-    sub: number,
-    partition: number,
-    topics: readonly string[],
+    id: string,
+    { sub, partition, topics }: AssignedTask,
     ranges: ReadonlyMap<string, readonly { start: number; end: number }[]>,
     committed: ReadonlyMap<string, number>,
   ): Promise<Position[]> {
-    const planned = this.plan.subTopologies[sub] as Plan['subTopologies'][number]
-    const id = taskId(sub, partition)
-    const snapshot = new Snapshot(id, await this.options.store.load(this.scopeOf(planned, partition)))
+    const { id: app, store } = this.options
+    const snapshot = new Snapshot(id, await store.load(checkpointScope(app, sub, partition)))
     if (!this.isActive) return []
-    this.checkStates(id, planned, snapshot)
-    const task = new TaskScope(planned, partition, this, snapshot, topics)
+    checkStates(app, id, sub, snapshot)
+    const task = new TaskScope(sub, partition, this, snapshot, topics)
     const saved = new Map(snapshot.manifest?.positions.map((position) => [keyOf(position), position.offset]))
     const positions: Position[] = []
     try {
@@ -406,7 +351,7 @@ export class Runtime implements TaskHost, ConsumerListener {
         const key = keyOf({ topic, partition })
         const range = ranges.get(topic)?.[partition] ?? { start: 0, end: 0 }
         // The group's offset is ahead of a state that isn't here: what has state begins where the log does.
-        const offset = saved.get(key) ?? (planned.states.length > 0 ? undefined : committed.get(key)) ?? range.start
+        const offset = saved.get(key) ?? (sub.states.length > 0 ? undefined : committed.get(key)) ?? range.start
         if (offset < range.start || offset > range.end) {
           throw new TidemarkError(
             'OFFSET_OUT_OF_RANGE',
@@ -429,45 +374,6 @@ export class Runtime implements TaskHost, ConsumerListener {
     return positions
   }
 
-  /** A checkpoint of other states than the plan's would restore some of them as of another time. */
-  private checkStates(task: string, sub: SubTopology, { manifest }: Snapshot): void {
-    if (manifest === undefined) return
-    const gone = manifest.states.filter((name) => !sub.states.includes(name))
-    const added = sub.states.filter((name) => !manifest.states.includes(name))
-    if (gone.length + added.length === 0) return
-    throw this.refuse(
-      'PLAN_MISMATCH',
-      `the checkpoint of task ${task} was written by another plan: ${[
-        ...gone.map((name) => `it has a state ${name} that no operator has now`),
-        ...added.map((name) => `it has no state ${name}`),
-      ].join(
-        ', ',
-      )}. Restore the names, or give the app another id (or clear its store) to build the state anew from the log`,
-    )
-  }
-
-  /** Checkpoints of sub-topologies that the plan doesn't have would be left behind, and come back as of then. */
-  private async checkScopes(store: StoreAdapter): Promise<void> {
-    const known = new Set(this.plan.subTopologies.map((sub) => sub.title))
-    for (const scope of await store.scopes()) {
-      if (!scope.startsWith(this.scopePrefix)) continue
-      const title = scope.slice(this.scopePrefix.length, scope.lastIndexOf('/'))
-      if (known.has(title)) continue
-      throw this.refuse(
-        'PLAN_MISMATCH',
-        `the store has a checkpoint of a sub-topology that read ${title.replaceAll('+', ', ')}, and none of the plan's reads just that. Restore the pipeline, or give the app another id (or clear its store) to build the state anew from the log`,
-      )
-    }
-  }
-
-  private async openSlot(slot: number): Promise<void> {
-    if (this.slotProducers.has(slot)) return
-    const producer = await this.options.broker.transactionalProducer(`${this.options.id}-${slot}`)
-    this.slotProducers.set(slot, producer)
-    // Fences the slot's former owner, and ends what it left open, before its offsets are read.
-    await (await producer.begin()).abort()
-  }
-
   async revoked(partitions: readonly TopicPartition[]): Promise<void> {
     const leaving = new Set<TaskScope>()
     for (const partition of partitions) {
@@ -480,12 +386,7 @@ export class Runtime implements TaskHost, ConsumerListener {
       this.tasks.delete(task.info.id)
       for (const queue of task.queues) this.queues.delete(keyOf(queue))
     }
-    const slots = new Set([...this.tasks.values()].map((task) => task.partition % this.slots))
-    for (const [slot, producer] of this.slotProducers) {
-      if (slots.has(slot)) continue
-      this.slotProducers.delete(slot)
-      await producer.close()
-    }
+    await this.slots.keep(new Set([...this.tasks.values()].map((task) => this.slots.of(task.partition))))
     if (this.tasks.size === 0 && this.isActive) this.state$.next('rebalancing')
     // Those that have left are waited for no longer.
     this.wake()
@@ -562,7 +463,6 @@ export class Runtime implements TaskHost, ConsumerListener {
 
   private async checkIdle(): Promise<void> {
     const topics = new Set([...this.tasks.values()].flatMap((task) => task.quietTopics()))
-    if (topics.size === 0) return
     const ends = new Map<string, readonly number[]>()
     for (const topic of topics) {
       try {
@@ -587,31 +487,15 @@ export class Runtime implements TaskHost, ConsumerListener {
   // ---- outputs and checkpoints
 
   private get backlog(): number {
-    return this.unsent.length + this.taken - this.acknowledged
+    return this.outbox?.backlog ?? 0
   }
 
   /** Without transactions, outputs leave as soon as they are there. */
   private collectOutput(): void {
-    if (this.producer === undefined) return
-    for (const task of this.tasks.values())
-      if (task.output.length > 0) for (const record of task.takeOutput()) this.unsent.push(record)
-    if (this.unsent.length > 0 && this.sending === undefined) {
-      this.sending = this.send(this.producer)
-      // A commit that waits for it fails by it; if none does, the app must all the same.
-      this.sending.catch((error) => this.failed(this.asError(error)))
-    }
-  }
-
-  /** Sends all that is there, as one batch. */
-  private async send(producer: Producer): Promise<void> {
-    const records = this.unsent
-    this.unsent = []
-    this.taken += records.length
-    await producer.send(records)
-    this.acknowledged += records.length
-    this.sending = undefined
-    this.collectOutput()
-    this.wake()
+    const { outbox } = this
+    if (outbox === undefined) return
+    for (const task of this.tasks.values()) if (task.output.length > 0) outbox.add(task.takeOutput())
+    outbox.flush()
   }
 
   /** Commits what has changed; calls follow one another. */
@@ -650,7 +534,7 @@ export class Runtime implements TaskHost, ConsumerListener {
   }
 
   private changesOf(task: TaskScope): StoreChanges {
-    return { scope: this.scopeOf(task.sub, task.partition), entries: task.takeCheckpoint() }
+    return { scope: checkpointScope(this.options.id, task.sub, task.partition), entries: task.takeCheckpoint() }
   }
 
   /** At least once: outputs are acknowledged, then state and offsets are stored in one, then the group hears of it. */
@@ -658,9 +542,7 @@ export class Runtime implements TaskHost, ConsumerListener {
     this.collectOutput()
     const changes = tasks.map((task) => this.changesOf(task))
     const positions = tasks.flatMap((task) => task.positions)
-    // What comes meanwhile is not waited for: under load it never ends.
-    const due = this.taken + this.unsent.length
-    while (this.acknowledged < due) await this.sending
+    await this.outbox?.sent()
     await this.options.store.commit(changes)
     try {
       await this.consumer?.commit(positions)
@@ -670,12 +552,11 @@ export class Runtime implements TaskHost, ConsumerListener {
     }
   }
 
-  /** Exactly once: outputs and offsets in a transaction per slot, and with them the state where the broker's store is ours. */
+  /** Exactly once: a transaction per slot. */
   private async commitTransactions(tasks: readonly TaskScope[]): Promise<void> {
-    const { broker, store, id } = this.options
     const slots = new Map<number, TaskScope[]>()
     for (const task of tasks) {
-      const slot = task.partition % this.slots
+      const slot = this.slots.of(task.partition)
       slots.set(slot, [...(slots.get(slot) ?? []), task])
     }
     // All of them now, between records: what follows waits, and tasks go on meanwhile.
@@ -685,21 +566,7 @@ export class Runtime implements TaskHost, ConsumerListener {
       changes: members.map((task) => this.changesOf(task)),
       positions: members.flatMap((task) => task.positions),
     }))
-    for (const { slot, records, changes, positions } of commits) {
-      const transaction = await (this.slotProducers.get(slot) as TransactionalProducer).begin()
-      if (records.length > 0) await transaction.send(records)
-      await transaction.sendOffsets(id, positions)
-      await transaction.commit(broker.store === store ? changes : undefined)
-      if (broker.store !== store) await store.commit(changes)
-    }
-  }
-
-  private scopeOf(sub: SubTopology, partition: number): string {
-    return `${this.scopePrefix}${sub.title}/${partition}`
-  }
-
-  private get scopePrefix(): string {
-    return `task/${this.options.id}/`
+    for (const commit of commits) await this.slots.commit(commit)
   }
 
   // ---- what tasks ask for
@@ -731,24 +598,8 @@ export class Runtime implements TaskHost, ConsumerListener {
       checkpoints: this.checkpoints,
       globalTables: this.globals?.stats() ?? [],
       tasks: [
-        ...[...this.tasks.values()].map((task) => ({
-          task: task.info.id,
-          records: task.handled,
-          time: task.watermark,
-          lag: task.queues.reduce((lag, queue) => lag + queue.lag, 0),
-          buffered: task.queues.reduce((size, queue) => size + queue.size, 0),
-          dropped: task.drops(),
-          waitsFor: this.waitsFor(task),
-        })),
-        ...[...this.opening].map((task) => ({
-          task,
-          records: 0,
-          time: Number.NEGATIVE_INFINITY,
-          lag: 0,
-          buffered: 0,
-          dropped: [],
-          waitsFor: 'it is being restored',
-        })),
+        ...[...this.tasks.values()].map((task) => taskStats(task, this.waitsFor(task))),
+        ...[...this.opening].map(openingStats),
       ],
     }
   }

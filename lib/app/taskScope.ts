@@ -5,7 +5,7 @@ import type { StoreEntry } from '../ports/store.js'
 import { TidemarkError } from '../record/errors.js'
 import type { Key } from '../record/key.js'
 import type { StreamRecord } from '../record/record.js'
-import { type TimeStamp, timeHeader } from '../record/stamp.js'
+import type { TimeStamp } from '../record/stamp.js'
 import type {
   AnyRecord,
   Definition,
@@ -16,16 +16,20 @@ import type {
   TopicTarget,
   TopicWrite,
 } from '../task/definition.js'
+import type { Input } from '../task/input.js'
 import { gap } from '../task/local.js'
-import type { Input, Node } from '../task/node.js'
+import type { Node } from '../task/node.js'
 import { Scope } from '../task/scope.js'
 import type { Checkpointed } from '../task/state.js'
-import { upstream } from '../task/upstream.js'
-import { idleWatermarks, type Lane, SourceTime } from '../task/watermark.js'
+import { idleWatermarks, SourceTime } from '../task/watermark.js'
 import { AlignedPartition, type AlignmentGroup } from './alignment.js'
-import { fromSaved, type Manifest, manifestEntry, type SavedTime, type Snapshot, toSaved } from './checkpoint.js'
+import { type Manifest, manifestEntry, type Snapshot } from './checkpoint.js'
+import { ExchangeWords } from './exchangeWords.js'
+import { PartitionChoice } from './partitionChoice.js'
 import { type PartitionQueue, unstamp } from './partitionQueue.js'
-import type { Plan, PlannedSource, SubTopology } from './plan.js'
+import type { Plan, SubTopology } from './plan.js'
+import { type Reader, TaskReaders } from './taskReaders.js'
+import { topicTarget } from './topicTarget.js'
 
 /** What a task needs of the runtime around it. */
 export interface TaskHost {
@@ -47,36 +51,15 @@ export interface TaskHost {
   error(error: TidemarkError, fatal: boolean): void
 }
 
-/** A source node in the task. */
-export interface Reader {
-  readonly node: Node
-  readonly role: SourceRole | ExchangeRole
-  readonly planned: PlannedSource
-  readonly time: SourceTime
-  /** The lane that its last record belonged to. */
-  lane: Lane | undefined
-  partition: number
-}
-
-/** What a partition of an exchange has heard. */
-interface Told {
-  readonly time: number
-  readonly idle: boolean
-  /** Wall clock, ms: when, and since when it has been idle at a stretch. */
-  readonly at: number
-  readonly idleSince: number | undefined
-}
-
-/** A word of an idle task waits for this share of its silence: time behind an exchange is that much slower, and a day of silence takes some 300 words. */
-const IDLE_SHARE = 1 / 32
-
 /** One sub-topology on one partition: its own subscription of the pipeline, its state, time and place in the log. */
 export class TaskScope extends Scope {
   readonly info: TaskInfo
   readonly clock: Clock
   readonly tracked = true
   readonly queues: PartitionQueue[] = []
-  private readonly sources = new Map<string, Reader[]>()
+  private readonly sources = new TaskReaders()
+  private readonly choice: PartitionChoice
+  private readonly words: ExchangeWords
   private readonly states: Checkpointed[] = []
   private readonly subscriptions: Subscription[] = []
   private readonly blocking = new Set<Node>()
@@ -94,10 +77,6 @@ export class TaskScope extends Scope {
   /** Something has happened that a checkpoint would tell. */
   isChanged = false
   handled = 0
-  private cancelWake: (() => void) | undefined
-  private readonly told = new Map<Node, Told[]>()
-  /** Partitions to be read before all others, and up to where. */
-  private bootstrapping: { readonly queue: PartitionQueue; readonly until: number }[] = []
 
   constructor(
     readonly sub: SubTopology,
@@ -110,6 +89,8 @@ export class TaskScope extends Scope {
     super()
     this.info = { id: taskId(sub.id, partition), partition, writer: writerId(sub, partition) }
     this.clock = host.clock
+    this.choice = new PartitionChoice(this.queues, host, (queue) => this.timestampOf(queue))
+    this.words = new ExchangeWords(this.info.writer, this.sources, this.queues)
   }
 
   /** Subscribes the pipeline. @throws TidemarkError `FOREIGN_TASK` if the graph isn't the planned one */
@@ -135,8 +116,7 @@ export class TaskScope extends Scope {
 
   close(): void {
     this.isRunning = false
-    this.cancelWake?.()
-    for (const queue of this.queues) queue.aligned?.leave()
+    this.choice.close()
     this.abandon()
     this.closeNodes()
     for (const subscription of this.subscriptions) subscription.unsubscribe()
@@ -179,29 +159,10 @@ export class TaskScope extends Scope {
       for (let p = 0; p < this.host.tasksIn(writing.id); p++) time.lane(writerId(writing, p), this.clock.now())
     }
     const resolved = role.is === 'exchange' ? { ...role, key: planned.keySerde } : role
-    const list = this.sources.get(planned.topic)
     const reader: Reader = { node, role: resolved, planned, time, lane: undefined, partition: -1 }
-    if (list === undefined) this.sources.set(planned.topic, [reader])
-    else list.push(reader)
     time.isAbsent = !this.topics.includes(planned.topic)
-    this.restoreTime(time, this.snapshot.manifest?.sources[this.sourceName(reader)])
-  }
-
-  private sourceName({ node, planned }: Reader): string {
-    return `${planned.topic}#${(this.sources.get(planned.topic) ?? []).findIndex((other) => other.node === node)}`
-  }
-
-  private restoreTime(time: SourceTime, saved: SavedTime | undefined): void {
-    time.watermark = fromSaved(saved?.watermark)
-    for (const [id, newest, watermark, idle] of saved?.lanes ?? []) {
-      // Another plan had other writers.
-      if (time.carried && !time.lanes.has(id)) continue
-      const lane = time.lane(id, this.clock.now())
-      lane.newest = fromSaved(newest)
-      lane.watermark = fromSaved(watermark)
-      lane.idle = idle
-    }
-    if (time.carried && time.declared === undefined) time.cap = time.leastTold()
+    this.sources.add(reader)
+    this.sources.restore(reader, this.snapshot.manifest?.sources, this.clock.now())
   }
 
   protected override sort(): Node[] {
@@ -261,7 +222,7 @@ export class TaskScope extends Scope {
           run()
           this.beginAdvance()
         } else {
-          const queue = this.isBlocked ? undefined : this.choose()
+          const queue = this.isBlocked ? undefined : this.choice.choose(this.sliceAt)
           if (queue === undefined) {
             more = false
             return
@@ -281,66 +242,8 @@ export class TaskScope extends Scope {
     })
   }
 
-  /** The partition whose next record is handled now. */
-  private choose(): PartitionQueue | undefined {
-    // Whatever their group says: what they would wait for waits for them.
-    if (this.bootstrapping.length > 0 && this.bootstraps.length > 0) return this.earliest(this.bootstraps, false)
-    for (;;) {
-      const first = this.earliest(this.queues, true)
-      if (first?.aligned === undefined || !first.aligned.isAhead(this.host.slice)) return first
-    }
-  }
-
-  /** That with the smallest timestamp; none while one with lag is waited for, or one that is caught up, for as long as it may be. */
-  private earliest(queues: readonly PartitionQueue[], isAligned: boolean): PartitionQueue | undefined {
-    const { slice, maxTaskIdleMs } = this.host
-    let first: PartitionQueue | undefined
-    let least = Number.POSITIVE_INFINITY
-    let idleMs = Number.POSITIVE_INFINITY
-    for (const queue of queues) {
-      if (queue.size === 0) {
-        if (queue.lag > 0) return undefined
-        if (maxTaskIdleMs === 0 || queues.length === 1) continue
-        queue.quietSince ??= this.sliceAt
-        const restMs = queue.quietSince + maxTaskIdleMs - this.sliceAt
-        if (restMs > 0) idleMs = Math.min(idleMs, restMs)
-        continue
-      }
-      queue.quietSince = undefined
-      if (isAligned && queue.aligned?.waitsIn(slice) === true) continue
-      if (queues.length === 1) return queue
-      const timestamp = this.timestampOf(queue)
-      if (timestamp < least) {
-        least = timestamp
-        first = queue
-      }
-    }
-    if (first === undefined || idleMs === Number.POSITIVE_INFINITY) return first
-    this.wakeIn(idleMs)
-    return undefined
-  }
-
-  /** Partitions that are read before all others. */
-  get bootstraps(): readonly PartitionQueue[] {
-    this.bootstrapping = this.bootstrapping.filter(({ queue, until }) => queue.position < until)
-    return this.bootstrapping.map(({ queue }) => queue)
-  }
-
-  private wakeIn(ms: number): void {
-    if (this.cancelWake !== undefined) return
-    this.cancelWake = this.clock.after(ms, () => {
-      this.cancelWake = undefined
-      this.host.wake()
-    })
-  }
-
-  /** Whether a partition waits for others of its group, as of this slice. */
-  get isAligning(): boolean {
-    return this.queues.some((queue) => queue.aligned?.waitsIn(this.host.slice))
-  }
-
   /** One that can't be read comes first: it has to be dealt with anyhow. */
-  private timestampOf(queue: PartitionQueue, role = this.sources.get(queue.topic)?.[0]?.role): number {
+  private timestampOf(queue: PartitionQueue, role = this.sources.of(queue.topic)[0]?.role): number {
     try {
       return role === undefined ? 0 : queue.record(role).timestamp
     } catch {
@@ -352,7 +255,7 @@ export class TaskScope extends Scope {
     this.isChanged = true
     this.handled++
     this.current = queue
-    for (const reader of this.sources.get(queue.topic) ?? []) {
+    for (const reader of this.sources.of(queue.topic)) {
       const { node, role } = reader
       let record: StreamRecord<Key | null, unknown>
       try {
@@ -383,6 +286,7 @@ export class TaskScope extends Scope {
     reader.lane.activeAt = this.sliceAt
     this.measure(time, reader.lane, record.timestamp)
     if (record.timestamp > node.streamTime) node.streamTime = record.timestamp
+    time.isSilent = false
     node.emit(record)
     if (time.declared?.punctuated === undefined || this.failure !== undefined) return
     try {
@@ -396,6 +300,7 @@ export class TaskScope extends Scope {
     const { record, time } = unstamp(raw)
     if (time !== undefined) this.takeStamp(source, time)
     if (time?.isWord !== true) {
+      source.isSilent = false
       if (record.timestamp > node.streamTime) node.streamTime = record.timestamp
       node.emit(record)
     }
@@ -405,15 +310,19 @@ export class TaskScope extends Scope {
     const lane = source.lanes.get(stamp.task)
     if (lane === undefined) return
     lane.idle = stamp.idle
-    if (stamp.time > lane.watermark) lane.watermark = stamp.time
+    // +Infinity would be for good: a record that follows it would be late, whatever its timestamp.
+    if (stamp.time > lane.watermark && stamp.time < Number.POSITIVE_INFINITY) lane.watermark = stamp.time
     if (stamp.hasWatermark) {
       const least = source.least()
       if (least > source.watermark) this.raise(source, least)
     } else if (source.declared === undefined) {
-      source.cap = source.leastTold()
-      if (!source.isCapped) return
+      const cap = source.leastTold()
+      if (cap === source.cap) return
+      if (source.isCapped) this.beginHeld()
+      source.cap = cap
       this.version++
-      this.beginAdvance()
+      // A structure with a time of its own may have something due by the new one.
+      for (const node of this.ordered) if (node.isCapped && node.hasFirings) node.dueChanged()
     }
   }
 
@@ -447,20 +356,14 @@ export class TaskScope extends Scope {
 
   /** Topics of which an idle check needs to know the end: some partition has been quiet for its time-out. */
   quietTopics(): string[] {
-    const now = this.clock.now()
-    return this.readers.flatMap(({ time, planned }) => {
-      const { declared, lanes, carried } = time
-      const isQuiet =
-        declared !== undefined && !carried && [...lanes.values()].some((lane) => now - lane.activeAt >= declared.idleMs)
-      return isQuiet ? [planned.topic] : []
-    })
+    return this.sources.quietTopics(this.clock.now())
   }
 
   /** Opens a partition's lane: one that never has a record holds back time too, until it is idle. */
   addQueue(queue: PartitionQueue): void {
     this.queues.push(queue)
-    if (this.sub.bootstraps.includes(queue.topic)) this.bootstrapping.push({ queue, until: queue.end })
-    for (const { time, role } of this.sources.get(queue.topic) ?? []) {
+    if (this.sub.bootstraps.includes(queue.topic)) this.choice.bootstrap(queue)
+    for (const { time, role } of this.sources.of(queue.topic)) {
       if (role.is !== 'source') continue
       const lane = time.lane(String(queue.partition), this.clock.now())
       const { declared } = time
@@ -475,63 +378,12 @@ export class TaskScope extends Scope {
   /** Tells the readers of exchanges how far time is, in partitions where no record has told them. */
   stampExchanges(): void {
     if (this.failure !== undefined) return
-    const now = this.clock.now()
-    for (const { node, time, planned } of this.readers)
-      time.isSilent = node.streamTime === Number.NEGATIVE_INFINITY && !this.hasMore(planned.topic)
-    for (const node of this.ordered) {
-      if (node.definition.role?.is !== 'writer') continue
-      const { hasWatermark } = node
-      const known = node.toldTime()
-      // +Infinity: no partition of this task feeds the exchange, or in stream time there was no record and none is to come.
-      const isSilent = known === Number.POSITIVE_INFINITY
-      const time = isSilent ? Number.NEGATIVE_INFINITY : known
-      const idle = isSilent || (hasWatermark && this.isQuiet(node))
-      if (time === Number.NEGATIVE_INFINITY && !idle) continue
-      const target = this.target(node)
-      const told = this.toldBy(node)
-      for (let partition = 0; partition < target.partitions; partition++) {
-        const last = told[partition]
-        if (last !== undefined && last.time === time && last.idle === idle) continue
-        const idleSince = idle ? (last?.idleSince ?? now) : undefined
-        // The clock goes on for ever: an app that is idle says so less and less often.
-        if (last?.idle === true && idleSince !== undefined && now - last.at < (now - idleSince) * IDLE_SHARE) continue
-        told[partition] = { time, idle, at: now, idleSince }
-        this.output.push({
-          topic: target.topic,
-          partition,
-          key: null,
-          value: null,
-          timestamp: Math.max(0, Number.isFinite(time) ? time : 0),
-          headers: [timeHeader({ task: this.info.writer, time, hasWatermark, idle, isWord: true })],
-        })
-      }
-    }
-  }
-
-  /**
-   * Whether all that a writer gets its records from is idle, and nothing is under way that would come out by itself. What else the task reads may come of
-   * these very records: a foreign-key join has its answers from there.
-   */
-  private isQuiet(writer: Node): boolean {
-    const before = upstream(writer)
-    return (
-      this.readers.every(({ node, time }) => !before.has(node) || !time.declared || time.isAbsent || time.isIdle) &&
-      ![...before].some((node) => (node.handlers.underWay?.() ?? 0) > 0)
+    const writers = this.ordered.filter((node) => node.definition.role?.is === 'writer')
+    const due = this.words.due(
+      writers.map((node) => [node, this.target(node)] as const),
+      this.clock.now(),
     )
-  }
-
-  private hasMore(topic: string): boolean {
-    return this.queues.some((queue) => queue.topic === topic && (queue.size > 0 || queue.lag > 0))
-  }
-
-  /** What each partition of an exchange has last heard of this task's time. */
-  private toldBy(node: Node): Told[] {
-    let told = this.told.get(node)
-    if (told === undefined) {
-      told = []
-      this.told.set(node, told)
-    }
-    return told
+    for (const word of due) this.output.push(word)
   }
 
   // ---- what nodes ask for
@@ -547,31 +399,11 @@ export class TaskScope extends Scope {
   }
 
   target(node: Node): TopicTarget {
-    const { role } = node.definition
-    if (role?.is === 'sink')
-      return { topic: role.topic, partitions: this.host.partitions(role.topic), keySerde: role.key }
-    if (role?.is !== 'writer')
-      throw new TidemarkError('NOT_PLANNED', `${node.operator} writes to no topic`, { operator: node.operator })
-    const exchange = role.exchange()
-    for (const sub of this.host.plan.subTopologies) {
-      const source = sub.sources.find((other) => other.definition === exchange)
-      if (source !== undefined)
-        return {
-          topic: source.topic,
-          partitions: this.host.partitions(source.topic),
-          keySerde: source.keySerde as TopicTarget['keySerde'],
-        }
-    }
-    throw new TidemarkError('NOT_PLANNED', 'the reading half of this exchange is in no plan', {
-      operator: node.operator,
-    })
+    return topicTarget(node, this.host.plan, (topic) => this.host.partitions(topic))
   }
 
   write(node: Node, write: TopicWrite): void {
-    if (node.definition.role?.is === 'writer') {
-      const time = node.toldTime()
-      this.toldBy(node)[write.partition] = { time, idle: false, at: 0, idleSince: undefined }
-    }
+    if (node.definition.role?.is === 'writer') this.words.hasWritten(node, write.partition)
     this.output.push(write)
   }
 
@@ -661,16 +493,6 @@ export class TaskScope extends Scope {
     this.isChanged = false
     const entries: StoreEntry[] = []
     for (const state of this.states) state.takeChanges(entries)
-    const sources: Record<string, SavedTime> = {}
-    for (const reader of this.readers) {
-      const { time } = reader
-      sources[this.sourceName(reader)] = {
-        watermark: toSaved(time.watermark),
-        lanes: [...time.lanes].map(
-          ([id, lane]) => [String(id), toSaved(lane.newest), toSaved(lane.watermark), lane.idle] as const,
-        ),
-      }
-    }
     const streamTimes: Record<string, number> = {}
     for (const node of this.ordered)
       if (Number.isFinite(node.streamTime)) streamTimes[this.timeName(node)] = node.streamTime
@@ -679,7 +501,7 @@ export class TaskScope extends Scope {
       plan: this.host.plan.fingerprint,
       positions: this.positions,
       states: this.sub.states,
-      sources,
+      sources: this.sources.save(),
       streamTimes,
     }
     entries.push(manifestEntry(manifest))
@@ -689,7 +511,17 @@ export class TaskScope extends Scope {
   // ---- figures
 
   get readers(): readonly Reader[] {
-    return [...this.sources.values()].flat()
+    return this.sources.all
+  }
+
+  /** Partitions that are read before all others. */
+  get bootstraps(): readonly PartitionQueue[] {
+    return this.choice.bootstraps
+  }
+
+  /** Whether a partition waits for others of its group, as of this slice. */
+  get isAligning(): boolean {
+    return this.choice.isAligning
   }
 
   /** Operators that take no more records at present. */
@@ -699,9 +531,7 @@ export class TaskScope extends Scope {
 
   /** The lowest of its sources' watermarks; where none is declared, the highest timestamp that it has read. */
   get watermark(): number {
-    const marked = this.readers.filter(({ node, time }) => node.hasWatermark && !time.isAbsent)
-    if (marked.length === 0) return Math.max(...this.readers.map(({ node }) => node.streamTime))
-    return Math.min(...marked.map(({ time }) => time.watermark))
+    return this.sources.watermark
   }
 
   drops(): { operator: string; reason: DropReason; count: number }[] {

@@ -1,9 +1,9 @@
-import { Subscriber } from 'rxjs'
 import type { Clock } from '../ports/clock.js'
 import { TidemarkError } from '../record/errors.js'
 import type { Key } from '../record/key.js'
 import { badTimestamp } from '../record/timestamp.js'
 import { active } from './current.js'
+import { checkAllMarked } from './declareWatermarks.js'
 import {
   type AnyRecord,
   type Definition,
@@ -18,93 +18,17 @@ import {
   type TopicWrite,
   type Waiting,
 } from './definition.js'
+import type { Edge } from './edge.js'
+import { Input } from './input.js'
+import { windowingBefore } from './meetingWindows.js'
 import { type Onlooker, outsideOfTasks } from './readers.js'
 import type { Scope } from './scope.js'
 import { SeriesState } from './seriesState.js'
 import { CellState, type KeyedState, WindowState } from './state.js'
 import { TimerQueue } from './timers.js'
-import { SourceTime, type Watermark } from './watermark.js'
-import { describeWindowing, sameWindowing, type Windowing } from './windowing.js'
-
-/** What stands on the way from one node to the next, found while the pipeline was subscribed. */
-export interface Path {
-  /** Where the records go; undefined: to whoever subscribed from outside. */
-  readonly to: Input | undefined
-  windowing: Windowing | undefined
-  watermark: Watermark | undefined
-}
-
-/** One consumer of a node's output. */
-export class Edge {
-  /** Who gets the records: the next node itself if nothing stands in between. */
-  readonly target: { next(record: unknown): void }
-
-  constructor(
-    readonly from: Node,
-    readonly subscriber: Subscriber<unknown>,
-    readonly to: Input | undefined,
-    readonly windowing: Windowing | undefined,
-    readonly watermark: Watermark | undefined,
-  ) {
-    this.target = to !== undefined && to.subscriber === subscriber ? to : subscriber
-  }
-}
-
-/** One input of a node: the observer of what the pipeline has there. */
-export class Input {
-  /** Edges that end here. None: a plain Observable feeds it. */
-  readonly edges: Edge[] = []
-  /** What a plain Observable's records tell about time. */
-  readonly entry = new SourceTime()
-  readonly subscriber: Subscriber<unknown>
-  windowing: Windowing | undefined
-  isComplete = false
-
-  constructor(
-    readonly node: Node,
-    readonly index: number,
-  ) {
-    // An instance rather than an observer: it can be closed before `subscribe` returns, when a synchronous source never ends.
-    this.subscriber = new Subscriber<unknown>(this)
-  }
-
-  next(record: unknown): void {
-    const { node } = this
-    if (active !== node.scope) {
-      node.scope.outside(this, record)
-      return
-    }
-    try {
-      node.handlers.record(record as never, this.index)
-      if (node.due <= node.streamDue) node.fireDue()
-    } catch (error) {
-      node.scope.caught(node, error, record as AnyRecord)
-    }
-  }
-
-  error(error: unknown): void {
-    this.node.scope.inputError(this, error)
-  }
-
-  complete(): void {
-    this.node.scope.inputComplete(this)
-  }
-
-  /** The watermark of what comes in. */
-  watermark(): number {
-    if (this.isComplete) return Number.POSITIVE_INFINITY
-    if (this.edges.length === 0) return this.entry.watermark
-    let least = Number.POSITIVE_INFINITY
-    for (const edge of this.edges) least = Math.min(least, edge.from.outputTime())
-    return least
-  }
-
-  cap(): number {
-    let least = Number.POSITIVE_INFINITY
-    for (const edge of this.edges) least = Math.min(least, edge.from.cap())
-    return least
-  }
-}
+import { toldTime } from './toldTime.js'
+import type { SourceTime } from './watermark.js'
+import type { Windowing } from './windowing.js'
 
 /** An operator in a task: its consumers, its time and what its definition has set up. */
 export class Node implements OperatorContext<unknown> {
@@ -123,13 +47,17 @@ export class Node implements OperatorContext<unknown> {
   source: SourceTime | undefined
   windowing: Windowing | undefined
   resolved: Windowing | undefined
+  /** The aggregates of windows whose results come in. */
+  private resolvers: ReadonlySet<Node> = new Set()
   needs: Needs = NO_NEEDS
   readonly drops = new Map<DropReason, number>()
   /** What it shows to readers. */
   shown: unknown
   /** Who follows it from outside. */
   onlooker: Onlooker | undefined
-  /** Inputs whose watermarks count. */
+  /** Inputs whose time counts: not a table's. */
+  readonly timed: readonly Input[]
+  /** Those of them whose watermarks do. */
   ruling: readonly Input[] = []
 
   /** Whether a watermark rules its time; otherwise stream time does. */
@@ -142,9 +70,12 @@ export class Node implements OperatorContext<unknown> {
   private version = -1
   private capped = Number.POSITIVE_INFINITY
   private capVersion = -1
-  private origins: readonly Node[] | undefined
-  /** What its time was when the running advance began. */
+  /** Where the time comes from that it tells: known once somebody has asked. */
+  origins: readonly Node[] | undefined
+  /** What its time was when the running advance began; in stream time, before the record by which something is due. */
   heldTime = Number.NEGATIVE_INFINITY
+  /** In stream time: the record that is being handled has made something due. */
+  isRisen = false
   private readonly firings: Firing[] = []
   /** Earliest time at which something fires. */
   due = Number.POSITIVE_INFINITY
@@ -156,6 +87,7 @@ export class Node implements OperatorContext<unknown> {
     readonly definition: Definition,
   ) {
     this.inputs = definition.inputs.map((_, index) => new Input(this, index))
+    this.timed = this.inputs.filter((input) => !definition.untimed.includes(input.index))
   }
 
   get operator(): string {
@@ -190,7 +122,7 @@ export class Node implements OperatorContext<unknown> {
   /** Finds out what stands before it (windows, watermarks), then lets the definition set up its handlers. */
   ready(): void {
     this.checkWindowing()
-    const timed = this.timed()
+    const { timed } = this
     const marked = timed.filter((input) =>
       input.edges.length === 0
         ? input.entry.declared !== undefined
@@ -198,7 +130,7 @@ export class Node implements OperatorContext<unknown> {
     )
     this.hasWatermark = this.source === undefined ? marked.length > 0 : this.source.declared !== undefined
     this.ruling = this.definition.bareInputs === 'ignored' ? marked : timed
-    if (this.hasWatermark && this.source === undefined) this.checkAllMarked(this.ruling)
+    if (this.hasWatermark && this.source === undefined) checkAllMarked(this)
     this.isCapped =
       !this.hasWatermark &&
       (this.source?.isCapped === true || timed.some((input) => input.edges.some((edge) => edge.from.isCapped)))
@@ -234,89 +166,26 @@ export class Node implements OperatorContext<unknown> {
 
   /** A branch that came later must agree with what was set up before. */
   checkWindowing(): void {
-    for (const input of this.inputs) input.windowing = this.windowingOf(input)
-    const windowing = this.mergeWindowing()
-    if (this.isReady && !sameWindowing(this.windowing, windowing)) throw this.lostWindow(this.windowing, windowing)
-    this.windowing = windowing
-    this.resolved = this.mainInput?.edges[0]?.from.resultWindowing
+    this.windowing = windowingBefore(this)
+    this.resolvers = new Set(this.timed.flatMap(({ edges }) => edges.flatMap(({ from }) => [...from.resultsOf])))
+    const isOfWindows = this.timed[0]?.edges[0]?.from.resultWindowing !== undefined
+    this.resolved = isOfWindows ? lastToClose([...this.resolvers]) : undefined
   }
 
-  /** The first that is no table's: windows come from there. */
-  private get mainInput(): Input | undefined {
-    return this.inputs.find(({ index }) => !this.definition.untimed.includes(index))
+  /** The aggregates of windows whose results it emits. */
+  private get resultsOf(): Iterable<Node> {
+    if (this.definition.windowing !== 'resolves') return this.resolvers
+    return this.windowing === undefined ? [] : [this]
+  }
+
+  get isOneAggregates(): boolean {
+    const [one, ...others] = this.resolvers
+    return others.length === 0 && one?.inputs.length === 1
   }
 
   /** The window of what it emits, if these are results of a window. */
   get resultWindowing(): Windowing | undefined {
     return this.definition.windowing === 'resolves' ? this.windowing : this.resolved
-  }
-
-  private lostWindow(a: Windowing | undefined, b: Windowing | undefined): TidemarkError {
-    return new TidemarkError(
-      'LOST_WINDOW',
-      `streams with different windows meet here (${a ? describeWindowing(a) : 'none'}, ${b ? describeWindowing(b) : 'none'}); declare the window once, after they have been merged`,
-      { operator: this.operator },
-    )
-  }
-
-  private checkAllMarked(timed: readonly Input[]): void {
-    const bare = timed.flatMap((input) =>
-      input.edges.length === 0
-        ? input.entry.declared === undefined
-          ? ['a plain Observable']
-          : []
-        : input.edges.filter((e) => !e.from.hasWatermark).map((e) => e.from.operator),
-    )
-    if (bare.length > 0 && (timed.length > 1 || (timed[0]?.edges.length ?? 0) > 1)) {
-      throw new TidemarkError(
-        'WATERMARK_MISSING',
-        `one input has a watermark and another (from ${bare.join(', ')}) has none; declare one on every source that is read here`,
-        { operator: this.operator },
-      )
-    }
-  }
-
-  private windowingOf(input: Input): Windowing | undefined {
-    const found = input.edges.map((edge) => {
-      const inherited = edge.from.definition.windowing === 'carries' ? edge.from.windowing : undefined
-      if (edge.windowing !== undefined && inherited !== undefined) throw this.twoWindows(edge.windowing, inherited)
-      return edge.windowing ?? inherited
-    })
-    if (found.length === 0) return input.windowing
-    const [first] = found
-    for (const other of found) {
-      if (!sameWindowing(first, other)) throw this.lostWindow(first, other)
-    }
-    return first
-  }
-
-  private twoWindows(a: Windowing, b: Windowing): TidemarkError {
-    return new TidemarkError(
-      'TWO_WINDOWS',
-      `a window on a windowed stream: ${describeWindowing(a)} over ${describeWindowing(b)}; aggregate between them`,
-      {
-        operator: this.operator,
-      },
-    )
-  }
-
-  private mergeWindowing(): Windowing | undefined {
-    const windowing = this.mainInput?.windowing
-    if (this.definition.windowing === 'resolves') {
-      for (const input of this.inputs) {
-        if (!this.definition.untimed.includes(input.index) && !sameWindowing(windowing, input.windowing))
-          throw this.lostWindow(windowing, input.windowing)
-      }
-    }
-    const lost = this.inputs.find((input) => input.windowing !== undefined)?.windowing
-    if (lost !== undefined && this.definition.windowing === 'refuses') {
-      throw new TidemarkError(
-        'LOST_WINDOW',
-        `${this.definition.kind} would lose the declared window (${describeWindowing(lost)}); declare it after this operator, right before the aggregate`,
-        { operator: this.operator },
-      )
-    }
-    return windowing
   }
 
   // ---- records
@@ -351,12 +220,28 @@ export class Node implements OperatorContext<unknown> {
     if (!(timestamp >= 0)) throw badTimestamp(timestamp)
     if (timestamp > this.streamTime) {
       if (timestamp === Number.POSITIVE_INFINITY) throw badTimestamp(timestamp)
+      if (this.due <= timestamp && !this.hasWatermark) this.rise(timestamp)
       this.streamTime = timestamp
       if (this.hasWatermark) return this.time()
       this.version = -1
       if (!this.isCapped) this.streamDue = timestamp
     }
     return this.time()
+  }
+
+  /** Stream time is about to rise so far that something is due: what it has promised stands until that has fired. */
+  private rise(timestamp: number): void {
+    if (this.isCapped) {
+      if (this.isDueAt(Math.min(timestamp, this.cap()))) this.scope.beginHeld()
+    } else if (!this.isRisen) {
+      this.hold()
+      this.isRisen = true
+    }
+  }
+
+  /** Remembers its time. */
+  hold(): void {
+    this.heldTime = Math.max(this.heldTime, this.time())
   }
 
   readonly time = (): number => {
@@ -385,60 +270,28 @@ export class Node implements OperatorContext<unknown> {
     if (this.source !== undefined) return this.source.isCapped ? this.source.cap : Number.POSITIVE_INFINITY
     if (this.capVersion !== this.scope.version) {
       let least = Number.POSITIVE_INFINITY
-      for (const input of this.timed()) least = Math.min(least, input.cap())
+      for (const input of this.timed) least = Math.min(least, input.cap())
       this.capVersion = this.scope.version
       this.capped = least
     }
     return this.capped
   }
 
-  /**
-   * How far time is for the readers of an exchange that this node writes. In stream time it is the time of the sources before it: what its upstream
-   * tasks have told, and the newest of what it reads itself; or less, if an operator that goes by time stands between. +Infinity: nothing has come, and
-   * nothing is on its way.
-   */
-  toldTime(): number {
-    if (this.hasWatermark) return this.time()
-    this.origins ??= this.findOrigins()
-    let told = Number.POSITIVE_INFINITY
-    let newest: number | undefined
-    for (const origin of this.origins) {
-      const { source } = origin
-      if (source === undefined) told = Math.min(told, origin.resultTime())
-      else if (source.carried) told = Math.min(told, source.cap)
-      // Whether it is silent was found out before its first record may have come.
-      else if (!source.isSilent || origin.streamTime > Number.NEGATIVE_INFINITY)
-        newest = Math.max(newest ?? Number.NEGATIVE_INFINITY, origin.streamTime)
-    }
-    if (newest === undefined) return told
-    // A record may have got a later timestamp on its way.
-    return told === Number.POSITIVE_INFINITY ? Math.max(newest, this.streamTime) : Math.min(told, newest)
+  readonly toldTime = (): number => toldTime(this)
+
+  /** The smallest timestamp that its results may still have, as its time is told. */
+  get resultTime(): number {
+    return this.promised(this.isRisen || this.isHeld)
   }
 
-  /** The smallest timestamp that its results may still have. */
-  private resultTime(): number {
-    if (this.streamTime === Number.NEGATIVE_INFINITY) return this.toldTime()
-    const time = this.time()
+  private promised(isHeld: boolean): number {
+    const time = isHeld ? this.heldTime : this.time()
     return this.handlers.holds === undefined ? time : this.handlers.holds(time)
   }
 
-  /** The sources before it, or the last operators before it that go by time. */
-  private findOrigins(): Node[] {
-    const found = new Set<Node>()
-    const seen = new Set<Node>()
-    const visit = (node: Node): void => {
-      if (seen.has(node)) return
-      seen.add(node)
-      if (node !== this && (node.source !== undefined || node.definition.usesTime)) found.add(node)
-      else for (const input of node.timed()) for (const edge of input.edges) visit(edge.from)
-    }
-    visit(this)
-    return [...found]
-  }
-
-  /** Inputs whose time counts: not a table's. */
-  timed(): readonly Input[] {
-    return this.inputs.filter((input) => !this.definition.untimed.includes(input.index))
+  /** An advance has yet to fire it. */
+  private get isHeld(): boolean {
+    return this.firings.length > 0 && this.isPulled && this.scope.isHeld(this)
   }
 
   readonly inputCap = (input: number): number => (this.inputs[input] as Input).cap()
@@ -450,9 +303,7 @@ export class Node implements OperatorContext<unknown> {
 
   /** The time that it promises to what follows: nothing with a smaller timestamp comes any more. */
   outputTime(): number {
-    const isHeld = (this.isEnding && !this.isComplete) || (this.firings.length > 0 && this.scope.isHeld(this))
-    const time = isHeld ? this.heldTime : this.time()
-    return this.handlers.holds === undefined ? time : this.handlers.holds(time)
+    return this.promised((this.isEnding && !this.isComplete) || this.isHeld)
   }
 
   readonly fires = (firing: Firing): void => {
@@ -463,13 +314,17 @@ export class Node implements OperatorContext<unknown> {
     let due = Number.POSITIVE_INFINITY
     for (const firing of this.firings) due = Math.min(due, firing.due())
     this.due = due
-    if (this.isPulled && due < this.scope.minDue) this.scope.minDue = due
+    if (!this.isPulled) return
+    if (due < this.scope.minDue) this.scope.minDue = due
+    // Set for a time that is over already: it fires once the record has been handled.
+    if (active === this.scope && !this.scope.isAdvancing && this.isDueAt(this.time())) this.scope.beginHeld()
   }
 
   readonly fireDue = (): void => {
     const time = this.time()
     while (this.isDueAt(time)) this.fireOne()
     if (this.isPulled) this.heldTime = Math.max(this.heldTime, time)
+    this.isRisen = false
   }
 
   /** Whether it has something to fire at that time. At +Infinity, its end, all that it holds is due, and nothing if it holds nothing. */
@@ -584,6 +439,21 @@ export class Node implements OperatorContext<unknown> {
     if (onlooker !== undefined) outsideOfTasks(() => onlooker.completed())
     // Side outputs have not subscribed here, and hear of it all the same.
     for (const side of this.scope.endedSides(this)) side.finish()
+  }
+}
+
+/** The windows of several aggregates whose results meet: open as long as any of them takes a record. */
+function lastToClose(nodes: readonly Node[]): Windowing | undefined {
+  const all = nodes.flatMap(({ windowing }) => (windowing === undefined ? [] : [windowing]))
+  const [first] = all
+  if (first === undefined || all.length === 1) return first
+  const most = (measure: (windowing: Windowing) => number) => Math.max(...all.map(measure))
+  return {
+    ...first,
+    graceMs: most(({ graceMs }) => graceMs),
+    closesAfterMs: most(({ closesAfterMs }) => closesAfterMs),
+    reachMs: most(({ reachMs }) => reachMs),
+    hasLastMoment: all.every(({ hasLastMoment }) => hasLastMoment),
   }
 }
 

@@ -2,8 +2,8 @@ import { Observable, type OperatorFunction, type Subscriber } from 'rxjs'
 import { TidemarkError } from '../record/errors.js'
 import { active, building, remember } from './current.js'
 import type { Definition, Handlers, OperatorContext } from './definition.js'
+import type { Path } from './edge.js'
 import { LocalScope } from './local.js'
-import type { Path } from './node.js'
 
 /** What may be said about an operator; the rest follows from its kind. */
 export type Traits = Partial<Omit<Definition, 'kind' | 'inputs' | 'setup'>>

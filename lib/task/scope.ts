@@ -1,31 +1,26 @@
 import type { Observable, Subscriber } from 'rxjs'
 import type { Clock } from '../ports/clock.js'
 import { type ErrorPlace, TidemarkError } from '../record/errors.js'
-import { badTimestamp, isTimestamp } from '../record/timestamp.js'
 import { active, building, definitionOf, setActive, setBuilding } from './current.js'
+import { declareWatermarks } from './declareWatermarks.js'
 import type { AnyRecord, Definition, TaskInfo, TopicTarget, TopicWrite } from './definition.js'
-import { Edge, type Input, Node, type Path } from './node.js'
+import { Edge, type Path } from './edge.js'
+import type { Input } from './input.js'
+import { lateOutputOf } from './lateOutput.js'
+import { Node } from './node.js'
+import { inOrder } from './order.js'
 import { hide, show } from './readers.js'
 import type { Checkpointed, StateHome } from './state.js'
-import { upstream } from './upstream.js'
-import { type Lane, type SourceTime, sameWatermark } from './watermark.js'
+import { Timeline } from './timeline.js'
 
 /**
  * A graph of nodes made by subscribing a pipeline: a planner's (never fed), a task's of an app, or a local one. It owns
- * dispatch and the advance of time.
+ * dispatch and, with its {@link Timeline}, the advance of time.
  */
-export abstract class Scope implements StateHome {
+export abstract class Scope extends Timeline implements StateHome {
   readonly nodes = new Map<Definition, Node>()
-  /** In topological order, once sealed. */
-  protected ordered: readonly Node[] = []
   private isSealed = false
   protected path: Path = { to: undefined, windowing: undefined, watermark: undefined }
-  /** Grows whenever time may have changed anywhere. */
-  version = 0
-  /** No node fires anything before this time. */
-  minDue = Number.POSITIVE_INFINITY
-  /** Place in the running advance; -1 when none runs. */
-  private cursor = -1
 
   abstract readonly info: TaskInfo
   abstract readonly clock: Clock
@@ -40,8 +35,6 @@ export abstract class Scope implements StateHome {
   abstract later(node: Node, run: () => void): void
   /** A record came to an input while this task wasn't dispatching. */
   abstract outside(input: Input, record: unknown): void
-  /** A handler threw, or a plain operator did. */
-  abstract caught(node: Node, error: unknown, record: AnyRecord | undefined): void
   abstract inputError(input: Input, error: unknown): void
   abstract inputComplete(input: Input): void
   /** A consumer went away. */
@@ -129,7 +122,7 @@ export abstract class Scope implements StateHome {
     })
     for (const node of this.ordered) node.sortConsumers()
     for (const node of this.ordered.toReversed()) node.gatherNeeds()
-    this.declareWatermarks()
+    declareWatermarks(this.nodes.values())
     for (const node of this.ordered) this.makeReady(node)
   }
 
@@ -172,109 +165,9 @@ export abstract class Scope implements StateHome {
     return definition === undefined ? undefined : this.nodes.get(definition)
   }
 
-  /**
-   * Each node after all that feed it. A record runs depth first, so of two ways that meet in a join the one to the table comes
-   * first: the row is there when the stream's record arrives. Otherwise the order in which nodes were subscribed.
-   */
+  /** The order in which nodes get their records and their time. */
   protected sort(): Node[] {
-    const early = this.tablesFirst()
-    const sorted = this.sortWith((node) => [...(early.get(node) ?? []), ...this.before(node)])
-    // Two joins may want opposite orders (each reads a table of the other's stream): neither gets its wish.
-    return this.isTopological(sorted) ? sorted : this.sortWith((node) => this.before(node))
-  }
-
-  private sortWith(before: (node: Node) => Iterable<Node>): Node[] {
-    const sorted: Node[] = []
-    const done = new Set<Node>()
-    const visit = (node: Node): void => {
-      if (done.has(node)) return
-      done.add(node)
-      for (const other of before(node)) visit(other)
-      sorted.push(node)
-    }
-    for (const node of this.nodes.values()) visit(node)
-    return sorted
-  }
-
-  private isTopological(sorted: readonly Node[]): boolean {
-    const place = new Map(sorted.map((node, index) => [node, index]))
-    return sorted.every((node, index) => this.before(node).every((other) => (place.get(other) as number) < index))
-  }
-
-  /** For nodes that lead only to the stream's side of a join: those that lead only to its table's. */
-  private tablesFirst(): Map<Node, Set<Node>> {
-    const early = new Map<Node, Set<Node>>()
-    for (const node of this.nodes.values()) {
-      const { untimed } = node.definition
-      if (untimed.length === 0) continue
-      const tables = upstream(node, (index) => untimed.includes(index))
-      const streams = upstream(node, (index) => !untimed.includes(index))
-      tables.delete(node)
-      streams.delete(node)
-      const onlyTables = [...tables].filter((other) => !streams.has(other))
-      // Without a common source no record reaches both.
-      if (onlyTables.length === tables.size) continue
-      for (const other of streams) {
-        if (tables.has(other)) continue
-        const known = early.get(other) ?? new Set()
-        for (const table of onlyTables) known.add(table)
-        early.set(other, known)
-      }
-    }
-    return early
-  }
-
-  /** A watermark is measured by the sources under the place that declares it, before any filter. */
-  private declareWatermarks(): void {
-    for (const node of this.nodes.values()) {
-      for (const input of node.inputs) {
-        for (const edge of input.edges) if (edge.watermark !== undefined) this.declareAt(edge.from, edge.watermark)
-      }
-      if (node.edges.length === 0) continue
-      for (const edge of node.edges)
-        if (edge.to === undefined && edge.watermark !== undefined) this.declareAt(node, edge.watermark)
-    }
-  }
-
-  private declareAt(node: Node, watermark: NonNullable<Path['watermark']>, seen: Set<Node> = new Set()): void {
-    if (seen.has(node)) return
-    seen.add(node)
-    if (node.definition.usesTime) {
-      throw new TidemarkError(
-        'TWO_WATERMARKS',
-        `a watermark is declared after ${node.operator}, which already uses time; declare it before`,
-        {
-          operator: node.operator,
-        },
-      )
-    }
-    if (node.source?.carried === true) {
-      throw new TidemarkError(
-        'TWO_WATERMARKS',
-        'a watermark is declared after keyBy, where time comes with the records; declare it before',
-        {
-          operator: node.operator,
-        },
-      )
-    }
-    const measure = (time: SourceTime): void => {
-      const { declared } = time
-      if (declared !== undefined && !sameWatermark(declared, watermark)) {
-        throw new TidemarkError(
-          'TWO_WATERMARKS',
-          'two different watermarks are declared over one source; declare it once, on the source',
-          {
-            operator: node.operator,
-          },
-        )
-      }
-      time.declared = watermark
-    }
-    if (node.source !== undefined) measure(node.source)
-    for (const input of node.timed()) {
-      if (input.edges.length === 0) measure(input.entry)
-      else for (const edge of input.edges) this.declareAt(edge.from, watermark, seen)
-    }
+    return inOrder([...this.nodes.values()], (node) => this.before(node))
   }
 
   /** Lets tables be read from outside, as long as the task runs. */
@@ -328,89 +221,7 @@ export abstract class Scope implements StateHome {
     if (active === this) setActive(undefined)
   }
 
-  // ---- time
-
-  /** Takes a source's new watermark (or cap); what becomes due by it fires in {@link continueAdvance}, after the record. */
-  protected raise(time: SourceTime, watermark: number): void {
-    if (watermark >= this.minDue && this.cursor < 0) {
-      // What nodes promise at the old time is held until they have fired. Looked at before time rises, as nodes remember it.
-      for (const node of this.ordered) if (node.hasFirings) node.heldTime = Math.max(node.heldTime, node.time())
-      time.watermark = watermark
-      this.version++
-      if (this.anyDue()) this.cursor = 0
-      return
-    }
-    time.watermark = watermark
-    this.version++
-  }
-
-  /** A record of a source's lane: time rises by what it tells. */
-  protected measure(time: SourceTime, lane: Lane, timestamp: number): void {
-    if (lane.idle) lane.idle = false
-    if (timestamp <= lane.newest) return
-    lane.newest = timestamp
-    const { declared } = time
-    if (declared === undefined) return
-    this.raiseLane(time, lane, timestamp - declared.boundMs)
-  }
-
-  /** A source's record has been handled: the watermark that it carries, if it does, counts from now on. */
-  protected punctuate(time: SourceTime, lane: Lane, record: AnyRecord): void {
-    const said = time.declared?.punctuated?.(record)
-    if (said === undefined || said === null) return
-    if (!isTimestamp(said)) throw badTimestamp(said, 'punctuated')
-    this.raiseLane(time, lane, said)
-  }
-
-  private raiseLane(time: SourceTime, lane: Lane, watermark: number): void {
-    if (watermark > lane.watermark) lane.watermark = watermark
-    const least = time.lanes.size === 1 ? lane.watermark : time.least()
-    if (least > time.watermark) this.raise(time, least)
-  }
-
-  /** Begins an advance for changes of time that come with no record. */
-  protected beginAdvance(): void {
-    if (this.cursor < 0) this.cursor = 0
-  }
-
-  private anyDue(): boolean {
-    for (const node of this.ordered) if (node.hasFirings && node.isDueAt(node.pull())) return true
-    return false
-  }
-
-  get isAdvancing(): boolean {
-    return this.cursor >= 0
-  }
-
-  /** Whether a node's promise still stands at the old time: it has yet to fire. */
-  isHeld(node: Node): boolean {
-    return this.cursor >= 0 && node.order >= this.cursor
-  }
-
-  /** Visits each node once, in order, and fires what is due. False: `isOver` said stop; go on later, before any record. */
-  protected continueAdvance(isOver: () => boolean): boolean {
-    while (this.cursor >= 0 && this.cursor < this.ordered.length) {
-      const node = this.ordered[this.cursor] as Node
-      if (node.hasFirings && node.isPulled) {
-        let fired = 0
-        while (node.isDueAt(node.time())) {
-          try {
-            node.fireOne()
-          } catch (error) {
-            this.caught(node, error, undefined)
-            return false
-          }
-          if ((++fired & 63) === 0 && isOver()) return false
-        }
-      }
-      this.cursor++
-      this.version++
-    }
-    this.cursor = -1
-    this.minDue = Number.POSITIVE_INFINITY
-    for (const node of this.ordered) this.minDue = Math.min(this.minDue, node.due)
-    return true
-  }
+  // ---- errors
 
   protected placeOf(node: Node, record: AnyRecord | undefined): ErrorPlace {
     if (typeof record !== 'object' || record === null) return { operator: node.operator }
@@ -431,18 +242,4 @@ export abstract class Scope implements StateHome {
       { cause: error },
     )
   }
-}
-
-/** The side output for late records of the window that a node resolves, looked for along the edges before it. */
-function lateOutputOf(node: Node, seen: Set<Node> = new Set()): object | undefined {
-  if (seen.has(node)) return undefined
-  seen.add(node)
-  for (const input of node.inputs) {
-    if (input.windowing?.late !== undefined) return input.windowing.late
-    for (const { windowing, from } of input.edges) {
-      const late = windowing?.late ?? (from.definition.windowing === 'carries' ? lateOutputOf(from, seen) : undefined)
-      if (late !== undefined) return late
-    }
-  }
-  return undefined
 }

@@ -93,6 +93,33 @@ describe('every window closes', () => {
     await t.stop()
   })
 
+  test('in a process that has none of the sources, though those of one exchange are idle', async () => {
+    const t = await testApp(
+      (app) => {
+        const rekeyed = (topic: string) =>
+          clicksOf(app, topic).pipe(keyBy((click) => click.value.user, { name: topic, partitions: 2 }))
+        app.run(
+          'x',
+          merge(rekeyed('a'), rekeyed('b')).pipe(
+            tumblingWindow('10s'),
+            aggregate(count(), { name: 'n', emit: 'close' }),
+            toTopic('out'),
+          ),
+        )
+      },
+      { topics: { a: 1, b: 1, out: 1 }, ...intervals },
+    )
+    await t.addMember()
+    await t.send('a', { key: 'k', value: { user: userOf(1) }, timestamp: 0 })
+    // Faster than the wall clock, by which the time of the idle ones goes on.
+    for (let i = 0; i < STEPS; i++) {
+      await t.send('b', { key: 'k', value: { user: userOf(1) }, timestamp: i * 5_000 })
+      await t.advance(500)
+    }
+    expect(await t.records('out')).toHaveLength(CLOSED)
+    await t.stop()
+  })
+
   test('in stream time, though a writer writes to one partition only', async () => {
     const t = await testApp((app) => app.run('x', counted(clicksOf(app, 'a', false))), {
       topics: { a: 2, out: 1 },
@@ -127,6 +154,36 @@ describe('every window closes', () => {
     expect(starts).toEqual(other === undefined ? [3_600_000] : [0, 3_600_000])
     await t.stop()
   })
+})
+
+test.each([
+  ['with a watermark', true],
+  ['in stream time', false],
+])('%s: the writers of a former plan hold back nobody', async (_, isMarked) => {
+  let counting = 'a'
+  const t = await testApp(
+    (app) => {
+      const stream = (topic: string) =>
+        app.stream<Click>(topic, { value: json(), ...(isMarked && { watermark: { maxOutOfOrderness: 0 } }) })
+      app.run('counts', counted(stream(counting)))
+      app.run('other', stream(counting === 'a' ? 'b' : 'a').pipe(toTopic('all')))
+    },
+    { topics: { a: 2, b: 2, out: 1, all: 1 } },
+  )
+  const send = async (topic: string, ...times: number[]) => {
+    for (const timestamp of times)
+      for (const partition of [0, 1]) await t.send(topic, { key: 'k', value: { user: 'x' }, timestamp, partition })
+    await t.settle()
+  }
+  await send('a', 5, 105)
+  expect((await t.records('out')).map(({ window }) => window?.start)).toEqual([0])
+  await t.crash()
+  counting = 'b'
+  await t.restart()
+  await send('b', 150, 200)
+  expect(t.errors).toEqual([])
+  expect((await t.records('out')).map(({ window }) => window?.start)).toEqual([0, 100, 150])
+  await t.stop()
 })
 
 test('a watermark after keyBy is refused: time comes with the records', async () => {

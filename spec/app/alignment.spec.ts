@@ -92,6 +92,23 @@ describe('sources of one group', () => {
     await t.stop()
   })
 
+  test('go by their watermarks, so that one with more disorder is read further in timestamps', async () => {
+    const handled: Handled[] = []
+    const alignment = { maxDrift: 10 }
+    const t = await testApp(
+      reading(handled, {
+        a: { maxOutOfOrderness: 100, alignment },
+        b: { maxOutOfOrderness: 0, idleTimeout: '1h', alignment },
+      }),
+      { topics: { a: 1, b: 1 } },
+    )
+    await send(t, 'b', 0, [0])
+    await send(t, 'a', 0, [50, 110, 111])
+    await t.settle()
+    expect(handled.flatMap(({ from, time }) => (from === 'a0' ? [time] : []))).toEqual([50, 110])
+    await t.stop()
+  })
+
   test('a slow one holds the fast one back in the log: memory stays bounded', async () => {
     const clock = testClock()
     const handled: Handled[] = []

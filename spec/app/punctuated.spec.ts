@@ -60,6 +60,28 @@ test('what was carried before a crash counts after it', async () => {
   await t.stop()
 })
 
+test('what a record takes back has been said: the wall clock goes on from the highest', async () => {
+  const t = await testApp(
+    (app) => {
+      const watermark = { punctuated: ({ value }: { value: number }) => value, idleTimeout: '1s' } as const
+      const readings = app.stream<number>('readings', { value: json(), watermark })
+      app.run(
+        'x',
+        readings.pipe(tumblingWindow('1m'), aggregate(count(), { name: 'n', emit: 'close' }), toTopic('out')),
+      )
+    },
+    { topics: { readings: 1, out: 1 } },
+  )
+  const mark = (value: number) => t.send('readings', { key: 'k', value, timestamp: 30_000 })
+  await mark(20_000)
+  await mark(5_000)
+  await t.advance('39s')
+  expect(await t.records('out')).toEqual([])
+  await t.advance('2s')
+  expect(await t.records('out')).toHaveLength(1)
+  await t.stop()
+})
+
 test('what is no time fails the app at that record', async () => {
   const t = await testApp(counted, options)
   await t.send('readings', [n(0, 5), mark(0, 5, -1)])

@@ -23,6 +23,7 @@ describe('an idle app comes to rest', () => {
   test('its tasks say less and less of their time, and take a checkpoint only when they have heard or said something', async () => {
     const t = await testApp((app) => rekeyed(app, '1s'), {
       topics: { in: 1, out: 1, 'test-k-repartition': 1 },
+      clock: testClock(1_000_000_000),
       ...intervals,
     })
     await t.send('in', { key: 'a', value: {}, timestamp: 500 })

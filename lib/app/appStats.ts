@@ -1,0 +1,49 @@
+import type { DropReason } from '../task/definition.js'
+import type { GlobalTableStats } from './globalReader.js'
+import type { TaskScope } from './taskScope.js'
+
+export type AppState = 'created' | 'starting' | 'rebalancing' | 'running' | 'stopping' | 'stopped' | 'failed'
+
+/** Figures of one task. */
+export interface TaskStats {
+  readonly task: string
+  /** Records handled since it started. */
+  readonly records: number
+  /** Its watermark in ms, or stream time where none is declared; -Infinity before the first record. */
+  readonly time: number
+  /** Records that the log has and the task has not handled, as last heard of. */
+  readonly lag: number
+  /** Records that have been read ahead and wait in memory. */
+  readonly buffered: number
+  readonly dropped: readonly { readonly operator: string; readonly reason: DropReason; readonly count: number }[]
+  /** Why it takes no record although there are some; undefined if it does, or there are none. */
+  readonly waitsFor: string | undefined
+}
+
+export interface AppStats {
+  readonly state: AppState
+  readonly tasks: readonly TaskStats[]
+  readonly globalTables: readonly GlobalTableStats[]
+  readonly checkpoints: number
+}
+
+export const taskStats = (task: TaskScope, waitsFor: string | undefined): TaskStats => ({
+  task: task.info.id,
+  records: task.handled,
+  time: task.watermark,
+  lag: task.queues.reduce((lag, queue) => lag + queue.lag, 0),
+  buffered: task.queues.reduce((size, queue) => size + queue.size, 0),
+  dropped: task.drops(),
+  waitsFor,
+})
+
+/** Of a task that has been assigned and doesn't run yet. */
+export const openingStats = (task: string): TaskStats => ({
+  task,
+  records: 0,
+  time: Number.NEGATIVE_INFINITY,
+  lag: 0,
+  buffered: 0,
+  dropped: [],
+  waitsFor: 'it is being restored',
+})

@@ -1,0 +1,51 @@
+import type { OutRecord, Producer } from '../ports/broker.js'
+
+/** Records on their way to the broker without a transaction. */
+export class Outbox {
+  private unsent: OutRecord[] = []
+  private sending: Promise<void> | undefined
+  /** How many have been given to the producer, and how many of them the broker has. */
+  private taken = 0
+  private acknowledged = 0
+
+  constructor(
+    private readonly producer: Producer,
+    /** Some have been acknowledged. */
+    private readonly onSent: () => void,
+    private readonly onError: (error: unknown) => void,
+  ) {}
+
+  /** How many the broker has yet to acknowledge. */
+  get backlog(): number {
+    return this.unsent.length + this.taken - this.acknowledged
+  }
+
+  add(records: readonly OutRecord[]): void {
+    for (const record of records) this.unsent.push(record)
+  }
+
+  /** Sends what is there, if nothing is being sent. */
+  flush(): void {
+    if (this.unsent.length === 0 || this.sending !== undefined) return
+    this.sending = this.send()
+    // A commit that waits for it fails by it; if none does, the app must all the same.
+    this.sending.catch(this.onError)
+  }
+
+  /** Sends all that is there, as one batch. */
+  private async send(): Promise<void> {
+    const records = this.unsent
+    this.unsent = []
+    this.taken += records.length
+    await this.producer.send(records)
+    this.acknowledged += records.length
+    this.sending = undefined
+    this.onSent()
+  }
+
+  /** Resolves when all that is there now is acknowledged. What comes meanwhile is not waited for: under load it never ends. */
+  async sent(): Promise<void> {
+    const due = this.taken + this.unsent.length
+    while (this.acknowledged < due) await this.sending
+  }
+}
