@@ -7,7 +7,7 @@ import type { Change } from '../tables/change.js'
 import { keepsRows } from '../tables/toTable.js'
 import type { Needs, OperatorContext } from '../task/definition.js'
 import { define } from '../task/operate.js'
-import { resolveWindows } from '../windows/resolveWindows.js'
+import { resolveWindows, type WindowedEmit } from '../windows/resolveWindows.js'
 import type { KeyedRecord } from '../windows/strategy.js'
 import type { WindowTime } from '../windows/windowTime.js'
 import { aggregateKeys } from './aggregateKeys.js'
@@ -47,15 +47,15 @@ export function aggregation(
   options: AggregateOptions,
   gather: (context: OperatorContext<unknown>) => Gathering,
 ): Observable<StreamRecord> {
-  checkOptions(kind, options)
-  const { name, emit = 'update', early, retention } = options
+  const emits = emitOf(kind, options)
+  const { name } = options
   const stream: Observable<StreamRecord> = define<KeyedRecord, StreamRecord>(
     kind,
     inputs,
     (context) => {
       const { aggregator, time, begin, end } = gather(context)
       const handlers = isWindowed(context, kind, options)
-        ? resolveWindows(context, aggregator, { emit, early, retention }, changes, time)
+        ? resolveWindows(context as OperatorContext<WindowedRecord>, aggregator, emits, changes, time)
         : aggregateKeys(context, aggregator, changes)
       if (begin === undefined) return handlers
       return {
@@ -88,14 +88,19 @@ export function aggregation(
 }
 
 /** @throws TidemarkError `BAD_DURATION`, `BAD_OPTION` */
-function checkOptions(kind: string, { emit, early, retention }: AggregateOptions): void {
-  if (typeof emit === 'object') durationMs(emit.every, `${kind}: emit every`, 1)
-  if (retention !== undefined) durationMs(retention, `${kind}: retention`)
-  if (early === undefined || (emit !== undefined && emit !== 'update')) return
-  throw new TidemarkError(
-    'BAD_OPTION',
-    `${kind}: early adds to emit 'close' or { every }; with 'update' each result comes out anyhow, so set emit or leave early out`,
-  )
+function emitOf(kind: string, { emit = 'update', early, retention }: AggregateOptions): WindowedEmit {
+  if (early !== undefined && emit === 'update') {
+    throw new TidemarkError(
+      'BAD_OPTION',
+      `${kind}: early adds to emit 'close' or { every }; with 'update' each result comes out anyhow, so set emit or leave early out`,
+    )
+  }
+  return {
+    isUpdating: emit === 'update',
+    everyMs: typeof emit === 'object' ? durationMs(emit.every, `${kind}: emit every`, 1) : undefined,
+    early,
+    retentionMs: retention === undefined ? undefined : durationMs(retention, `${kind}: retention`),
+  }
 }
 
 /** @throws TidemarkError `BAD_OPTION` for options that need a window where there is none */
@@ -103,7 +108,7 @@ function isWindowed(
   context: OperatorContext<StreamRecord>,
   kind: string,
   { emit = 'update', retention }: AggregateOptions,
-): context is OperatorContext<StreamRecord | WindowedRecord> {
+): boolean {
   if (context.windowing !== undefined) return true
   const wanted = emit !== 'update' ? `emit ${show(emit)}` : retention !== undefined ? 'retention' : undefined
   if (wanted === undefined) return false

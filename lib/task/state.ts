@@ -131,8 +131,6 @@ export interface WindowCell<V> extends Cell<V> {
 export interface WindowCells<V> {
   readonly start: number
   readonly cells: Map<unknown, WindowCell<V>>
-  /** It has closed and is no longer part of the state. */
-  isTaken: boolean
 }
 
 /**
@@ -172,7 +170,7 @@ export class WindowState<V> implements Checkpointed {
   window(start: number): WindowCells<V> {
     let window = this.windows.get(start)
     if (window === undefined) {
-      window = { start, cells: new Map(), isTaken: false }
+      window = { start, cells: new Map() }
       this.windows.set(start, window)
       let at = this.starts.length
       while (at > 0 && (this.starts[at - 1] as number) > start) at--
@@ -215,7 +213,6 @@ export class WindowState<V> implements Checkpointed {
     const start = this.starts.shift() as number
     const window = this.windows.get(start) as WindowCells<V>
     this.windows.delete(start)
-    window.isTaken = true
     const cells = [...window.cells.values()]
     this.size -= cells.length
     for (const cell of cells) {

@@ -4,14 +4,14 @@ import type { Window } from '../record/record.js'
 export interface Windowing {
   readonly kind: string
   /** Its measures besides grace, as text: what two of a kind are compared by. */
-  readonly measures: string
-  readonly graceMs: number
+  readonly measures?: string
+  readonly graceMs?: number
   /** From a window's end to its close: grace, of a session gap and grace. +Infinity: time doesn't close it. */
   readonly closesAfterMs: number
   /** How far a result's timestamp can be behind time. */
   readonly reachMs: number
   /** Kafka Streams takes the last moment of such a window for its end, and goes by that where ends decide. */
-  readonly hasLastMoment: boolean
+  readonly hasLastMoment?: true
   /** Where records go that no window takes any more. */
   readonly late: object | undefined
   /** What cuts time in a way of its own: two are the same only if this is. */
@@ -27,7 +27,7 @@ export const sameWindowing = (a: Windowing | undefined, b: Windowing | undefined
     a.assigner === b.assigner)
 
 export const describeWindowing = ({ kind, measures, graceMs }: Windowing): string =>
-  [kind, ...(measures === '' ? [] : [measures])].join(' ') + (graceMs === 0 ? '' : `, grace ${graceMs} ms`)
+  [kind, ...(measures ? [measures] : [])].join(' ') + (graceMs ? `, grace ${graceMs} ms` : '')
 
 /** The time at which a window closes: from then on it takes no record, and its results are final. */
 export const closesAt = ({ closesAfterMs }: Windowing, { end }: Window): number => end + closesAfterMs

@@ -1,6 +1,6 @@
 import type { Window } from '../record/record.js'
 import type { WindowCell, WindowCells } from '../task/state.js'
-import type { Strategy } from './strategy.js'
+import type { KeyedRecord, Strategy } from './strategy.js'
 import { WindowsByStart } from './windowsByStart.js'
 
 /**
@@ -13,27 +13,28 @@ export const alignedStrategy = (sizeMs: number, advanceMs: number): Strategy<Win
   taker({ open: { state }, results, time, isOpen }) {
     const isTumbling = advanceMs === sizeMs
     // Most records fall into the window of the one before.
+    let window: Window | undefined
     let cells: WindowCells<unknown> | undefined
-    let window: Window = { start: 0, end: sizeMs }
-    const windowAt = (start: number): WindowCells<unknown> => {
-      if (cells !== undefined && cells.start === start && !cells.isTaken) return cells
-      window = { start, end: start + sizeMs }
-      cells = state.window(start)
-      return cells
+    function add(start: number, record: KeyedRecord): void {
+      if (window === undefined || cells === undefined || window.start !== start) {
+        window = { start, end: start + sizeMs }
+        cells = state.window(start)
+      }
+      results.add(state.cell(cells, record.key), window, record)
     }
     return (record) => {
-      const { key, timestamp } = record
+      const { timestamp } = record
       const now = time.accept(timestamp)
       const last = timestamp - (timestamp % advanceMs)
       if (isTumbling) {
         if (!isOpen(last + sizeMs, now)) return 1
-        results.add(state.cell(windowAt(last), key), window, record)
+        add(last, record)
         return 0
       }
       const earlier = Math.floor((sizeMs - 1 - (timestamp - last)) / advanceMs) * advanceMs
       let missed = 0
       for (let start = Math.max(0, last - earlier); start <= last; start += advanceMs) {
-        if (isOpen(start + sizeMs, now)) results.add(state.cell(windowAt(start), key), window, record)
+        if (isOpen(start + sizeMs, now)) add(start, record)
         else missed++
       }
       return missed

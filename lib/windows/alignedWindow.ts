@@ -15,7 +15,6 @@ export function alignedWindow(
     ...name,
     closesAfterMs: shared.graceMs,
     reachMs: sizeMs + shared.graceMs,
-    hasLastMoment: false,
     keptForMs: (retentionMs) => retentionMs - sizeMs,
     strategy: alignedStrategy(sizeMs, advanceMs),
   }

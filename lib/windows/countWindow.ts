@@ -41,13 +41,10 @@ export function countWindow<R extends StreamRecord<unknown, unknown>>(
   }
   return declareWindow({
     kind: 'countWindow',
-    measures: `${size} records${every === size ? '' : ` every ${every}`}`,
-    graceMs: 0,
+    measures: `${size} records every ${every}`,
     closesAfterMs: Number.POSITIVE_INFINITY,
     reachMs: 0,
-    hasLastMoment: false,
     late: undefined,
-    keptForMs: () => 0,
     strategy: countStrategy(size, every),
   })
 }

@@ -51,7 +51,6 @@ export function customWindow<R extends StreamRecord<unknown, unknown>>(
     measures: `up to ${maxSizeMs} ms`,
     closesAfterMs: shared.graceMs,
     reachMs: maxSizeMs + shared.graceMs,
-    hasLastMoment: false,
     keptForMs: (retentionMs) => retentionMs,
     strategy: customStrategy((timestamp) => assigner.windowsOf(timestamp), maxSizeMs),
     assigner,

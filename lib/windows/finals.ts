@@ -58,13 +58,10 @@ export class Finals implements Emission {
   }
 
   gone({ key, window, timestamp, cause }: Omit<Result, 'value' | 'final' | 'previous'>): void {
-    const { told } = this
-    if (told === undefined) return
     const row = rowKey(key, window)
-    this.ticks?.forget(row)
-    const known = told.get(row)
+    const known = this.told?.get(row)
     if (known === undefined) return
-    told.delete(row)
+    this.told?.delete(row)
     this.outlet.put({ key, window, value: null, previous: known[0], timestamp, cause, final: false })
   }
 
@@ -89,8 +86,8 @@ export class Finals implements Emission {
   private remember(told: CellState<Key, Told>, row: Key, value: unknown, final: boolean): unknown {
     this.ticks?.forget(row)
     const known = told.get(row)
-    if (!final) told.put(row, this.outlet.hasChanges ? [value] : [])
-    else if (known !== undefined) told.delete(row)
+    if (final) told.delete(row)
+    else told.put(row, this.outlet.hasChanges ? [value] : [])
     return known === undefined ? null : known[0]
   }
 }

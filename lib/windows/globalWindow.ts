@@ -26,13 +26,9 @@ const END = Number.MAX_SAFE_INTEGER
 export function globalWindow<R extends StreamRecord<unknown, unknown>>(): OperatorFunction<R, InWindow<R>> {
   return declareWindow({
     kind: 'globalWindow',
-    measures: '',
-    graceMs: 0,
     closesAfterMs: Number.POSITIVE_INFINITY,
     reachMs: Number.POSITIVE_INFINITY,
-    hasLastMoment: false,
     late: undefined,
-    keptForMs: () => 0,
     strategy: alignedStrategy(END, END),
   })
 }

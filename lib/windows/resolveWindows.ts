@@ -1,4 +1,3 @@
-import { type Duration, durationMs } from '../record/duration.js'
 import { TidemarkError } from '../record/errors.js'
 import type { WindowedRecord } from '../record/record.js'
 import type { Handlers, OperatorContext } from '../task/definition.js'
@@ -14,30 +13,34 @@ import type { WindowTime } from './windowTime.js'
 
 /** When results come out of windows, and how long they can be read. */
 export interface WindowedEmit {
-  readonly emit: 'update' | 'close' | { readonly every: Duration }
+  /** A result for each record; else for each window on its close. */
+  readonly isUpdating: boolean
+  /** Besides, at each multiple of this. */
+  readonly everyMs: number | undefined
+  /** Besides, for records for which this holds. */
   readonly early: ((result: any, record: any) => boolean) | undefined
-  readonly retention: Duration | undefined
+  /** From a window's start. */
+  readonly retentionMs: number | undefined
 }
 
 /** Aggregates in the windows that were declared before. */
 export function resolveWindows(
   context: OperatorContext<WindowedRecord>,
   aggregator: AnyAggregator,
-  { emit, early, retention }: WindowedEmit,
+  { isUpdating, everyMs, early, retentionMs }: WindowedEmit,
   changes: object,
   time: WindowTime,
 ): Handlers<KeyedRecord> {
   const windowing = context.windowing as DeclaredWindow
   const { closesAfterMs, late, reachMs, strategy } = windowing
-  const everyMs = typeof emit === 'object' ? durationMs(emit.every, 'emit every', 1) : undefined
-  const keptForMs = Math.max(closesAfterMs, windowing.keptForMs(retentionMs(context.operator, windowing, retention)))
+  if (retentionMs !== undefined) checkRetention(context.operator, windowing, retentionMs)
+  const keptForMs = Math.max(closesAfterMs, windowing.keptForMs?.(retentionMs ?? 0) ?? closesAfterMs)
   const outlet = new Outlet(context, aggregator, changes)
   const open = strategy.open(context)
   const isOpen = (end: number, now: number) => end + closesAfterMs > now
-  const emission: Emission =
-    emit === 'update'
-      ? new Updates(outlet)
-      : new Finals(context, outlet, time, { everyMs, early, find: (key, window) => open.find(key, window), isOpen })
+  const emission: Emission = isUpdating
+    ? new Updates(outlet)
+    : new Finals(context, outlet, time, { everyMs, early, find: (key, window) => open.find(key, window), isOpen })
   // A window that says nothing on close is simply kept for longer.
   const isClosedKept = emission.onClose && keptForMs > closesAfterMs
   // What a join reads has to be there when the other side closes the same window.
@@ -85,21 +88,18 @@ export function resolveWindows(
   }
 }
 
-/** @throws TidemarkError `BAD_DURATION`, `BAD_OPTION` */
-function retentionMs(operator: string, windowing: DeclaredWindow, retention: Duration | undefined): number {
-  if (retention === undefined) return 0
-  const given = durationMs(retention, 'retention')
+/** @throws TidemarkError `BAD_OPTION` */
+function checkRetention(operator: string, windowing: DeclaredWindow, retentionMs: number): void {
   const { closesAfterMs, reachMs } = windowing
-  if (closesAfterMs === Number.POSITIVE_INFINITY || given < reachMs) {
-    throw new TidemarkError(
-      'BAD_OPTION',
-      `retention of ${given} ms, but ${describeWindowing(windowing)} ${
-        closesAfterMs === Number.POSITIVE_INFINITY
-          ? 'is not closed by time; leave it out'
-          : `takes records for ${reachMs} ms from its start; give at least as much, or leave it out`
-      }`,
-      { operator },
-    )
-  }
-  return given
+  const isClosing = closesAfterMs < Number.POSITIVE_INFINITY
+  if (isClosing && retentionMs >= reachMs) return
+  throw new TidemarkError(
+    'BAD_OPTION',
+    `retention of ${retentionMs} ms, but ${describeWindowing(windowing)} ${
+      isClosing
+        ? `takes records for ${reachMs} ms from its start; give at least as much, or leave it out`
+        : 'is not closed by time; leave it out'
+    }`,
+    { operator },
+  )
 }

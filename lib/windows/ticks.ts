@@ -46,7 +46,7 @@ export class Ticks implements Firing {
       this.speaking.sort(lastFirst)
     }
     const row = this.speaking.pop()
-    if (row !== undefined && this.pending.cell(row) !== undefined) {
+    if (row !== undefined) {
       this.pending.delete(row)
       const { key, window } = splitRowKey(row)
       this.speak(key, window as Window)

@@ -3,6 +3,7 @@ import fc from 'fast-check'
 import { from, type Observable, Subject } from 'rxjs'
 import {
   type AggregateOptions,
+  type Aggregator,
   aggregate,
   type Change,
   collect,
@@ -112,6 +113,30 @@ describe.each(Object.keys(WINDOWS))('the table of %s windows', (kind) => {
         if (all.length > 0 && mode !== 'update') expect(last?.final).toBe(true)
       }),
       { seed: 31, numRuns: 60 },
+    )
+  })
+
+  test.each(Object.keys(EMITS))('emit %s: so it does where the aggregator deletes', (mode) => {
+    /** Keeps the values since the last that is divisible by 3. */
+    const since = {
+      init: (): number[] => [],
+      add: (values: number[], { value }: { value: number }) => (value % 3 === 0 ? (null as never) : [...values, value]),
+      merge: (a: number[], b: number[]) => [...a, ...b],
+    }
+    fc.assert(
+      fc.property(given, (all) => {
+        const records = all.map(({ key, time }, index) => record(key, index, time))
+        const results = (WINDOWS[kind] as (s: any) => any)(from(records)).pipe(aggregate(since, EMITS[mode]))
+        const known = new Map<string, unknown>()
+        local(toTable('t', results as Observable<any>).changes()).subscribe(({ key, window, value, previous }: any) => {
+          const row = `${window.start} ${window.end} ${key}`
+          const isMoment = kind === 'session' && window.end - window.start === 1 && mode === 'update'
+          if (!isMoment) expect(previous).toEqual(known.get(row) ?? null)
+          if (value === null) known.delete(row)
+          else known.set(row, value)
+        })
+      }),
+      { seed: 37, numRuns: 60 },
     )
   })
 
@@ -342,6 +367,25 @@ describe('retention', () => {
   })
 })
 
+describe('where a result comes from', () => {
+  test.each<[AggregateOptions, object]>([
+    [{ emit: 'update' }, { topic: 't', partition: 2, offset: 3 }],
+    [
+      { emit: 'close', early: () => true },
+      { topic: 't', partition: 2, offset: 3 },
+    ],
+    // Time brought it, in the task's partition.
+    [{ emit: 'close' }, { topic: '', partition: 0, offset: 0 }],
+  ])('%j', (options, place) => {
+    const seen: unknown[] = []
+    from([record('a', 1, 1, { topic: 't', partition: 2, offset: 3 })])
+      .pipe(tumblingWindow(10), aggregate(count(), options))
+      .subscribe((result) => seen.push(result))
+    expect(seen[0]).toMatchObject(place)
+    expect(seen.at(-1)).toMatchObject(options.emit === 'update' ? place : { topic: '', partition: 0, offset: 0 })
+  })
+})
+
 describe('refused', () => {
   const codesOf = (pipeline: (s: any) => any) => {
     const codes: unknown[] = []
@@ -382,5 +426,47 @@ describe('refused', () => {
       codesOf((s) => (WINDOWS[kind] as (s: any) => any)(s).pipe(aggregate(count(), { retention: ms })))
     expect(run(retention)).toEqual(['BAD_OPTION'])
     expect(run(retention + 1)).toEqual([])
+  })
+})
+
+describe('what is kept beside the windows', () => {
+  const start = (options: AggregateOptions, aggregator: Aggregator<any, unknown, any> = collect()) =>
+    testApp(
+      (app) => {
+        const stream = app.stream<number>('in', { value: json() })
+        app.run('x', stream.pipe(tumblingWindow(10), aggregate(aggregator, { ...options, name: 'n' })))
+      },
+      { topics: { in: 1 } },
+    )
+  const sizes = async (t: Awaited<ReturnType<typeof start>>) =>
+    Promise.all(['n', 'n.told', 'n.pending', 'n.closed'].map(async (name) => (await t.state(name)).length))
+
+  test.each<[AggregateOptions, number[], number[]]>([
+    [{ emit: 'update' }, [1, 0, 0, 0], [1, 0, 0, 0]],
+    [{ emit: 'update', retention: 30 }, [1, 0, 0, 0], [2, 0, 0, 0]],
+    [{ emit: 'close' }, [1, 0, 0, 0], [1, 0, 0, 0]],
+    [{ emit: 'close', retention: 30 }, [1, 0, 0, 0], [1, 0, 0, 1]],
+    [{ emit: { every: 2 } }, [1, 1, 1, 0], [1, 0, 1, 0]],
+    [{ emit: 'close', early: () => true }, [1, 1, 0, 0], [1, 1, 0, 0]],
+  ])('%j is gone with the window', async (options, open, closed) => {
+    const t = await start(options)
+    for (const timestamp of [1, 4, 5]) await t.send('in', { key: 'a', value: 1, timestamp })
+    await t.settle()
+    expect(await sizes(t)).toEqual(open)
+    await t.send('in', { key: 'a', value: 1, timestamp: 15 })
+    await t.settle()
+    expect(await sizes(t)).toEqual(closed)
+    expect(t.errors).toEqual([])
+    await t.stop()
+  })
+
+  test('results need not be plain data where no table is read', async () => {
+    const dates = { init: () => 0, add: (n: number) => n + 1, result: (n: number) => new Date(n) }
+    const t = await start({ emit: { every: 2 } }, dates)
+    for (const timestamp of [1, 4]) await t.send('in', { key: 'a', value: 1, timestamp })
+    await t.settle()
+    expect(t.errors).toEqual([])
+    expect(await sizes(t)).toEqual([1, 1, 0, 0])
+    await t.stop()
   })
 })

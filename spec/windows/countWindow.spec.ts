@@ -1,5 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
+import { merge } from 'rxjs'
 import { aggregate, collect, countWindow, json, record, reduce, sum, suppress, toTable, withWatermark } from 'tidemark'
 import { matchers, operatorLaws, runMarbles, testApp } from 'tidemark/testing'
 import { expectDrawn } from '../testing/docstring.js'
@@ -73,6 +74,43 @@ describe('edges', () => {
     })
   })
 
+  test('every: in event time, whatever the numbers of records', async () => {
+    await runMarbles({
+      source: 'a@1-b@7-',
+      out: '   ----u---',
+      values: { ...values, u: { key: 'ann', value: ['a', 'b'], window: window(0, 3), timestamp: 7, final: false } },
+      pipeline: (s) => s.pipe(countWindow(3), aggregate(collect(), { emit: { every: 5 } })),
+    })
+  })
+
+  test('nothing is dropped', async () => {
+    const t = await testApp(
+      (app) => app.run('x', app.stream<number>('in', { value: json() }).pipe(countWindow(2), aggregate(collect()))),
+      { topics: { in: 1 } },
+    )
+    await t.send(
+      'in',
+      [9, 1, 5].map((timestamp) => ({ key: 'a', value: 1, timestamp })),
+    )
+    await t.settle()
+    expect(t.app.stats().tasks[0]?.dropped).toEqual([])
+    await t.stop()
+  })
+
+  test('windows of another size or step are others: LOST_WINDOW where they meet', async () => {
+    const meet = (one: any, other: any) =>
+      testApp(
+        (a) => {
+          const stream = a.stream<number>('in', { value: json() })
+          a.run('x', merge(stream.pipe(one), stream.pipe(other)).pipe(aggregate(collect()) as any))
+        },
+        { topics: { in: 1 } },
+      )
+    await expect(meet(countWindow(4), countWindow(3))).rejects.toMatchObject({ code: 'LOST_WINDOW' })
+    await expect(meet(countWindow(4), countWindow(4, { every: 2 }))).rejects.toMatchObject({ code: 'LOST_WINDOW' })
+    await (await meet(countWindow(4), countWindow(4, { every: 4 }))).stop()
+  })
+
   test('null from the aggregator deletes the window; a full one says nothing of it', () => {
     const concat = reduce((a: string, b: string) => (b === 'x' ? (null as never) : a + b))
     const records = ['a', 'x', 'b', 'c'].map((value) => record('ann', value, 1))
@@ -93,6 +131,7 @@ describe('edges', () => {
   test.each([
     () => countWindow(0),
     () => countWindow(1.5),
+    () => countWindow(2.5, { every: 2 }),
     () => countWindow(3, { every: 0 }),
     () => countWindow(3, { every: 4 }),
   ])('BAD_OPTION: %s', (make) => {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
-import { from, lastValueFrom, merge, toArray } from 'rxjs'
+import { from, lastValueFrom, merge, Subject, toArray } from 'rxjs'
 import {
   type AggregateOptions,
   aggregate,
@@ -13,6 +13,8 @@ import {
   mapValues,
   record,
   type StreamRecord,
+  suppress,
+  toTable,
   type WindowAssigner,
 } from 'tidemark'
 import { matchers, operatorLaws, runMarbles, testApp } from 'tidemark/testing'
@@ -56,15 +58,35 @@ describe.each<AggregateOptions>([{ emit: 'update' }, { emit: 'close' }, { emit: 
   },
 )
 
-test('a record without a window is dropped as such', async () => {
+test('drops are counted: records without a window, and windows that take a record no more', async () => {
+  const twice: WindowAssigner = { ...from3, windowsOf: (time) => from3.windowsOf(time).flatMap((one) => [one, one]) }
   const t = await testApp(
-    (app) => app.run('x', app.stream<number>('in', { value: json() }).pipe(customWindow(from3), aggregate(count()))),
+    (app) => app.run('x', app.stream<number>('in', { value: json() }).pipe(customWindow(twice), aggregate(count()))),
     { topics: { in: 1 } },
   )
-  await t.send('in', { key: 'a', value: 1, timestamp: 1 })
+  await t.send(
+    'in',
+    [1, 5, 14, 6].map((timestamp) => ({ key: 'a', value: 1, timestamp })),
+  )
   await t.settle()
-  expect(t.app.stats().tasks[0]?.dropped).toEqual([{ operator: 'aggregate', reason: 'no window', count: 1 }])
+  expect(t.app.stats().tasks[0]?.dropped).toEqual([
+    { operator: 'aggregate', reason: 'no window', count: 1 },
+    { operator: 'aggregate', reason: 'late', count: 2 },
+  ])
   await t.stop()
+})
+
+test('suppress until the close lets them out as they close', () => {
+  const source = new Subject<StreamRecord<string, number>>()
+  const seen: unknown[] = []
+  const finals = toTable('t', source.pipe(customWindow(from3, { grace: 2 }), aggregate(count()))).pipe(
+    suppress({ until: 'close' }),
+  )
+  local(finals.changes()).subscribe(({ value, window }) => seen.push([value, window.start]))
+  for (const time of [4, 14]) source.next(record('a', 1, time))
+  expect(seen).toEqual([])
+  source.next(record('a', 1, 15))
+  expect(seen).toEqual([[1, 3]])
 })
 
 test('calendar months', async () => {
@@ -124,6 +146,7 @@ test('two assigners are two windows, however alike', () => {
 
 test('a maxSize that is no duration is BAD_DURATION', () => {
   expect(() => customWindow({ ...from3, maxSize: 0 })).toThrow(expect.objectContaining({ code: 'BAD_DURATION' }))
+  expect(() => customWindow({ ...from3, maxSize: 1 })).not.toThrow()
 })
 
 describe('against a loop over all windows', () => {
