@@ -628,6 +628,41 @@ describe('in an app', () => {
     await t.stop()
   })
 
+  test('of tables that lie behind exchanges, internal topics have as many partitions as these', async () => {
+    const t = await testApp(
+      (app) => {
+        const behind = (topic: string) =>
+          toTable(
+            topic,
+            app
+              .stream<string>(topic, { value: json() })
+              .pipe(keyBy((r) => r.key, { name: `by-${topic}`, key: string() })),
+          )
+        const joined = behind('users').pipe(foreignKeyJoin(behind('teams'), target, together, { name: 'j' }))
+        app.run('out', joined.pipe(toStream(), toTopic('out')))
+      },
+      { topics: { users: 4, teams: 3, out: 1 } },
+    )
+    const counts = await t.broker.topics()
+    const internal = ['by-users', 'j-answers', 'by-teams', 'j-subscriptions'].map((n) =>
+      counts.get(`test-${n}-repartition`),
+    )
+    expect(internal).toEqual([4, 4, 3, 3])
+    await t.send('teams', { key: 'x', value: 'X', timestamp: 1 })
+    await t.send(
+      'users',
+      ['a', 'b', 'c', 'd'].map((key) => ({ key, value: 'x', timestamp: 2 })),
+    )
+    await t.settle()
+    expect((await t.records('out')).map(({ key, value }) => `${key} ${value}`).sort()).toEqual([
+      'a x X',
+      'b x X',
+      'c x X',
+      'd x X',
+    ])
+    await t.stop()
+  })
+
   test('state is freed as rows are deleted', async () => {
     const t = await testApp(
       (app) => {
