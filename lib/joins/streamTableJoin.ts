@@ -46,7 +46,7 @@ export interface StreamTableJoinOptions<Kind extends 'inner' | 'left' = 'inner' 
  * nothing waits for it. A null value is dropped, and a null key too unless the join is `left`, where it meets null.
  *
  * With `grace` (and a versioned table) a record at t waits until time is at least `t + grace`, so that late versions of the row are there, and
- * those that are due come out by timestamp, then key; one with `t < time - grace` is joined at once, and so is one without a key. Time is the watermark, or
+ * those that are due come out by timestamp, then key; one with `t <= time - grace` is joined at once, and so is one without a key. Time is the watermark, or
  * the newest timestamp of what has waited. The records that wait are state, freed as they come out; without `grace` there is none, as the
  * rows are the table's.
  *

@@ -474,12 +474,13 @@ function lastToClose(nodes: readonly Node[]): Windowing | undefined {
   const [first] = all
   if (first === undefined || all.length === 1) return first
   const most = (measure: (windowing: Windowing) => number) => Math.max(...all.map(measure))
+  const { hasLastMoment, ...rest } = first
   return {
-    ...first,
-    graceMs: most(({ graceMs }) => graceMs),
+    ...rest,
+    graceMs: most(({ graceMs }) => graceMs ?? 0),
     closesAfterMs: most(({ closesAfterMs }) => closesAfterMs),
     reachMs: most(({ reachMs }) => reachMs),
-    hasLastMoment: all.every(({ hasLastMoment }) => hasLastMoment),
+    ...(hasLastMoment && all.every((other) => other.hasLastMoment) && { hasLastMoment }),
   }
 }
 

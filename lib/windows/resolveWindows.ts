@@ -45,7 +45,7 @@ export function resolveWindows(
   const isClosedKept = emission.onClose && keptForMs > closesAfterMs
   // What a join reads has to be there when the other side closes the same window.
   const isForJoins =
-    context.needs.rows && retention === undefined && keptForMs === closesAfterMs && Number.isFinite(reachMs)
+    context.needs.rows && retentionMs === undefined && keptForMs === closesAfterMs && Number.isFinite(reachMs)
   const closed = isForJoins
     ? new ClosedWindows(context, closesAfterMs + reachMs, context.isMet)
     : isClosedKept

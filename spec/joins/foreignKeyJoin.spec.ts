@@ -23,6 +23,7 @@ import {
   toTable,
   toTopic,
   tumblingWindow,
+  withWatermark,
 } from 'tidemark'
 import { matchers, operatorLaws, runMarbles, type TestApp, testApp } from 'tidemark/testing'
 import { expectDrawn } from '../testing/docstring.js'
@@ -421,6 +422,77 @@ describe('in an app', () => {
     await t.stop()
   })
 
+  const open = () => {
+    const [subscriptions, answers] = ['test-j-subscriptions-repartition', 'test-j-answers-repartition']
+    const raw = { partitions: 1, value: bytes() }
+    return testApp(
+      (app) => {
+        const joined = users(app).pipe(foreignKeyJoin(teams(app), (user) => user.team, together, { name: 'j' }))
+        app.run('out', joined.pipe(toStream(), toTopic('out')))
+      },
+      { topics: { users: 1, teams: 1, out: 1, [subscriptions]: raw, [answers]: raw } },
+    )
+  }
+
+  test('whoever has left is not told any more', async () => {
+    const t = await open()
+    const answers = async () =>
+      (await t.records('test-j-answers-repartition')).filter(({ value }) => value !== null).map(({ key }) => key)
+    const user = async (key: string, value: unknown) => {
+      await t.send('users', { key, value, timestamp: 1 })
+      await t.settle()
+    }
+    await t.send('teams', { key: 'x', value: 'X', timestamp: 1 })
+    for (const key of ['ann', 'bob', 'cat', 'dan']) await user(key, { team: 'x' })
+    await t.send('teams', { key: 'x', value: 'XX', timestamp: 2 })
+    await t.settle()
+    await user('bob', { team: 'y' })
+    await user('cat', null)
+    const before = (await answers()).length
+    await t.send('teams', { key: 'x', value: 'XXX', timestamp: 3 })
+    await t.settle()
+    expect((await answers()).slice(before)).toEqual(['ann', 'dan'])
+    await t.stop()
+  })
+
+  test('a row that came back before its end was known does not end', async () => {
+    const t = await open()
+    await t.send('teams', { key: 'x', value: 'X', timestamp: 1 })
+    await t.send('users', { key: 'ann', value: { team: 'x' }, timestamp: 2 })
+    await t.settle()
+    await t.send('users', [
+      { key: 'ann', value: null, timestamp: 3 },
+      { key: 'ann', value: { team: 'x', n: 2 }, timestamp: 4 },
+    ])
+    await t.settle()
+    expect(await t.records('out')).toEqualRecords([
+      { value: '[object Object] X', timestamp: 2 },
+      { value: '[object Object] X', timestamp: 4 },
+    ])
+    await t.stop()
+  })
+
+  test('explain knows the time of each part', async () => {
+    const t = await open()
+    await t.send('teams', { key: 'x', value: 'X', timestamp: 7 })
+    await t.settle()
+    await t.send('users', { key: 'ann', value: { team: 'x' }, timestamp: 5 })
+    await t.settle()
+    const times = ['j-foreign-keys', 'j-subscribers', 'j'].map((operator) => t.app.explain({ operator }).tasks[0]?.time)
+    expect(times).toEqual([5, 7, 7])
+    await t.stop()
+  })
+
+  test('a watermark declared after it is TWO_WATERMARKS', () => {
+    const codes: unknown[] = []
+    const [left, right] = [new Subject<StreamRecord<string, string>>(), new Subject<StreamRecord<string, number>>()]
+    const stream = join('inner')(toTable('l', left), toTable('r', right)).pipe(toStream())
+    local(stream.pipe(withWatermark({ maxOutOfOrderness: 1 }), aggregate(count()))).subscribe({
+      error: ({ code }) => codes.push(code),
+    })
+    expect(codes).toEqual(['TWO_WATERMARKS'])
+  })
+
   test('keys of both tables by their own serdes; right rows by one that is given', async () => {
     const texts: string[] = []
     const shouted: Serde<string> = {
@@ -439,8 +511,8 @@ describe('in an app', () => {
           foreignKeyJoin(
             right,
             (user) => user.team,
-            (_, team) => team,
-            { name: 'j', value: shouted },
+            (_, team) => team ?? 'none',
+            { kind: 'left', name: 'j', value: shouted },
           ),
         )
         app.run('out', joined.pipe(toStream(), toTopic('out')))
@@ -455,7 +527,7 @@ describe('in an app', () => {
     await t.settle()
     await t.send(
       'users',
-      numbers.map((team) => ({ key: `user ${team}`, value: { team }, timestamp: 2 })),
+      [...numbers, 7].map((team) => ({ key: `user ${team}`, value: { team }, timestamp: 2 })),
     )
     await t.settle()
     expect(t.errors).toEqual([])
@@ -463,7 +535,7 @@ describe('in an app', () => {
     expect(counts.get('test-j-subscriptions-repartition')).toBe(3)
     expect(counts.get('test-j-answers-repartition')).toBe(4)
     const out = (await t.records('out')).map(({ key, value }) => `${key} ${value}`).sort()
-    expect(out).toEqual(numbers.map((n) => `user ${n} team:${n}`))
+    expect(out).toEqual([...numbers.map((n) => `user ${n} team:${n}`), 'user 7 none'])
     expect(texts.sort()).toEqual(numbers.map((n) => `TEAM:${n}`))
     await t.stop()
   })
@@ -553,6 +625,41 @@ describe('in an app', () => {
       ['Home', 1],
     ])
     expect((await t.records('seen')).map(({ value }) => value)).toEqual(['p null', 'p null', 'q Home'])
+    await t.stop()
+  })
+
+  test('of tables that lie behind exchanges, internal topics have as many partitions as these', async () => {
+    const t = await testApp(
+      (app) => {
+        const behind = (topic: string) =>
+          toTable(
+            topic,
+            app
+              .stream<string>(topic, { value: json() })
+              .pipe(keyBy((r) => r.key, { name: `by-${topic}`, key: string() })),
+          )
+        const joined = behind('users').pipe(foreignKeyJoin(behind('teams'), target, together, { name: 'j' }))
+        app.run('out', joined.pipe(toStream(), toTopic('out')))
+      },
+      { topics: { users: 4, teams: 3, out: 1 } },
+    )
+    const counts = await t.broker.topics()
+    const internal = ['by-users', 'j-answers', 'by-teams', 'j-subscriptions'].map((n) =>
+      counts.get(`test-${n}-repartition`),
+    )
+    expect(internal).toEqual([4, 4, 3, 3])
+    await t.send('teams', { key: 'x', value: 'X', timestamp: 1 })
+    await t.send(
+      'users',
+      ['a', 'b', 'c', 'd'].map((key) => ({ key, value: 'x', timestamp: 2 })),
+    )
+    await t.settle()
+    expect((await t.records('out')).map(({ key, value }) => `${key} ${value}`).sort()).toEqual([
+      'a x X',
+      'b x X',
+      'c x X',
+      'd x X',
+    ])
     await t.stop()
   })
 

@@ -5,11 +5,13 @@ import {
   type App,
   aggregate,
   collect,
+  createApp,
   type GlobalTable,
   globalTable,
   globalTableJoin,
   json,
   local,
+  memory,
   partitionOf,
   record,
   type StreamRecord,
@@ -41,8 +43,8 @@ const values = {
 } as const
 
 const together = (value: unknown, row: unknown) => `${value} ${row}`
-/** An empty value is the key of no row. */
-const keyOf = ({ value }: { readonly value: string }) => (value === '' ? null : value)
+/** An empty value is the key of no row; null isn't to be asked for. */
+const keyOf = ({ value }: { readonly value: string }) => (value.length === 0 ? null : value)
 
 const run = (kind: 'inner' | 'left', table: string, stream: string, out: string) =>
   runMarbles({
@@ -213,6 +215,29 @@ describe('in an app', () => {
     },
   )
 
+  test("time is the stream's, by its watermark", async () => {
+    const t = await testApp(
+      (app) => {
+        const table = app.globalTable<number>('table', { value: json() })
+        const stream = app.stream<string>('stream', { value: json(), watermark: { maxOutOfOrderness: 5 } })
+        const windows = stream.pipe(
+          globalTableJoin(table, keyOf, together, { kind: 'left' }),
+          tumblingWindow(10),
+          aggregate(collect(), { name: 'w', emit: 'close' }),
+        )
+        app.run('out', windows.pipe(toTopic('out')))
+      },
+      { topics: { ...topics, stream: 1 } },
+    )
+    const closedAt = async (timestamp: number) => {
+      await t.send('stream', { key: 'k', value: 'gold', timestamp })
+      await t.settle()
+      return (await t.records('out')).length
+    }
+    expect([await closedAt(5), await closedAt(14), await closedAt(15)]).toEqual([0, 0, 1])
+    await t.stop()
+  })
+
   test('figures: records, rows, lag, and what was dropped; the plan lists it', async () => {
     const t = await testApp(joining(), { topics })
     await t.send('table', [
@@ -325,10 +350,12 @@ describe('joined where it is not kept, it is NOT_PLANNED', () => {
     app.run('out', stream.pipe(globalTableJoin(table, keyOf, together), toTopic('out')))
   }
 
-  test("another app's", async () => {
+  test.each(['never started', 'ended'])("another app's, %s", async (when) => {
     const other = await testApp(joining(), { topics, id: 'other' })
     await other.stop()
-    await expect(testApp(joinWith(other.result), { topics })).rejects.toMatchObject({
+    const idle = createApp({ id: 'idle', broker: other.broker, store: memory() })
+    const table = when === 'ended' ? other.result : idle.globalTable<number>('table', { value: json() })
+    await expect(testApp(joinWith(table), { topics })).rejects.toMatchObject({
       code: 'NOT_PLANNED',
       message: expect.stringContaining('the app that runs the pipeline'),
       place: { topic: 'table', operator: 'globalTableJoin' },

@@ -383,6 +383,21 @@ describe('in an app', () => {
     await t.stop()
   })
 
+  test('what is too old to be kept stays so after a restart', async () => {
+    const t = await testApp(app({ within: 5 }), { topics: { left: 1, right: 1, out: 1 } })
+    await t.send('left', { key: 'k', value: 'l', timestamp: 100 })
+    await t.settle()
+    await t.crash()
+    await t.restart()
+    for (const side of ['left', 'right']) {
+      await t.send(side, { key: 'k', value: side, timestamp: 50 })
+      await t.settle()
+    }
+    expect(await t.records('out')).toEqual([])
+    expect(t.app.stats().tasks[0]?.dropped).toEqual([{ operator: 'j', reason: 'late', count: 1 }])
+    await t.stop()
+  })
+
   test('explain says which records of a key still wait for a match, and until when', async () => {
     const t = await testApp(app({ before: 5, after: 10, grace: 2, kind: 'outer' }), {
       topics: { left: 1, right: 1, out: 1 },
@@ -510,6 +525,34 @@ describe('with a watermark', () => {
       [0, 0],
     ])
     await t.stop()
+  })
+
+  test('one that is late by all of its grace still finds the last that it could meet', async () => {
+    await runMarbles({
+      source: { left: 'a@10----c@17', right: '------p@17---q@15' },
+      out: '            -------------o@15',
+      values,
+      pipeline: ({ left, right }) => {
+        const watermark = withWatermark<StreamRecord<any, any>>({ maxOutOfOrderness: 0 })
+        return left.pipe(
+          watermark,
+          join(right.pipe(watermark), { after: 5, grace: 2 }),
+          filter((r) => r.timestamp < 17),
+        )
+      },
+    })
+  })
+
+  test.each([
+    ['inner', 86],
+    ['left', 76],
+    ['outer', 66],
+  ] as const)('what follows is promised no more than can still come: %s', async (kind, promised) => {
+    const watermark = withWatermark<StreamRecord<any, any>>({ maxOutOfOrderness: 0 })
+    const pipeline = ({ left, right }: { left: Texts; right: Texts }) =>
+      left.pipe(watermark, join(right.pipe(watermark), { before: 20, after: 10, grace: 4, kind }))
+    const { watermarks } = await runMarbles({ source: { left: 'a@90', right: 'p@90' }, values, pipeline })
+    expect(watermarks).toEqual({ 0: promised })
   })
 
   test('declared after it, it is TWO_WATERMARKS', () => {

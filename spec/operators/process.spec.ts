@@ -198,6 +198,12 @@ describe('edges', () => {
     await t.settle()
     expect(t.errors).toEqual([])
     expect(await t.records('out')).toEqualRecords([{ key: 'k', value: 'due', timestamp: 15 }])
+    // One that is due already fires in the same visit, after a restart too.
+    await t.crash()
+    await t.restart()
+    await t.send('in', { key: 'late', value: 1, timestamp: 60 })
+    await t.settle()
+    expect((await t.records('out')).slice(1)).toEqualRecords([{ key: 'late', value: 'due', timestamp: 70 }])
     await t.stop()
   })
 
