@@ -5,6 +5,9 @@ import type { TraceFile } from './format.js'
 /** The corpus that comes along. */
 export const CORPUS = join(import.meta.dirname, 'corpus')
 
+/** Topologies that are put together from several operators. */
+export const CHAINS = join(import.meta.dirname, 'chains')
+
 /**
  * Reads trace files: those named, and all in the folders named.
  *

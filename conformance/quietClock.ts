@@ -18,7 +18,8 @@ export function quiet(given: StoreAdapter): Quiet {
   }
   const store: StoreAdapter = {
     name: given.name,
-    durable: given.durable,
+    // A durable store wants a name for every state, as pipelines change from one start to the next. A topology doesn't.
+    durable: false,
     open: (app) => watched(given.open(app)),
     load: (scope) => watched(given.load(scope)),
     commit: (changes) => watched(given.commit(changes)),

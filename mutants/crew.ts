@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { Worker } from 'node:worker_threads'
 import { build } from 'esbuild'
-import { CORPUS } from '../conformance/files.js'
+import { CHAINS, CORPUS } from '../conformance/files.js'
 import type { Answer, Order } from './worker.js'
 
 type Given<Key extends string> = Extract<Answer, { readonly [K in Key]: unknown }>
@@ -37,7 +37,7 @@ export class Hand {
     this.worker ??= new Worker(this.script, {
       eval: true,
       execArgv: [],
-      workerData: { code: this.code, root: join(import.meta.dirname, '..', 'package.json'), corpus: CORPUS },
+      workerData: { code: this.code, root: join(import.meta.dirname, '..', 'package.json'), folders: [CORPUS, CHAINS] },
     })
     const { worker } = this
     return new Promise((resolve, reject) => {

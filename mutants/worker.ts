@@ -24,12 +24,16 @@ export type Answer =
   /** A test begins: whoever hears nothing for so long may end this worker. */
   | { readonly begins: number; readonly limitMs: number }
 
-const { code, root, corpus } = workerData as { readonly code: string; readonly root: string; readonly corpus: string }
+const { code, root, folders } = workerData as {
+  readonly code: string
+  readonly root: string
+  readonly folders: string[]
+}
 const port = parentPort as NonNullable<typeof parentPort>
 const script = new Script(`(function (require, module, traces, __mutant) {${code}\n})`, { filename: 'mutants.cjs' })
 const require = createRequire(root)
 // Read once, and not with each program.
-const traces = readTraces([corpus])
+const traces = readTraces(folders)
 
 let met = new Set<number>()
 

@@ -286,6 +286,7 @@ export class TaskScope extends Scope {
     reader.lane.activeAt = this.sliceAt
     this.measure(time, reader.lane, record.timestamp)
     if (record.timestamp > node.streamTime) node.streamTime = record.timestamp
+    time.isSilent = false
     node.emit(record)
     if (time.declared?.punctuated === undefined || this.failure !== undefined) return
     try {
@@ -299,6 +300,7 @@ export class TaskScope extends Scope {
     const { record, time } = unstamp(raw)
     if (time !== undefined) this.takeStamp(source, time)
     if (time?.isWord !== true) {
+      source.isSilent = false
       if (record.timestamp > node.streamTime) node.streamTime = record.timestamp
       node.emit(record)
     }
@@ -308,15 +310,19 @@ export class TaskScope extends Scope {
     const lane = source.lanes.get(stamp.task)
     if (lane === undefined) return
     lane.idle = stamp.idle
-    if (stamp.time > lane.watermark) lane.watermark = stamp.time
+    // +Infinity would be for good: a record that follows it would be late, whatever its timestamp.
+    if (stamp.time > lane.watermark && stamp.time < Number.POSITIVE_INFINITY) lane.watermark = stamp.time
     if (stamp.hasWatermark) {
       const least = source.least()
       if (least > source.watermark) this.raise(source, least)
     } else if (source.declared === undefined) {
-      source.cap = source.leastTold()
-      if (!source.isCapped) return
+      const cap = source.leastTold()
+      if (cap === source.cap) return
+      if (source.isCapped) this.beginHeld()
+      source.cap = cap
       this.version++
-      this.beginAdvance()
+      // A structure with a time of its own may have something due by the new one.
+      for (const node of this.ordered) if (node.isCapped && node.hasFirings) node.dueChanged()
     }
   }
 

@@ -136,16 +136,19 @@ function joining<LV, RV, Out>(
     context.emit({ key, value, previous, timestamp, window: undefined, isLatest: true })
   }
 
-  function turn({ key, value, existed, to, timestamp }: Turn<LV>): void {
-    if (value !== null && to === null && isLeft) put(key, joiner(value, null), timestamp)
+  function turn({ key, value, existed, from, to, timestamp }: Turn<LV>): void {
+    // What was to end the result belonged to an earlier version.
+    if (!isLeft && from === null && to === null && results.get(key) !== undefined) put(key, null, timestamp)
+    else if (value !== null && to === null && isLeft) put(key, joiner(value, null), timestamp)
     else if (value === null && existed && isLeft) put(key, null, timestamp)
   }
 
-  function answer({ key, value: { version, row }, timestamp }: StreamRecord<Key, Answer<RV>>): void {
+  function answer({ key, value: { version, row, isQuiet }, timestamp }: StreamRecord<Key, Answer<RV>>): void {
     if (version < 0) {
       if (versions(key) === undefined) put(key, null, timestamp)
       return
     }
+    if (isQuiet && results.get(key) === undefined) return
     const left = versions(key) === version ? rows.get(key) : undefined
     if (left !== undefined) put(key, row === null && !isLeft ? null : joiner(left.value, row), timestamp)
   }

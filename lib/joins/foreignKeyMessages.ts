@@ -22,7 +22,7 @@ export interface Subscription {
   /** Negative: the left row was deleted. */
   readonly version: number
   /**
-   * `ask`: answer if there is a row. `must`: answer in any case. `end`: the left row no longer points here. `leave`: nor anywhere else; answer that
+   * `ask`: a row, or that there is none, which ends a result. `must`: the same, but none counts whether or not there was a result. `end`: the left row no longer points here. `leave`: nor anywhere else; answer that
    * there is none.
    */
   readonly wants: 'ask' | 'must' | 'end' | 'leave'
@@ -33,6 +33,8 @@ export interface Answer<RV> {
   /** The left row's as of the subscription. */
   readonly version: number
   readonly row: RV | null
+  /** That there is no row is to be said only if it ends a result. */
+  readonly isQuiet: boolean
 }
 
 export const subscriptionSerde: Serde<Subscription> = {
@@ -46,11 +48,11 @@ export const subscriptionSerde: Serde<Subscription> = {
 
 const COLON = 0x3a
 
-/** The version in decimal; behind a colon the row, if there is one. */
+/** The version in decimal; behind a colon the row, if there is one, else a question mark if it is quiet. */
 export const answerSerde = <RV>(row: Serde<RV>): Serde<Answer<RV>> => ({
   name: `answer of ${row.name}`,
   serialize(answer) {
-    if (answer.row === null) return utf8.encode(`${answer.version}`)
+    if (answer.row === null) return utf8.encode(`${answer.version}${answer.isQuiet ? '?' : ''}`)
     const [head, body] = [utf8.encode(`${answer.version}:`), row.serialize(answer.row)]
     const bytes = new Uint8Array(head.length + body.length)
     bytes.set(head)
@@ -59,7 +61,9 @@ export const answerSerde = <RV>(row: Serde<RV>): Serde<Answer<RV>> => ({
   },
   deserialize(bytes) {
     const colon = bytes.indexOf(COLON)
-    const version = Number(utf8.decode(colon < 0 ? bytes : bytes.subarray(0, colon)))
-    return { version, row: colon < 0 ? null : row.deserialize(bytes.subarray(colon + 1)) }
+    const head = utf8.decode(colon < 0 ? bytes : bytes.subarray(0, colon))
+    const isQuiet = head.endsWith('?')
+    const version = Number(isQuiet ? head.slice(0, -1) : head)
+    return { version, row: colon < 0 ? null : row.deserialize(bytes.subarray(colon + 1)), isQuiet }
   },
 })

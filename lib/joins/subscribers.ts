@@ -12,8 +12,8 @@ export function subscribers<RV>(
   rows: Rows<RV>,
 ): Handlers<StreamRecord<Key, Subscription> | Change<Key, RV>> {
   const state = new Subscriptions(context.cells())
-  const answer = (left: Key, version: number, row: RV | null, timestamp: number) =>
-    context.emit(record(left, { version, row }, timestamp))
+  const answer = (left: Key, version: number, row: RV | null, timestamp: number, isQuiet = false) =>
+    context.emit(record(left, { version, row, isQuiet }, timestamp))
 
   function take({ key, value: { left, version, wants }, timestamp }: StreamRecord<Key, Subscription>): void {
     const row = rows.get(key)
@@ -24,7 +24,8 @@ export function subscribers<RV>(
     }
     state.put(key, left, version)
     if (row !== undefined) answer(left, version, row.value, Math.max(timestamp, row.timestamp))
-    else if (wants === 'must') answer(left, version, null, timestamp)
+    // Also to those who only ask: what told them that the row has gone may have been thrown away as of an earlier version.
+    else answer(left, version, null, timestamp, wants === 'ask')
   }
 
   function tell(change: Change<Key, RV>): void {

@@ -42,6 +42,9 @@ export interface TableTableJoinOptions<Kind extends TableJoinKind = TableJoinKin
  * comes out twice, as in Kafka Streams. What such a join was before is known only under a name; without one an inner join says nothing of a delete, as the other
  * side has gone, too.
  *
+ * Rows of windows meet as long as both are kept, each by its own side's time: with a default `retention`, an aggregate keeps those that are joined as long again after the
+ * close as it took records. A side that is further behind than that no longer meets the other one's row, and takes a match back; a longer `retention` prevents it.
+ *
  * Keeps no state without a name: both sides keep their rows for it. With one it keeps the rows of the result; those of windows go with the windows. `joiner` must depend
  * on its arguments alone. Completes when both sides have; an error of either passes on. Kafka Streams' `join`, `leftJoin` and `outerJoin` of KTables.
  *

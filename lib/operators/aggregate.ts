@@ -7,11 +7,20 @@ import type { InWindow } from '../windows/inWindow.js'
 import { operatorTime } from '../windows/windowTime.js'
 import { type AggregateOptions, aggregation } from './aggregation.js'
 
-/** What an aggregate makes of records of type R: windowed results if a window was declared; null where one is taken back. */
-export type Aggregated<R extends StreamRecord<any, any>, Out> =
+/**
+ * What an aggregate makes of records of type R: windowed results if a window was declared; null where one is taken back, as sessions are unless
+ * they only come out on close.
+ */
+export type Aggregated<R extends StreamRecord<any, any>, Out, Emits = unknown> =
   R extends InWindow<unknown, infer Gone>
-    ? WindowedRecord<Extract<R['key'], Key>, Out | Gone>
+    ? WindowedRecord<Extract<R['key'], Key>, Out | (Emits extends OnlyFinal ? never : Gone)>
     : StreamRecord<Extract<R['key'], Key>, Out>
+
+/** Options by which nothing comes out before the close. */
+interface OnlyFinal {
+  readonly emit: 'close'
+  readonly early?: undefined
+}
 
 /**
  * Keeps one value per key (per key and window, after a window) and emits it.
@@ -38,7 +47,7 @@ export type Aggregated<R extends StreamRecord<any, any>, Out> =
  * ```
  *
  * - `update`: a result for each record, right away.
- * - `close`: one for each key and window when the window closes, with `final: true`: by end, start and key. On completion all that are open close. A window
+ * - `close`: one for each key and window when the window closes, with `final: true`: by end, start and key (custom ones by end, key and start). On completion all that are open close. A window
  *   without a result says nothing.
  * - `{ every }`: the same, and before that, at each multiple of that event time, one for each window that has changed since its last; by end, start and
  *   key too, right after the record that brought the time. A window that closes by then has only its last word.
@@ -55,14 +64,19 @@ export type Aggregated<R extends StreamRecord<any, any>, Out> =
  *   or `{ every }`; at planning `UNNAMED_STATE`, `BAD_OPTION` for what needs a window where there is none, for a `retention` that is too short, and
  *   for sessions of an aggregator without `merge`
  */
-export function aggregate<R extends StreamRecord<any, any>, A extends Aggregators<R>, Out>(
+export function aggregate<
+  R extends StreamRecord<any, any>,
+  A extends Aggregators<R>,
+  Out,
+  const Emits extends Pick<AggregateOptions, 'emit' | 'early'> = object,
+>(
   given: Aggregator<NoInfer<R>, Out, any> | A,
-  options: AggregateOptions<NoInfer<R>, NoInfer<ResultOf<A, Out>>> = {},
-): OperatorFunction<R, Aggregated<R, ResultOf<A, Out>>> {
+  options?: AggregateOptions<NoInfer<R>, NoInfer<ResultOf<A, Out>>> & Emits,
+): OperatorFunction<R, Aggregated<R, ResultOf<A, Out>, Emits>> {
   const aggregator = oneAggregator(given)
   return (source) =>
-    aggregation('aggregate', [source], options, (context) => ({
+    aggregation('aggregate', [source], options ?? {}, (context) => ({
       aggregator,
       time: operatorTime(context),
-    })) as unknown as Observable<Aggregated<R, ResultOf<A, Out>>>
+    })) as unknown as Observable<Aggregated<R, ResultOf<A, Out>, Emits>>
 }

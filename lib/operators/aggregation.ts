@@ -5,7 +5,7 @@ import { show, TidemarkError } from '../record/errors.js'
 import type { StreamRecord, WindowedRecord } from '../record/record.js'
 import type { Change } from '../tables/change.js'
 import { keepsRows } from '../tables/toTable.js'
-import type { OperatorContext } from '../task/definition.js'
+import type { Needs, OperatorContext } from '../task/definition.js'
 import { define } from '../task/operate.js'
 import { resolveWindows } from '../windows/resolveWindows.js'
 import type { KeyedRecord } from '../windows/strategy.js'
@@ -24,7 +24,8 @@ export interface AggregateOptions<R = any, Out = any> {
   readonly early?: (result: Out, record: R) => boolean
   /**
    * How long after its start, in event time, a window's row can be read (a session's: after its last record; a custom window's: after its
-   * end). At least as long as the window takes records, which is the default.
+   * end). At least as long as the window takes records, which is the default; where the rows are joined, it is twice that. Give more where two sides of a
+   * join may be further apart than a window takes records: of a row that has gone, `tableTableJoin` takes a match back.
    */
   readonly retention?: Duration
 }
@@ -80,6 +81,7 @@ export function aggregation(
   // Follows the aggregate in the graph, and gets its records from the aggregate's own hand.
   const changes = define<StreamRecord, Change<never, unknown>>('changes', [stream], () => ({ record() {} }), {
     role: { is: 'side' },
+    needs: (_, own): Needs => ({ rows: own.rows, previous: false }),
   })
   keepsRows(stream, changes)
   return stream

@@ -51,6 +51,7 @@ export function cogroup<
   E extends KeyedLike<A> = never,
   F extends KeyedLike<A> = never,
   Out = Acc,
+  const Emits extends Pick<AggregateOptions, 'emit' | 'early'> = object,
 >(
   of: Cogrouped<Acc, Out>,
   inputs: readonly [
@@ -61,12 +62,12 @@ export function cogroup<
     CogroupInput<E, Acc>?,
     CogroupInput<F, Acc>?,
   ],
-  options: AggregateOptions<NoInfer<A | B | C | D | E | F>, NoInfer<Out>> = {},
-): Observable<Aggregated<A, Out>> {
+  options?: AggregateOptions<NoInfer<A | B | C | D | E | F>, NoInfer<Out>> & Emits,
+): Observable<Aggregated<A, Out, Emits>> {
   const groups = inputs as readonly unknown[] as readonly CogroupInput<StreamRecord<any, any>, Acc>[]
   const streams = groups.map(([stream]) => stream)
   const adders = groups.map(([, add]) => add)
-  const results = aggregation('cogroup', streams, options, (context) => {
+  const results = aggregation('cogroup', streams, options ?? {}, (context) => {
     let input = 0
     const aggregator: Aggregator<StreamRecord<any, any>, unknown, Acc> = {
       init: () => of.init(),
@@ -82,5 +83,5 @@ export function cogroup<
     const time = new InputTimes(context, () => input, streams.length)
     return { aggregator, time, begin, end: () => time.end() }
   })
-  return results as unknown as Observable<Aggregated<A, Out>>
+  return results as unknown as Observable<Aggregated<A, Out, Emits>>
 }

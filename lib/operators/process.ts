@@ -188,11 +188,6 @@ function run<R extends StreamRecord<any, any>, Out, K extends Key>(
   if (processor.wallTimer !== undefined) wallTimers ??= new WallTimers(context, forKey('wallTimer'))
   isSetUp = true
 
-  const stopClock = () => {
-    wallTimers?.close()
-    for (const one of repeating) one.close()
-  }
-
   return {
     record(record) {
       context.accept(record.timestamp)
@@ -203,14 +198,12 @@ function run<R extends StreamRecord<any, any>, Out, K extends Key>(
         present = undefined
       }
     },
-    complete() {
-      stopClock()
-      return false
-    },
+    // Completion closes it too, as its consumers go.
     close() {
       if (isClosed) return
       isClosed = true
-      stopClock()
+      wallTimers?.close()
+      for (const one of repeating) one.close()
       processor.close?.()
     },
   }

@@ -69,7 +69,7 @@ export class WallTimers implements Timers {
     this.disarm = undefined
     try {
       if (this.queue.due() > this.now) this.now = this.context.clock.now()
-      for (let fired = 0; fired < MAX_AT_ONCE && this.queue.due() <= this.now; fired++) {
+      for (let fired = 0; fired < MAX_AT_ONCE && !this.isClosed && this.queue.due() <= this.now; fired++) {
         this.queue.fireNext()
         this.context.fireDue()
       }

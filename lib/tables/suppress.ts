@@ -45,6 +45,8 @@ export type SuppressOptions = {
  *
  * - `until: 'close'`: a row at `end + grace <= time`, by end, then key; of a session at `last + gap + grace <= time`, of a sliding window at `t + grace <= time`,
  *   t being its last moment. So it is in Kafka Streams, which closes these a ms later: at just that time one may come out twice. Deletes are swallowed.
+ * Of tables joined with different graces, the longest counts. What comes out is `final`; without a watermark only if it is of one aggregate of one stream. Of a
+ *   cogroup or join whose inputs aren't equally far, one that is behind may still change a window that has closed here, which then comes out again.
  * - a duration: a row at `first + until <= time`, by that time, then key, then window; deletes come out too. Later changes don't put it off.
  *
  * Beyond `maxRecords` the first in that order come out early, or with `whenFull: 'fail'` the app ends; rows until the close can't be early. On completion all come out. What was before is what the last
@@ -117,7 +119,7 @@ export function suppress<K extends Key, V, W extends Window | undefined>(
 
 const releaseAfter = (limitMs: number): Release => ({ isAtClose: false, afterMs: limitMs, finalAfterMs: limitMs })
 
-function releaseAtClose({ resolved, hasWatermark, operator }: OperatorContext<unknown>): Release {
+function releaseAtClose({ resolved, isOneAggregates, hasWatermark, operator }: OperatorContext<unknown>): Release {
   if (resolved === undefined || resolved.closesAfterMs === Number.POSITIVE_INFINITY) {
     throw new TidemarkError(
       'BAD_OPTION',
@@ -129,8 +131,9 @@ function releaseAtClose({ resolved, hasWatermark, operator }: OperatorContext<un
   }
   const { closesAfterMs, reachMs, hasLastMoment } = resolved
   // A watermark behind the aggregate is as far behind its own as a result of an open window can be.
-  const finalAfterMs = hasWatermark ? closesAfterMs - reachMs : closesAfterMs
-  return { isAtClose: true, afterMs: finalAfterMs - (hasLastMoment && !hasWatermark ? 1 : 0), finalAfterMs }
+  if (hasWatermark) return { isAtClose: true, afterMs: closesAfterMs - reachMs, finalAfterMs: closesAfterMs - reachMs }
+  const finalAfterMs = isOneAggregates ? closesAfterMs : Number.POSITIVE_INFINITY
+  return { isAtClose: true, afterMs: closesAfterMs - (hasLastMoment ? 1 : 0), finalAfterMs }
 }
 
 const bufferFull = (maxRecords: number) =>

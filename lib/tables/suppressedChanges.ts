@@ -27,6 +27,9 @@ export class SuppressedChanges<V> implements Firing {
     (a, b) => a.timestamp - b.timestamp,
   )
 
+  /** Timestamp of the change on its way out: held until it is out, so that nothing behind it sees a time past it. */
+  private leaving = Number.POSITIVE_INFINITY
+
   constructor(
     private readonly context: OperatorContext<Change<Key, V, Window | undefined>>,
     private readonly release: Release,
@@ -76,11 +79,20 @@ export class SuppressedChanges<V> implements Firing {
     const { key, window } = splitRowKey(cell.key)
     const change = { key, value, previous, timestamp: cell.timestamp, window, isLatest: true }
     const isFinal = isAtClose && this.context.time() >= cell.at + finalAfterMs
-    this.context.emit(isFinal ? { ...change, final: true } : change)
+    this.leaving = cell.timestamp
+    try {
+      this.context.emit(isFinal ? { ...change, final: true } : change)
+    } finally {
+      this.leaving = Number.POSITIVE_INFINITY
+    }
   }
 
-  /** The smallest timestamp of what waits. */
+  /** The smallest timestamp of what has yet to come out. */
   earliest(): number {
+    return Math.min(this.leaving, this.earliestWaiting())
+  }
+
+  private earliestWaiting(): number {
     for (;;) {
       const first = this.noted.peek()
       if (first === undefined) return Number.POSITIVE_INFINITY

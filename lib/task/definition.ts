@@ -94,8 +94,10 @@ export interface OperatorContext<Out> {
   readonly clock: Clock
   /** The declared window of the records that come in. */
   readonly windowing: Windowing | undefined
-  /** The window of the results that come in: an aggregate's before it, with nothing but tables' operators in between. */
+  /** The window of the results that come in: an aggregate's before it, with nothing but tables' operators in between. Of several, the last to close. */
   readonly resolved: Windowing | undefined
+  /** Whether these are results of one aggregate of one stream: without a watermark, only then no window is open there that has closed here. */
+  readonly isOneAggregates: boolean
   /** What those that read it need of it. */
   readonly needs: Needs
   emit(record: Out): void

@@ -73,9 +73,11 @@ function writing(context: OperatorContext<never>, value: Serde<unknown>): (messa
   return (message) => {
     target ??= context.target()
     const key = message.key === null ? null : target.keySerde.serialize(message.key)
+    const told = context.toldTime()
     const stamp = timeHeader({
       task: context.task.writer,
-      time: context.toldTime(),
+      // Where nothing that goes by time has begun: here is a record all the same, and others may follow it.
+      time: told < Number.POSITIVE_INFINITY ? told : Number.NEGATIVE_INFINITY,
       hasWatermark: context.hasWatermark,
       idle: false,
       isWord: false,

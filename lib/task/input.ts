@@ -32,7 +32,7 @@ export class Input {
     }
     try {
       node.handlers.record(record as never, this.index)
-      if (node.due <= node.streamDue) node.fireDue()
+      if (node.isRisen || node.due <= node.streamDue) node.fireDue()
     } catch (error) {
       node.scope.caught(node, error, record as AnyRecord)
     }

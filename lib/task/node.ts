@@ -2,6 +2,7 @@ import type { Clock } from '../ports/clock.js'
 import { TidemarkError } from '../record/errors.js'
 import type { Key } from '../record/key.js'
 import { badTimestamp } from '../record/timestamp.js'
+import { active } from './current.js'
 import { checkAllMarked } from './declareWatermarks.js'
 import {
   type AnyRecord,
@@ -19,7 +20,7 @@ import {
 } from './definition.js'
 import type { Edge } from './edge.js'
 import { Input } from './input.js'
-import { windowingBefore } from './meetingWindows.js'
+import { lastToClose, windowingBefore } from './meetingWindows.js'
 import { type Onlooker, outsideOfTasks } from './readers.js'
 import type { Scope } from './scope.js'
 import { SeriesState } from './seriesState.js'
@@ -46,6 +47,8 @@ export class Node implements OperatorContext<unknown> {
   source: SourceTime | undefined
   windowing: Windowing | undefined
   resolved: Windowing | undefined
+  /** The aggregates of windows whose results come in. */
+  private resolvers: ReadonlySet<Node> = new Set()
   needs: Needs = NO_NEEDS
   readonly drops = new Map<DropReason, number>()
   /** What it shows to readers. */
@@ -69,8 +72,10 @@ export class Node implements OperatorContext<unknown> {
   private capVersion = -1
   /** Where the time comes from that it tells: known once somebody has asked. */
   origins: readonly Node[] | undefined
-  /** What its time was when the running advance began. */
+  /** What its time was when the running advance began; in stream time, before the record by which something is due. */
   heldTime = Number.NEGATIVE_INFINITY
+  /** In stream time: the record that is being handled has made something due. */
+  isRisen = false
   private readonly firings: Firing[] = []
   /** Earliest time at which something fires. */
   due = Number.POSITIVE_INFINITY
@@ -162,8 +167,21 @@ export class Node implements OperatorContext<unknown> {
   /** A branch that came later must agree with what was set up before. */
   checkWindowing(): void {
     this.windowing = windowingBefore(this)
+    this.resolvers = new Set(this.timed.flatMap(({ edges }) => edges.flatMap(({ from }) => [...from.resultsOf])))
     // Windows come from what is no table.
-    this.resolved = this.timed[0]?.edges[0]?.from.resultWindowing
+    const isOfWindows = this.timed[0]?.edges[0]?.from.resultWindowing !== undefined
+    this.resolved = isOfWindows ? lastToClose(this.resolvers) : undefined
+  }
+
+  /** The aggregates of windows whose results it emits. */
+  private get resultsOf(): Iterable<Node> {
+    if (this.definition.windowing !== 'resolves') return this.resolvers
+    return this.windowing === undefined ? [] : [this]
+  }
+
+  get isOneAggregates(): boolean {
+    const [one, ...others] = this.resolvers
+    return others.length === 0 && one?.inputs.length === 1
   }
 
   /** The window of what it emits, if these are results of a window. */
@@ -203,12 +221,28 @@ export class Node implements OperatorContext<unknown> {
     if (!(timestamp >= 0)) throw badTimestamp(timestamp)
     if (timestamp > this.streamTime) {
       if (timestamp === Number.POSITIVE_INFINITY) throw badTimestamp(timestamp)
+      if (this.due <= timestamp && !this.hasWatermark) this.rise(timestamp)
       this.streamTime = timestamp
       if (this.hasWatermark) return this.time()
       this.version = -1
       if (!this.isCapped) this.streamDue = timestamp
     }
     return this.time()
+  }
+
+  /** Stream time is about to rise so far that something is due: what it has promised stands until that has fired. */
+  private rise(timestamp: number): void {
+    if (this.isCapped) {
+      if (this.isDueAt(Math.min(timestamp, this.cap()))) this.scope.beginHeld()
+    } else if (!this.isRisen) {
+      this.hold()
+      this.isRisen = true
+    }
+  }
+
+  /** Remembers its time. */
+  hold(): void {
+    this.heldTime = Math.max(this.heldTime, this.time())
   }
 
   readonly time = (): number => {
@@ -255,9 +289,17 @@ export class Node implements OperatorContext<unknown> {
 
   /** The time that it promises to what follows: nothing with a smaller timestamp comes any more. */
   outputTime(): number {
-    const isHeld = (this.isEnding && !this.isComplete) || (this.firings.length > 0 && this.scope.isHeld(this))
+    return this.promised((this.isEnding && !this.isComplete) || this.isHeld)
+  }
+
+  promised(isHeld: boolean): number {
     const time = isHeld ? this.heldTime : this.time()
     return this.handlers.holds === undefined ? time : this.handlers.holds(time)
+  }
+
+  /** An advance has yet to fire it. */
+  get isHeld(): boolean {
+    return this.firings.length > 0 && this.isPulled && this.scope.isHeld(this)
   }
 
   readonly fires = (firing: Firing): void => {
@@ -268,13 +310,17 @@ export class Node implements OperatorContext<unknown> {
     let due = Number.POSITIVE_INFINITY
     for (const firing of this.firings) due = Math.min(due, firing.due())
     this.due = due
-    if (this.isPulled && due < this.scope.minDue) this.scope.minDue = due
+    if (!this.isPulled) return
+    if (due < this.scope.minDue) this.scope.minDue = due
+    // Set for a time that is over already: it fires once the record has been handled.
+    if (active === this.scope && !this.scope.isAdvancing && this.isDueAt(this.time())) this.scope.beginHeld()
   }
 
   readonly fireDue = (): void => {
     const time = this.time()
     while (this.isDueAt(time)) this.fireOne()
     if (this.isPulled) this.heldTime = Math.max(this.heldTime, time)
+    this.isRisen = false
   }
 
   /** Whether it has something to fire at that time. At +Infinity, its end, all that it holds is due, and nothing if it holds nothing. */

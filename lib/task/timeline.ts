@@ -21,7 +21,7 @@ export abstract class Timeline {
   protected raise(time: SourceTime, watermark: number): void {
     if (watermark >= this.minDue && this.cursor < 0) {
       // What nodes promise at the old time is held until they have fired. Looked at before time rises, as nodes remember it.
-      for (const node of this.ordered) if (node.hasFirings) node.heldTime = Math.max(node.heldTime, node.time())
+      this.holdAll()
       time.watermark = watermark
       this.version++
       if (this.anyDue()) this.cursor = 0
@@ -58,6 +58,17 @@ export abstract class Timeline {
   /** Begins an advance for changes of time that come with no record. */
   protected beginAdvance(): void {
     if (this.cursor < 0) this.cursor = 0
+  }
+
+  /** The same where time is about to rise, or where something is due at the time that is: what nodes promise is held until they have fired. */
+  beginHeld(): void {
+    if (this.cursor >= 0) return
+    this.holdAll()
+    this.cursor = 0
+  }
+
+  private holdAll(): void {
+    for (const node of this.ordered) if (node.hasFirings) node.hold()
   }
 
   private anyDue(): boolean {

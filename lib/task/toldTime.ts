@@ -14,9 +14,7 @@ export function toldTime(node: Node): number {
     const { source } = origin
     if (source === undefined) told = Math.min(told, resultTime(origin))
     else if (source.carried) told = Math.min(told, source.cap)
-    // Whether it is silent was found out before its first record may have come.
-    else if (!source.isSilent || origin.streamTime > Number.NEGATIVE_INFINITY)
-      newest = Math.max(newest ?? Number.NEGATIVE_INFINITY, origin.streamTime)
+    else if (!source.isSilent) newest = Math.max(newest ?? Number.NEGATIVE_INFINITY, origin.streamTime)
   }
   if (newest === undefined) return told
   // A record may have got a later timestamp on its way.
@@ -25,9 +23,7 @@ export function toldTime(node: Node): number {
 
 /** The smallest timestamp that its results may still have. */
 function resultTime(node: Node): number {
-  if (node.streamTime === Number.NEGATIVE_INFINITY) return toldTime(node)
-  const time = node.time()
-  return node.handlers.holds === undefined ? time : node.handlers.holds(time)
+  return node.streamTime === Number.NEGATIVE_INFINITY ? toldTime(node) : node.promised(node.isRisen || node.isHeld)
 }
 
 /** The sources before it, or the last operators before it that go by time. */

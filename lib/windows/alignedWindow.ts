@@ -3,11 +3,16 @@ import { type WindowOptions, windowOptions } from './inWindow.js'
 import type { DeclaredWindow } from './strategy.js'
 
 /** The declaration of windows of one size whose starts are multiples of `advance`. */
-export function alignedWindow(kind: string, sizeMs: number, advanceMs: number, options: WindowOptions): DeclaredWindow {
-  const shared = windowOptions(kind, options)
+export function alignedWindow(
+  name: { readonly kind: string; readonly measures: string },
+  sizeMs: number,
+  advanceMs: number,
+  options: WindowOptions,
+): DeclaredWindow {
+  const shared = windowOptions(name.kind, options)
   return {
     ...shared,
-    measures: `${sizeMs} ms${advanceMs === sizeMs ? '' : ` every ${advanceMs} ms`}`,
+    ...name,
     closesAfterMs: shared.graceMs,
     reachMs: sizeMs + shared.graceMs,
     hasLastMoment: false,

@@ -27,6 +27,6 @@ export class ClosedWindows implements Firing {
   }
 
   fireNext(): void {
-    this.windows.takeFirst(false)
+    this.windows.takeFirst()
   }
 }

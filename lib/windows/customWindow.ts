@@ -34,7 +34,7 @@ export interface WindowAssigner {
  * ```
  *
  * A record goes to its windows in the order given. Each takes it while `end + grace > time`; it is dropped as `late` once for each that doesn't, and
- * goes to `options.late` once. A record without a window is dropped as `no window`. Windows close by end, start and key, at `end + grace <= time`.
+ * goes to `options.late` once. A record without a window is dropped as `no window`. Windows close by end, key and start, at `end + grace <= time`.
  * `retention` counts from a window's end. The window itself keeps nothing: it declares, and the next aggregate resolves. Flink's `WindowAssigner`.
  *
  * @throws TidemarkError `BAD_DURATION`; `BAD_OPTION` with the record's place for what isn't a window of that timestamp; at planning `TWO_WINDOWS`

@@ -37,5 +37,6 @@ export function hoppingWindow<R extends StreamRecord<unknown, unknown>>(
       `hoppingWindow: advance of ${advanceMs} ms is more than the size, ${sizeMs} ms: records between two windows would be in none; advance by the size or less`,
     )
   }
-  return declareWindow(alignedWindow('hoppingWindow', sizeMs, advanceMs, options))
+  const name = { kind: 'hoppingWindow', measures: `${sizeMs} ms every ${advanceMs} ms` }
+  return declareWindow(alignedWindow(name, sizeMs, advanceMs, options))
 }

@@ -17,6 +17,6 @@ export interface OpenWindows<C extends Cell<unknown>> {
   all(): IterableIterator<C>
   /** End of the window that ends first; +Infinity if there is none. */
   firstEnd(): number
-  /** Takes out windows that end first: some of them or all, those that start first first, each by key if asked to. */
+  /** Takes out what ends first, or some of it; in the order in which it is to come out, if that is asked for. */
   takeFirst(isSorted: boolean): readonly C[]
 }

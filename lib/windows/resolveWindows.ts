@@ -39,7 +39,14 @@ export function resolveWindows(
       ? new Updates(outlet)
       : new Finals(context, outlet, time, { everyMs, early, find: (key, window) => open.find(key, window), isOpen })
   // A window that says nothing on close is simply kept for longer.
-  const closed = emission.onClose && keptForMs > closesAfterMs ? new ClosedWindows(context, keptForMs) : undefined
+  const isClosedKept = emission.onClose && keptForMs > closesAfterMs
+  // What a join reads has to be there when the other side closes the same window.
+  const isForJoins =
+    context.needs.rows && retention === undefined && keptForMs === closesAfterMs && Number.isFinite(reachMs)
+  const closed =
+    isClosedKept || isForJoins
+      ? new ClosedWindows(context, isForJoins ? closesAfterMs + reachMs : keptForMs)
+      : undefined
   const results = new WindowResults(aggregator, open, emission, emission.onClose ? closesAfterMs : keptForMs, closed)
   // Of what is due at one time, the first comes first.
   for (const firing of [results, emission.ticks, closed]) if (firing !== undefined) time.fires(firing)
@@ -50,7 +57,7 @@ export function resolveWindows(
     aggregator,
     time,
     open,
-    closed: closed?.windows,
+    closed: isClosedKept ? closed?.windows : undefined,
     results,
     keptForMs,
     isOpen,

@@ -1,13 +1,14 @@
 import { TidemarkError } from '../record/errors.js'
+import { SessionsByEnd } from './sessionsByEnd.js'
 import type { KeyedRecord, Strategy } from './strategy.js'
-import { type HeldUntil, WindowsByEnd } from './windowsByEnd.js'
+import type { HeldUntil } from './windowsByEnd.js'
 
 /**
  * A key's records of which each is at most `gap` from the next: `[first, last + 1)`. A record finds the sessions with `last >= t - gap` and
  * `first <= t + gap`; the new one is the hull of them and t, and replaces them. Kafka Streams' `SessionWindows`, step by step.
  */
-export const sessionStrategy = (gapMs: number): Strategy<HeldUntil, WindowsByEnd> => ({
-  open: (context) => new WindowsByEnd(context.series()),
+export const sessionStrategy = (gapMs: number): Strategy<HeldUntil, SessionsByEnd> => ({
+  open: (context) => new SessionsByEnd(context.series()),
 
   taker({ context, aggregator, open, closed, results, time, keptForMs, isOpen }) {
     if (aggregator.merge === undefined) {

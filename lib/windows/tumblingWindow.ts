@@ -26,5 +26,5 @@ export function tumblingWindow<R extends StreamRecord<unknown, unknown>>(
   options: WindowOptions = {},
 ): OperatorFunction<R, InWindow<R>> {
   const sizeMs = durationMs(size, 'tumblingWindow: size', 1)
-  return declareWindow(alignedWindow('tumblingWindow', sizeMs, sizeMs, options))
+  return declareWindow(alignedWindow({ kind: 'tumblingWindow', measures: `${sizeMs} ms` }, sizeMs, sizeMs, options))
 }

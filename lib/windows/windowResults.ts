@@ -113,7 +113,10 @@ export class WindowResults<C extends Cell<unknown>> implements Firing {
     if (this.closing.length === 0) {
       this.closingAt = this.due()
       const cells = this.open.takeFirst(this.emission.onClose)
-      if (!this.emission.onClose) return
+      if (!this.emission.onClose) {
+        if (this.kept !== undefined) for (const cell of cells) this.kept.add(cell, this.open.windowOf(cell))
+        return
+      }
       this.closing = cells.toReversed()
     }
     const cell = this.closing.pop()

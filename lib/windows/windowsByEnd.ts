@@ -1,4 +1,4 @@
-import { compareKeys, type Key } from '../record/key.js'
+import type { Key } from '../record/key.js'
 import type { Window } from '../record/record.js'
 import type { SeriesCell, SeriesState } from '../task/seriesState.js'
 import type { OpenWindows } from './openWindows.js'
@@ -8,7 +8,7 @@ export type HeldUntil = SeriesCell<unknown>
 
 /** Windows of any size, found by key and end. */
 export class WindowsByEnd implements OpenWindows<HeldUntil> {
-  constructor(private readonly state: SeriesState<unknown>) {}
+  constructor(protected readonly state: SeriesState<unknown>) {}
 
   get size(): number {
     return this.state.size
@@ -47,13 +47,11 @@ export class WindowsByEnd implements OpenWindows<HeldUntil> {
     return this.state.first()?.at ?? Number.POSITIVE_INFINITY
   }
 
-  takeFirst(isSorted: boolean): readonly HeldUntil[] {
-    const end = this.firstEnd()
-    const cells: HeldUntil[] = []
-    for (let cell = this.state.first(); cell?.at === end; cell = this.state.first()) {
-      this.state.remove(cell)
-      cells.push(cell)
-    }
-    return isSorted ? cells.sort((a, b) => a.seq - b.seq || compareKeys(a.key, b.key)) : cells
+  /** One at a time: by end, then key, then start. */
+  takeFirst(): readonly HeldUntil[] {
+    const first = this.state.first()
+    if (first === undefined) return []
+    this.state.remove(first)
+    return [first]
   }
 }

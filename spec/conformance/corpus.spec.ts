@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
 import { memory } from 'tidemark'
-import { CORPUS, readTraces } from '../../conformance/files.js'
+import { CHAINS, CORPUS, readTraces } from '../../conformance/files.js'
 import { describeFailure } from '../../conformance/report.js'
 import { runFile } from '../../conformance/runFile.js'
 
@@ -34,6 +34,13 @@ describe('equal to Kafka Streams', () => {
       ...stores.flatMap((store) => (store.isEqual ? [] : [`seed ${seed}: ${store.name}`])),
     ])
     expect(otherwise).toEqual(OTHERWISE[name] ?? [])
+  })
+})
+
+describe('equal to Kafka Streams, put together from several operators', () => {
+  test.each(readTraces([CHAINS]))('$name: $doc', async (file) => {
+    const { name, cases } = await runFile(file, { store: memory })
+    expect(cases.filter((one) => !one.isPassed).map((one) => describeFailure(name, one))).toEqual([])
   })
 })
 

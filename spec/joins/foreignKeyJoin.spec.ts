@@ -607,6 +607,66 @@ describe('in an app', () => {
     await t.stop()
   })
 
+  test.each<[what: string, batch: [topic: string, key: string, value: string | number | null][]]>([
+    [
+      'changes, and its right row goes',
+      [
+        ['left', 'ann', 'gold'],
+        ['right', 'gold', null],
+      ],
+    ],
+    [
+      'changes to another key and again, neither with a row',
+      [
+        ['left', 'ann', 'lead'],
+        ['left', 'ann', 'none'],
+      ],
+    ],
+    [
+      'goes and comes back without a right row',
+      [
+        ['left', 'ann', null],
+        ['left', 'ann', 'none'],
+      ],
+    ],
+    [
+      'points nowhere, then goes',
+      [
+        ['left', 'ann', ''],
+        ['left', 'ann', null],
+      ],
+    ],
+    [
+      'points nowhere, twice',
+      [
+        ['left', 'ann', ''],
+        ['left', 'ann', ''],
+      ],
+    ],
+  ])('the result of a left row ends that in one batch %s', async (_, batch) => {
+    const t = await testApp(
+      (app) => {
+        const left = app.table<string>('left', { value: json() })
+        const joined = join('inner')(left, app.table<number>('right', { value: json() }))
+        app.run('out', joined.pipe(toStream(), toTopic('out')))
+        return joined
+      },
+      { topics: { left: 1, right: 1, out: 1 } },
+    )
+    await t.send('right', { key: 'gold', value: 10, timestamp: 1 })
+    await t.settle()
+    await t.send('left', { key: 'ann', value: 'gold', timestamp: 2 })
+    await t.settle()
+    expect(t.result.get('ann')).toBe('gold 10')
+    for (const [topic, key, value] of batch) await t.send(topic, { key, value, timestamp: 3 })
+    await t.settle()
+    expect(t.result.get('ann')).toBeUndefined()
+    const said = (await t.records('out')).map(({ value, timestamp }) => [value, timestamp])
+    expect(said[0]).toEqual(['gold 10', 2])
+    expect(said.at(-1)).toEqual([null, 3])
+    await t.stop()
+  })
+
   test('two under one name are NAME_TAKEN', async () => {
     const opening = testApp(
       (app) => {

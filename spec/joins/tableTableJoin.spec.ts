@@ -560,3 +560,65 @@ test('in the plan: the tables that are joined keep their rows, and the join has 
   expect(await states()).toBe('left, right')
   expect(await states('both')).toBe('left, right, both')
 })
+
+describe('windows that close on one side before the other', () => {
+  const together = (left: number | null, right: number | null) => `${left} ${right}`
+
+  async function firstWindow(
+    emit: 'update' | 'close',
+    kind: TableJoinKind,
+    watermark: object,
+    sent: readonly (readonly ['a' | 'b', number])[],
+  ) {
+    const t = await testApp(
+      (app) => {
+        const counts = (topic: string) =>
+          toTable(
+            `${topic}s`,
+            app
+              .stream<number>(topic, { value: json(), ...watermark })
+              .pipe(tumblingWindow(10), aggregate(count(), { name: `${topic}s`, emit })),
+          ) as Table<string, number, Window>
+        const joined = counts('a').pipe(tableTableJoin(counts('b'), together, { kind: kind as 'outer' }), toStream())
+        app.run('out', joined.pipe(toTopic('out')))
+      },
+      { topics: { a: 1, b: 1, out: 1 } },
+    )
+    for (const [topic, timestamp] of sent) {
+      await t.send(topic, { key: 'k', value: 1, timestamp })
+      await t.settle()
+    }
+    const out = (await t.records('out')).filter(({ window }) => window?.start === 0)
+    expect(t.errors).toEqual([])
+    await t.stop()
+    return out.map(({ value }) => value)
+  }
+
+  describe.each(['inner', 'left', 'outer'] as const)('%s', (kind) => {
+    test.each([
+      ['in stream time', {}],
+      ['behind watermarks', { watermark: { maxOutOfOrderness: 0 } }],
+    ])('each close meets the other row, %s', async (_, watermark) => {
+      const sent = [
+        ['a', 1],
+        ['b', 2],
+        ['b', 15],
+        ['a', 16],
+        ['a', 100],
+        ['b', 100],
+      ] as const
+      expect(await firstWindow('close', kind, watermark, sent)).toEqual(['1 1', '1 1'])
+    })
+
+    test('so does an update on the side that is behind', async () => {
+      const sent = [
+        ['a', 1],
+        ['b', 2],
+        ['b', 12],
+        ['a', 5],
+      ] as const
+      const first = kind === 'inner' ? [] : ['1 null']
+      expect(await firstWindow('update', kind, {}, sent)).toEqual([...first, '1 1', '2 1'])
+    })
+  })
+})

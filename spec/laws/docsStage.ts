@@ -21,6 +21,15 @@ export interface User {
   readonly tier: string
 }
 
+export interface Product {
+  readonly title: string
+  readonly vendorId: string
+}
+
+export interface Vendor {
+  readonly name: string
+}
+
 export interface Click {
   readonly page: string
 }
@@ -31,6 +40,8 @@ export declare const refunds: Observable<StreamRecord<string, Order>>
 export declare const shipments: Observable<StreamRecord<string, Shipment>>
 export declare const clicks: Observable<StreamRecord<string, Click>>
 export declare const users: Table<string, User>
+export declare const products: Table<string, Product>
+export declare const vendors: Table<string, Vendor>
 export declare function lookUp(user: string): Promise<User>
 
 // In the examples of tidemark/testing.

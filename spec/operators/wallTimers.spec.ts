@@ -162,6 +162,31 @@ describe('edges', () => {
     expect(asked).toEqual([3, 6, 9, 12])
   })
 
+  test('of several that are due none fires behind the one that ends the task', async () => {
+    const clock = testClock(10)
+    const source = new Subject<Asked>()
+    const fired: number[] = []
+    local(
+      source.pipe(
+        process<Asked, number>(({ wallTimers, emit }) => ({
+          record(r) {
+            for (const at of [1, 2, 3]) wallTimers.at(at, r.key)
+          },
+          wallTimer(timestamp) {
+            fired.push(timestamp)
+            emit(timestamp)
+          },
+        })),
+      ),
+      { clock },
+    )
+      .pipe(take(2))
+      .subscribe()
+    source.next(record('ann', {}, 0))
+    await clock.settle()
+    expect(fired).toEqual([1, 2])
+  })
+
   test('the clock is not asked any more once what it fires ends the task', async () => {
     const clock = testClock()
     const asked: number[] = []

@@ -4,6 +4,7 @@ import { from, map, type Observable, Subject } from 'rxjs'
 import {
   aggregate,
   type Change,
+  cogroup,
   collect,
   count,
   json,
@@ -18,8 +19,10 @@ import {
   suppress,
   type Table,
   tableGroupBy,
+  tableTableJoin,
   toStream,
   toTable,
+  toTopic,
   tumblingWindow,
   type Window,
   withWatermark,
@@ -405,4 +408,116 @@ test('in an app: what waits survives a crash, once', async () => {
   expect((await t.state('final')).map(({ start }) => start)).toEqual([20])
   expect(t.errors).toEqual([])
   await t.stop()
+})
+
+test.each<[string, SuppressOptions]>([
+  ['after a time', { until: 12 }],
+  ['early, as there are too many', { until: 1000, maxRecords: 1 }],
+])('behind a watermark, what comes out %s is not late for a window behind it', async (_, options) => {
+  const times = [100, 111, 112, 113, 5000, 9000]
+  const t = await testApp(
+    (app) => {
+      const source = app.stream<number>('in', { value: json(), watermark: { maxOutOfOrderness: 0 } })
+      const changes = toTable('t', source).pipe(suppress({ ...options, name: 's' }), toStream())
+      app.run(
+        'out',
+        changes.pipe(tumblingWindow(10), aggregate(count(), { name: 'second', emit: 'close' }), toTopic('out')),
+      )
+    },
+    { topics: { in: 1, out: 1 } },
+  )
+  await t.send(
+    'in',
+    times.map((timestamp, i) => ({ key: `k${i}`, value: 1, timestamp })),
+  )
+  await t.settle()
+  // The last one waits in `suppress`, and holds back nothing before it.
+  expect((await t.records('out')).map(({ timestamp }) => timestamp)).toEqual(times.slice(0, -1))
+  expect(t.app.stats().tasks.flatMap(({ dropped }) => dropped)).toEqual([])
+  await t.stop()
+})
+
+describe('windows of several streams', () => {
+  type Counts = Table<string, number, Window>
+
+  /** What comes out of the window that begins at 0. */
+  async function firstWindow(
+    made: (streams: Record<'a' | 'b', Observable<StreamRecord<string, number>>>) => Table<string, unknown, Window>,
+    sent: readonly (readonly ['a' | 'b', number])[],
+    watermark?: { maxOutOfOrderness: number },
+  ) {
+    const options = { value: json<number>(), ...(watermark !== undefined && { watermark }) }
+    const t = await testApp(
+      (app) => {
+        const table = made({ a: app.stream<number>('a', options), b: app.stream<number>('b', options) })
+        app.run('out', table.pipe(suppress({ until: 'close', name: 's' }), toStream(), toTopic('out')))
+      },
+      { topics: { a: 1, b: 1, out: 1 } },
+    )
+    for (const [topic, timestamp] of sent) {
+      await t.send(topic, { key: 'k', value: 1, timestamp })
+      await t.settle()
+    }
+    const out = (await t.records('out')).filter(({ window }) => window?.start === 0)
+    expect(t.errors).toEqual([])
+    await t.stop()
+    return out.map(({ value, final }) => [value, final === true])
+  }
+
+  const counted = (s: Observable<StreamRecord<string, number>>, name: string, grace: number): Counts =>
+    toTable(name, s.pipe(tumblingWindow(10, { grace }), aggregate(count(), { name, retention: 100 }))) as Counts
+
+  test.each([
+    ['right', 0, 20, 'b'],
+    ['left', 20, 0, 'a'],
+  ] as const)('joined with different graces: the longer one counts, on the %s', async (_, left, right, late) => {
+    const sent = [
+      ['a', 1],
+      ['b', 2],
+      ['a', 12],
+      ['b', 13],
+      [late, 3],
+      ['a', 45],
+      ['b', 46],
+    ] as const
+    const join = (watermark?: { maxOutOfOrderness: number }) =>
+      firstWindow(
+        ({ a, b }) =>
+          counted(a, 'l', left).pipe(
+            tableTableJoin(counted(b, 'r', right), (x: number, y: number) => x + y, { kind: 'inner' }),
+          ),
+        sent,
+        watermark,
+      )
+    expect(await join()).toEqual([[3, false]])
+    expect(await join({ maxOutOfOrderness: 0 })).toEqual([[3, true]])
+  })
+
+  test('behind a cogroup, nothing is final while one of its inputs may still change it', async () => {
+    const cogrouped = ({ a, b }: Record<'a' | 'b', Observable<StreamRecord<string, number>>>) =>
+      toTable(
+        'c',
+        cogroup(
+          { init: () => 0 },
+          [
+            [a.pipe(tumblingWindow(10)), (acc: number) => acc + 1],
+            [b.pipe(tumblingWindow(10)), (acc: number) => acc + 100],
+          ],
+          { name: 'c' },
+        ),
+      ) as Counts
+    const sent = [
+      ['a', 1],
+      ['a', 50],
+      ['b', 2],
+      ['b', 60],
+      ['a', 100],
+      ['b', 100],
+    ] as const
+    expect(await firstWindow(cogrouped, sent)).toEqual([
+      [1, false],
+      [101, false],
+    ])
+    expect(await firstWindow(cogrouped, sent, { maxOutOfOrderness: 0 })).toEqual([[101, true]])
+  })
 })

@@ -1,6 +1,17 @@
 import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
-import { aggregate, collect, count, hoppingWindow, json, record, withWatermark } from 'tidemark'
+import { merge } from 'rxjs'
+import {
+  aggregate,
+  collect,
+  count,
+  hoppingWindow,
+  json,
+  record,
+  type StreamRecord,
+  tumblingWindow,
+  withWatermark,
+} from 'tidemark'
 import { matchers, operatorLaws, runMarbles, testApp } from 'tidemark/testing'
 import { expectDrawn } from '../testing/docstring.js'
 import { byClose, type Shown, stepwise } from './steps.js'
@@ -109,6 +120,22 @@ describe('edges', () => {
       values,
       pipeline: (s) => s.pipe(withWatermark({ maxOutOfOrderness: 5 }), lists({ grace: 3 })),
     })
+  })
+
+  test.each([
+    ['size', hoppingWindow<StreamRecord>(10, 5), hoppingWindow<StreamRecord>(12, 5)],
+    ['advance', hoppingWindow<StreamRecord>(10, 5), hoppingWindow<StreamRecord>(10, 2)],
+    ['grace', hoppingWindow<StreamRecord>(10, 5), hoppingWindow<StreamRecord>(10, 5, { grace: 1 })],
+    ['kind', hoppingWindow<StreamRecord>(10, 10), tumblingWindow<StreamRecord>(10)],
+  ])('windows of another %s are others: LOST_WINDOW where they meet', async (_, one, other) => {
+    const app = testApp(
+      (a) => {
+        const stream = a.stream<number>('in', { value: json() })
+        a.run('x', merge(stream.pipe(one), stream.pipe(other)).pipe(aggregate(count())))
+      },
+      { topics: { in: 1 } },
+    )
+    await expect(app).rejects.toMatchObject({ code: 'LOST_WINDOW' })
   })
 
   test.each([

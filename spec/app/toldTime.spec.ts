@@ -1,0 +1,122 @@
+import { describe, expect, test } from '@jest/globals'
+import { map, type Observable } from 'rxjs'
+import {
+  aggregate,
+  batch,
+  collect,
+  count,
+  json,
+  keyBy,
+  latest,
+  record,
+  type StreamRecord,
+  string,
+  suppress,
+  toStream,
+  toTable,
+  toTopic,
+  tumblingWindow,
+} from 'tidemark'
+import { type TestApp, testApp } from 'tidemark/testing'
+
+type Stream = Observable<StreamRecord<string, unknown>>
+
+/** All of it under one key, behind an exchange that two tasks write: what of each window came in time. */
+const gathered = (before: (stream: Stream) => Stream, watermark?: { maxOutOfOrderness: number }) =>
+  testApp(
+    (app) => {
+      const stream = app.stream<unknown>('in', { value: json(), ...(watermark && { watermark }) })
+      app.run(
+        'out',
+        before(stream).pipe(
+          keyBy(() => 'all', { name: 'by-all', key: string() }),
+          tumblingWindow(10),
+          aggregate(
+            collect(({ timestamp }) => timestamp),
+            { name: 'gathered', emit: 'close' },
+          ),
+          toTopic('out', { value: json<number[]>() }),
+        ),
+      )
+    },
+    { topics: { in: 2, out: 1 } },
+  )
+
+type Sent = readonly [partition: number, key: string, timestamp: number]
+
+async function send(t: TestApp<unknown>, ...list: readonly Sent[]): Promise<void> {
+  await t.send(
+    'in',
+    list.map(([partition, key, timestamp]) => ({ key, partition, value: 1, timestamp })),
+  )
+  await t.settle()
+}
+
+const dropped = (t: TestApp<unknown>) => t.app.stats().tasks.flatMap((task) => task.dropped)
+const windows = async (t: TestApp<unknown>) => (await t.records('out')).map(({ value }) => value)
+
+describe('a partition that is quiet at first', () => {
+  test.each([false, true])('holds back time from its first record on (after a crash: %s)', async (crashes) => {
+    const t = await gathered((stream) => stream)
+    await send(t, [1, 'b', 0])
+    await send(t, [0, 'a', 2])
+    if (crashes) {
+      await t.crash()
+      await t.restart()
+    }
+    await send(t, [1, 'b', 1_000])
+    await send(t, [0, 'a', 5])
+    await send(t, [0, 'a', 15])
+    await send(t, [0, 'a', 2_000], [1, 'b', 2_000])
+    await send(t, [0, 'a', 3_000], [1, 'b', 3_000])
+    expect(dropped(t)).toEqual([])
+    expect(await windows(t)).toEqual([[0, 2, 5], [15], [1_000], [2_000, 2_000]])
+    await t.stop()
+  })
+})
+
+/** Operators that keep back a record for 100 ms at most. */
+const holding: Record<string, (stream: Stream) => Observable<StreamRecord<any, any>>> = {
+  latest: latest({ every: 100, name: 'held' }),
+  batch: batch({ within: 100, name: 'held' }),
+  'a window on close': (stream) =>
+    stream.pipe(
+      tumblingWindow(100),
+      aggregate(count(), { name: 'held', emit: 'close' }),
+      map(({ key, value, timestamp }) => record(key, value, timestamp)),
+    ),
+  suppress: (stream) => toTable('rows', stream).pipe(suppress({ until: 100, name: 'held' }), toStream()),
+}
+
+describe('what an operator has kept back is on time behind keyBy', () => {
+  for (const [operator, hold] of Object.entries(holding)) {
+    for (const marked of [false, true]) {
+      test(`${operator}, by ${marked ? 'a watermark' : 'stream time'}`, async () => {
+        const t = await gathered(hold as (stream: Stream) => Stream, marked ? { maxOutOfOrderness: 0 } : undefined)
+        await send(t, [0, 'a', 1], [1, 'b', 150])
+        await send(t, [1, 'c', 450])
+        await send(t, [0, 'd', 90])
+        // Brings out a's record, the oldest of all; the other task has told of 300 and more.
+        await send(t, [0, 'e', 300])
+        await send(t, [0, 'f', 5_000], [1, 'g', 5_000])
+        await send(t, [0, 'f', 9_000], [1, 'g', 9_000])
+        await send(t, [0, 'f', 19_000], [1, 'g', 19_000])
+        expect(dropped(t)).toEqual([])
+        expect((await windows(t)).slice(0, 5)).toEqual([[1], [90], [150], [300], [450]])
+        await t.stop()
+      })
+    }
+  }
+
+  test('a batch that a record of its own key brings out', async () => {
+    const t = await gathered(batch({ within: 10, name: 'held' }) as unknown as (stream: Stream) => Stream)
+    await send(t, [0, 'a', 1], [1, 'b', 5_000])
+    await send(t, [1, 'b', 6_000])
+    await send(t, [0, 'a', 2_000])
+    await send(t, [0, 'a', 9_000], [1, 'b', 9_000])
+    await send(t, [0, 'a', 19_000], [1, 'b', 19_000])
+    expect(dropped(t)).toEqual([])
+    expect((await windows(t)).slice(0, 2)).toEqual([[1], [2_000]])
+    await t.stop()
+  })
+})
