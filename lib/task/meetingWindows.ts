@@ -29,6 +29,22 @@ export function windowingBefore(node: Node): Windowing | undefined {
   return windowing
 }
 
+/** The windows of several aggregates whose results meet: open as long as any of them takes a record. */
+export function lastToClose(nodes: Iterable<Node>): Windowing | undefined {
+  const all = [...nodes].flatMap(({ windowing }) => (windowing === undefined ? [] : [windowing]))
+  const [first] = all
+  if (first === undefined || all.length === 1) return first
+  const most = (measure: (windowing: Windowing) => number) => Math.max(...all.map(measure))
+  const { hasLastMoment, ...rest } = first
+  return {
+    ...rest,
+    graceMs: most(({ graceMs }) => graceMs ?? 0),
+    closesAfterMs: most(({ closesAfterMs }) => closesAfterMs),
+    reachMs: most(({ reachMs }) => reachMs),
+    ...(hasLastMoment && all.every((other) => other.hasLastMoment) && { hasLastMoment }),
+  }
+}
+
 function windowingOf(input: Input): Windowing | undefined {
   const { node } = input
   const found = input.edges.map((edge) => {

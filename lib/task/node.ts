@@ -20,7 +20,7 @@ import {
 } from './definition.js'
 import type { Edge } from './edge.js'
 import { Input } from './input.js'
-import { windowingBefore } from './meetingWindows.js'
+import { lastToClose, windowingBefore } from './meetingWindows.js'
 import { type Onlooker, outsideOfTasks } from './readers.js'
 import type { Scope } from './scope.js'
 import { SeriesState } from './seriesState.js'
@@ -170,8 +170,9 @@ export class Node implements OperatorContext<unknown> {
   checkWindowing(): void {
     this.windowing = windowingBefore(this)
     this.resolvers = new Set(this.timed.flatMap(({ edges }) => edges.flatMap(({ from }) => [...from.resultsOf])))
+    // Windows come from what is no table.
     const isOfWindows = this.timed[0]?.edges[0]?.from.resultWindowing !== undefined
-    this.resolved = isOfWindows ? lastToClose([...this.resolvers]) : undefined
+    this.resolved = isOfWindows ? lastToClose(this.resolvers) : undefined
   }
 
   /** The aggregates of windows whose results it emits. */
@@ -305,21 +306,6 @@ export class Node implements OperatorContext<unknown> {
 
   readonly toldTime = (): number => toldTime(this)
 
-  /** The smallest timestamp that its results may still have, as its time is told. */
-  get resultTime(): number {
-    return this.promised(this.isRisen || this.isHeld)
-  }
-
-  private promised(isHeld: boolean): number {
-    const time = isHeld ? this.heldTime : this.time()
-    return this.handlers.holds === undefined ? time : this.handlers.holds(time)
-  }
-
-  /** An advance has yet to fire it. */
-  private get isHeld(): boolean {
-    return this.firings.length > 0 && this.isPulled && this.scope.isHeld(this)
-  }
-
   readonly inputCap = (input: number): number => (this.inputs[input] as Input).cap()
 
   /** Whether advances fire it, rather than its own records. */
@@ -330,6 +316,16 @@ export class Node implements OperatorContext<unknown> {
   /** The time that it promises to what follows: nothing with a smaller timestamp comes any more. */
   outputTime(): number {
     return this.promised((this.isEnding && !this.isComplete) || this.isHeld)
+  }
+
+  promised(isHeld: boolean): number {
+    const time = isHeld ? this.heldTime : this.time()
+    return this.handlers.holds === undefined ? time : this.handlers.holds(time)
+  }
+
+  /** An advance has yet to fire it. */
+  get isHeld(): boolean {
+    return this.firings.length > 0 && this.isPulled && this.scope.isHeld(this)
   }
 
   readonly fires = (firing: Firing): void => {
@@ -465,22 +461,6 @@ export class Node implements OperatorContext<unknown> {
     if (onlooker !== undefined) outsideOfTasks(() => onlooker.completed())
     // Side outputs have not subscribed here, and hear of it all the same.
     for (const side of this.scope.endedSides(this)) side.finish()
-  }
-}
-
-/** The windows of several aggregates whose results meet: open as long as any of them takes a record. */
-function lastToClose(nodes: readonly Node[]): Windowing | undefined {
-  const all = nodes.flatMap(({ windowing }) => (windowing === undefined ? [] : [windowing]))
-  const [first] = all
-  if (first === undefined || all.length === 1) return first
-  const most = (measure: (windowing: Windowing) => number) => Math.max(...all.map(measure))
-  const { hasLastMoment, ...rest } = first
-  return {
-    ...rest,
-    graceMs: most(({ graceMs }) => graceMs ?? 0),
-    closesAfterMs: most(({ closesAfterMs }) => closesAfterMs),
-    reachMs: most(({ reachMs }) => reachMs),
-    ...(hasLastMoment && all.every((other) => other.hasLastMoment) && { hasLastMoment }),
   }
 }
 

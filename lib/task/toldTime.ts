@@ -23,8 +23,7 @@ export function toldTime(node: Node): number {
 
 /** The smallest timestamp that its results may still have. */
 function resultTime(node: Node): number {
-  if (node.streamTime === Number.NEGATIVE_INFINITY) return toldTime(node)
-  return node.resultTime
+  return node.streamTime === Number.NEGATIVE_INFINITY ? toldTime(node) : node.promised(node.isRisen || node.isHeld)
 }
 
 /** The sources before it, or the last operators before it that go by time. */
