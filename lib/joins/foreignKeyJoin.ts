@@ -62,7 +62,7 @@ export function foreignKeyJoin<K extends Key, LV, RK extends Key, RV, Out, Kind 
       'foreignKeys',
       [left.changes()],
       (context) => foreignKeys(context, foreignKeyOf as never, isLeft),
-      { ...shared, name: `${name}-foreign-keys`, needs: () => ({ rows: true, previous: false }) },
+      { ...shared, name: `${name}-foreign-keys`, needs: () => ({ rows: true, previous: true }) },
     )
     const subscriptions = exchange<Turn<LV>, Subscription>('subscribe', turns, (_, send) => subscribing(isLeft, send), {
       name: `${name}-subscriptions`,
@@ -77,7 +77,7 @@ export function foreignKeyJoin<K extends Key, LV, RK extends Key, RV, Out, Kind 
         name: `${name}-subscribers`,
         untimed: [1],
         coPartitioned: true,
-        needs: (input) => ({ rows: input === 1, previous: false }),
+        needs: (input) => ({ rows: input === 1, previous: input === 1 }),
       },
     )
     const answers = exchange<StreamRecord<Key, Answer<RV>>, Answer<RV>>('answer', told, (_, send) => send, {

@@ -41,6 +41,8 @@ export function derivedTable<K extends Key, V, W extends Window | undefined, Out
       const seen =
         rows ?? (above === NO_ROWS ? above : view(above, rowOf as (row: TableRow<Key, V, unknown>) => Out | null))
       context.publish(seen)
+      // A delete of a versioned table is one from its timestamp on: it passes even where nothing had been.
+      const isSilentHere = isSilent && (above === NO_ROWS || above.at === undefined)
       const isAsked = context.needs.previous || context.needs.previousIfKept === true
       return {
         record(change) {
@@ -50,7 +52,7 @@ export function derivedTable<K extends Key, V, W extends Window | undefined, Out
           let previous = change.previous === undefined ? undefined : of(change.previous)
           const isKnown = previous !== undefined || (rows !== undefined && isAsked)
           if (rows !== undefined) previous = rows.put(key, window, value, timestamp)
-          if (isSilent && isKnown && value === null && previous === null) return
+          if (isSilentHere && isKnown && value === null && previous === null) return
           context.emit({ ...change, value, previous, isLatest: rows !== undefined || change.isLatest })
         },
       }

@@ -16,8 +16,9 @@ import type { TableRow } from './tableRow.js'
  *
  * A row that `predicate` takes passes on; one that it doesn't, and a delete, are a delete in the result. If the table knows what a row was before,
  * a delete comes out only where there had been a row; else each one comes out, as there may have been. It knows if it has a name, or is an
- * aggregate's, or a join, or if something that follows needs to know: grouping, suppress, foreign-key joins, the left side of a left join, both
- * sides of an outer one. A name for the result doesn't change that.
+ * aggregate's, or a join, or if something that follows needs to know: grouping, suppress, both sides of a foreign-key join, the left side of a left join, both
+ * sides of an outer one. A name for the result doesn't change that. Of a versioned table each one comes out, known or not: it is a delete
+ * from its timestamp on.
  *
  * `predicate` must depend on the row alone: it is asked about what was before, too. Keeps no state without a name: rows are those of
  * the table, looked at through `predicate`. With one it keeps the rows of the result; those of windows go with the windows. Completion and errors

@@ -24,7 +24,7 @@ import { sessionStrategy } from './sessionStrategy.js'
  * accumulator per session, and frees it then; `retention`, which counts from the last record, lets it be found and read for longer. The rule is Kafka
  * Streams' `SessionWindows`, which shows ends that are a ms less, the last moment.
  *
- * @param gap ms, or as '5m'
+ * @param gap ms, or as '5m'. With 0 only records of the same moment share a session
  * @throws TidemarkError `BAD_DURATION`; at planning `TWO_WINDOWS` over another window, `LOST_WINDOW` before keyBy or a table, `BAD_OPTION` before an
  *   aggregator without `merge`
  */
@@ -32,7 +32,7 @@ export function sessionWindow<R extends StreamRecord<unknown, unknown>>(
   gap: Duration,
   options: WindowOptions = {},
 ): OperatorFunction<R, InWindow<R, null>> {
-  const gapMs = durationMs(gap, 'sessionWindow: gap', 1)
+  const gapMs = durationMs(gap, 'sessionWindow: gap')
   const shared = windowOptions('sessionWindow', options)
   const closesAfterMs = gapMs + shared.graceMs
   return declareWindow({

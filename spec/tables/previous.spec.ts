@@ -3,6 +3,7 @@ import { from, ignoreElements, merge, type Observable } from 'rxjs'
 import {
   aggregate,
   count,
+  foreignKeyJoin,
   last,
   local,
   record,
@@ -30,6 +31,8 @@ const same = (name?: string) => (table: Plain) =>
   table.pipe(tableMapValues((value) => value, name === undefined ? {} : { name }))
 const join = (table: Plain, kind: 'inner' | 'left' | 'outer', other: Plain, name?: string): Plain =>
   table.pipe(tableTableJoin(other, (a) => Number(a), { kind, ...(name !== undefined && { name }) }))
+const pointing = (table: Plain, other: Plain): Plain =>
+  table.pipe(foreignKeyJoin(other, String, (a) => Number(a), { kind: 'left', name: 'pointing' }))
 const grouped = (table: Plain) => table.pipe(tableGroupBy(({ key }) => key, count(), { name: 'group' })).changes()
 
 /** Whether the filtered table knew: a record comes that it doesn't take. */
@@ -50,7 +53,22 @@ test.each<[string, boolean, Parameters<typeof knows>[0]]>([
   ['a table without a name', false, (rows) => [even()(rows())]],
   ['a name for it', true, (rows) => [even()(rows('rows'))]],
   ['a name for the result', false, (rows) => [even('even')(rows())]],
-  ['history', true, (_, stream) => [even()(toTable(undefined, stream, { history: 5 }))]],
+  // A delete is one from its timestamp on, also where nothing is.
+  ['history', false, (_, stream) => [even()(toTable(undefined, stream, { history: 5 }))]],
+  ['history, through a map', false, (_, stream) => [even()(same()(toTable(undefined, stream, { history: 5 })))]],
+  [
+    'history, and grouping after it',
+    false,
+    (_, stream) => {
+      const filtered = even()(toTable(undefined, stream, { history: 5 }))
+      return [filtered, grouped(filtered)]
+    },
+  ],
+  [
+    'a name for a map of history',
+    true,
+    (_, stream) => [even()(same('same')(toTable(undefined, stream, { history: 5 })))],
+  ],
   ['a time to live', true, (_, stream) => [even()(toTable(undefined, stream, { ttl: 5 }))]],
   ['an aggregate', true, (_, stream) => [even()(toTable(undefined, stream.pipe(aggregate(last()))))]],
   ['through a map', false, (rows) => [even()(same()(rows()))]],
@@ -142,6 +160,22 @@ test.each<[string, boolean, Parameters<typeof knows>[0]]>([
     (rows) => {
       const filtered = even()(rows())
       return [filtered, join(rows('other'), 'outer', filtered).changes()]
+    },
+  ],
+  [
+    'the left side of a foreign-key join',
+    true,
+    (rows) => {
+      const filtered = even()(rows())
+      return [filtered, pointing(filtered, rows('other')).changes()]
+    },
+  ],
+  [
+    'the right side of a foreign-key join',
+    true,
+    (rows) => {
+      const filtered = even()(rows())
+      return [filtered, pointing(rows('other'), filtered).changes()]
     },
   ],
   [

@@ -136,6 +136,20 @@ describe('edges', () => {
   })
 })
 
+test('a gap of 0: records of one moment share a session, and no others', () => {
+  const steps = stepwise(
+    [3, 4, 3, 4].map((time, index) => record('ann', index, time)),
+    (s) => s.pipe(sessionWindow(0, { grace: 2 }), aggregate(collect())),
+  )
+  expect(steps.map(({ results }) => results.map(({ value, start, end }) => [value, start, end]))).toEqual([
+    [[[0], 3, 4]],
+    [[[1], 4, 5]],
+    [[[0, 2], 3, 4]],
+    [[[1, 3], 4, 5]],
+    [],
+  ])
+})
+
 test('null from the aggregator: its sessions are gone, and the next record begins anew', () => {
   const concat = reduce((a: string, b: string) => (b === 'x' ? (null as never) : a + b))
   const records = ['a', 'x', 'b'].map((value, time) => record('ann', value, time))
@@ -175,7 +189,7 @@ test('the accumulator begins with init, then the sessions are merged in by end, 
 })
 
 describe('refused', () => {
-  test.each(['0s', 0, -1])('a gap of %s is BAD_DURATION', (gap) => {
+  test.each(['-1s', 0.5, -1])('a gap of %s is BAD_DURATION', (gap) => {
     expect(() => sessionWindow(gap as number)).toThrow(expect.objectContaining({ code: 'BAD_DURATION' }))
   })
 
