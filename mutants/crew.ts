@@ -24,7 +24,10 @@ export class Hand {
   /** Tries a mutant. @returns the test that it failed or never ended, if there is one */
   async try(mutant: number, tests: Extract<Order, { do: 'try' }>['tests']): Promise<number | undefined> {
     const answer = await this.order({ do: 'try', mutant, tests })
-    return 'begins' in answer ? answer.begins : (answer as Given<'killedBy'>).killedBy
+    if ('begins' in answer) return answer.begins
+    const { killedBy, isStuck } = answer as Given<'killedBy'>
+    if (isStuck) await this.end()
+    return killedBy
   }
 
   async end(): Promise<void> {

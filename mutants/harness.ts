@@ -1,8 +1,12 @@
 import { expect } from 'expect'
+import fc from 'fast-check'
 
 /*
  * Stands in for `@jest/globals` in the bundle: the specs' tests are listed, and run one by one in this process.
  */
+// Whether it fails is enough to know: no search for the smallest example.
+fc.configureGlobal({ ...fc.readConfigureGlobal(), endOnFailure: true })
+
 export interface Listed {
   readonly name: string
   readonly run: () => unknown

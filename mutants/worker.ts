@@ -20,7 +20,8 @@ export type Answer =
   /** `met`: mutants that loading alone meets. */
   | { readonly names: readonly string[]; readonly met: readonly number[] }
   | { readonly error: string | undefined; readonly ms: number; readonly met: readonly number[] }
-  | { readonly killedBy: number | undefined }
+  /** `isStuck`: by a test that didn't end, and may go on for ever. */
+  | { readonly killedBy: number | undefined; readonly isStuck: boolean }
   /** A test begins: whoever hears nothing for so long may end this worker. */
   | { readonly begins: number; readonly limitMs: number }
 
@@ -55,10 +56,12 @@ function load(awake: number): Program {
 
 let asleep: Program | undefined
 
+class Late extends Error {}
+
 async function passes(test: Listed, limitMs: number): Promise<Error | undefined> {
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`not over after ${limitMs} ms`)), limitMs)
+    timer = setTimeout(() => reject(new Late(`not over after ${limitMs} ms`)), limitMs)
   })
   try {
     await Promise.race([test.run(), late])
@@ -86,16 +89,16 @@ async function obey(order: Order): Promise<Answer> {
   try {
     program = load(order.mutant)
   } catch {
-    return { killedBy: order.tests[0]?.[0] }
+    return { killedBy: order.tests[0]?.[0], isStuck: false }
   }
   for (const [test, limitMs] of order.tests) {
     port.postMessage({ begins: test, limitMs } satisfies Answer)
     const error = await passes(program.tests[test] as Listed, limitMs)
     if (error === undefined) continue
     program.control.awake = -1
-    return { killedBy: test }
+    return { killedBy: test, isStuck: error instanceof Late }
   }
-  return { killedBy: undefined }
+  return { killedBy: undefined, isStuck: false }
 }
 
 // A mutant's stray errors are its own: what counts is whether a test fails.
