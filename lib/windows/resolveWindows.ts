@@ -32,7 +32,7 @@ export function resolveWindows(
   time: WindowTime,
 ): Handlers<KeyedRecord> {
   const windowing = context.windowing as DeclaredWindow
-  const { closesAfterMs, late, reachMs, strategy } = windowing
+  const { closesAfterMs, late, reachMs, strategy, takesBack } = windowing
   if (retentionMs !== undefined) checkRetention(context.operator, windowing, retentionMs)
   const keptForMs = Math.max(closesAfterMs, windowing.keptForMs?.(retentionMs ?? 0) ?? closesAfterMs)
   const outlet = new Outlet(context, aggregator, changes)
@@ -66,6 +66,7 @@ export function resolveWindows(
     keptForMs,
     isOpen,
   })
+  const heldMs = Math.max(reachMs, everyMs ?? 0, takesBack === true ? keptForMs : 0)
   let firstEnd = open.firstEnd()
   return {
     record(record) {
@@ -84,7 +85,7 @@ export function resolveWindows(
       if (late !== undefined) context.emitTo(late, record)
     },
     // Not infinity less infinity, at the end of a window that never closes.
-    holds: (now) => (now === Number.POSITIVE_INFINITY ? now : now - Math.max(reachMs, everyMs ?? 0)),
+    holds: (now) => (now === Number.POSITIVE_INFINITY ? now : now - heldMs),
   }
 }
 

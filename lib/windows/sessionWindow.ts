@@ -42,6 +42,7 @@ export function sessionWindow<R extends StreamRecord<unknown, unknown>>(
     reachMs: closesAfterMs,
     hasLastMoment: true,
     keptForMs: (retentionMs) => retentionMs,
+    takesBack: true,
     strategy: sessionStrategy(gapMs),
   })
 }

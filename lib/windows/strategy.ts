@@ -43,6 +43,8 @@ export interface Strategy<C extends Cell<unknown> = any, Open extends OpenWindow
 /** A window as it is declared: what others may know of it, and how it works. */
 export interface DeclaredWindow extends Windowing {
   readonly strategy: Strategy
+  /** Results are taken back, as long as they are kept. */
+  readonly takesBack?: true
   /** From a window's end until it is freed, if its row is to be read for so long from its start. Without it: until it closes. */
   keptForMs?(retentionMs: number): number
 }

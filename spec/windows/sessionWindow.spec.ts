@@ -205,12 +205,19 @@ describe('refused', () => {
   })
 })
 
-test('it holds back what follows by its gap and grace', async () => {
+test.each([
+  ['gap and grace', undefined, { 0: -12, 4: 37 }],
+  ['retention: as long as a session can be taken back', 20, { 0: -24, 4: 25 }],
+])('it holds back what follows by its %s', async (_, retention, watermarks) => {
   await runMarbles({
     source: 'a@1-a@50',
-    watermarks: { 0: -12, 4: 37 },
+    watermarks,
     values: { a: ['ann', 1] },
-    pipeline: (s) => s.pipe(withWatermark({ maxOutOfOrderness: 5 }), lists({ grace: 3 })),
+    pipeline: (s) =>
+      s.pipe(
+        withWatermark({ maxOutOfOrderness: 5 }),
+        lists({ grace: 3, ...(retention !== undefined && { retention }) }),
+      ),
   })
 })
 
@@ -308,6 +315,40 @@ describe('against sorting and splitting', () => {
         expect(came).toEqual([...expected, { results: [], late: [] }])
       }),
       { seed: 16, numRuns: 250 },
+    )
+  })
+
+  test.each([0, 30])('each session on its close, with a retention of gap + grace + %s', (retention) => {
+    fc.assert(
+      fc.property(given, gap, fc.nat(12), (all, gap, grace) => {
+        const kept = gap + grace + retention
+        const steps = stepwise(recordsOf(all), (s) =>
+          s.pipe(sessionWindow(gap, { grace }), aggregate(collect(), { emit: 'close', retention: kept })),
+        )
+        const open = new Map<string, Shown>()
+        const idOf = ({ key, start, end }: Shown) => `${key} ${start} ${end}`
+        const closing = (now: number) => {
+          const due = [...open.values()].filter(({ end }) => end + gap + grace <= now).sort(byClose)
+          for (const session of due) open.delete(idOf(session))
+          return due
+        }
+        let now = Number.NEGATIVE_INFINITY
+        const expected = [...replay(all, gap, grace, kept, undefined)].map(({ one, own, isLate, found }) => {
+          now = Math.max(now, one.time)
+          const shown = (session: readonly Given[]): Shown => {
+            const { start, last } = boundsOf(session)
+            return { key: one.key, value: indices(session), timestamp: last, start, end: last + 1, final: true }
+          }
+          if (!isLate) {
+            for (const session of found) open.delete(idOf(shown(session)))
+            open.set(idOf(shown(own)), shown(own))
+          }
+          return closing(now)
+        })
+        const came = steps.map(({ results }) => results.map(sorted))
+        expect(came).toEqual([...expected, closing(Number.POSITIVE_INFINITY)])
+      }),
+      { seed: 22, numRuns: 250 },
     )
   })
 
