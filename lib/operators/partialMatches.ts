@@ -1,7 +1,7 @@
 import { compareKeys, type Key } from '../record/key.js'
 import type { RecordJson } from '../record/recordJson.js'
 import type { Firing, OperatorContext } from '../task/definition.js'
-import { Heap } from '../task/heap.js'
+import { LazyHeap } from '../task/lazyHeap.js'
 import type { Cell, CellState } from '../task/state.js'
 import { type KeyedRecord, type Matched, MatchedRecords, type Taken } from './matchedRecords.js'
 import { firstOf, lastOf, Outcome, type PartialMatch, timeOf } from './partialMatch.js'
@@ -22,9 +22,6 @@ interface Limit {
   readonly key: Key
 }
 
-/** Limits that are no longer a key's first are cleared out when there are more of them than this, and than keys. */
-const MAX_STALE = 64
-
 /** Whom to tell of a match, or of a partial one whose time is up; `last` is the last record in it. */
 export interface MatchListener {
   matched(matched: Matched, timestamp: number, last: KeyedRecord): void
@@ -39,8 +36,7 @@ const NOTHING: readonly Taken[] = []
  */
 export class PartialMatches implements Firing {
   private readonly state: CellState<Key, OfKey>
-  /** Holds limits that are no longer a key's first too, until they come up or are most of it. */
-  private limits: Heap<Limit>
+  private readonly limits: LazyHeap<Limit>
   private readonly end: number
   private readonly records: MatchedRecords
 
@@ -50,8 +46,18 @@ export class PartialMatches implements Firing {
     private readonly skipsPastLast: boolean,
     private readonly listener: MatchListener,
   ) {
-    this.state = context.cells()
-    this.limits = this.liveLimits()
+    const state: CellState<Key, OfKey> = context.cells()
+    this.state = state
+    this.limits = new LazyHeap<Limit>((a, b) => a.due - b.due || compareKeys(a.key, b.key), {
+      get size() {
+        return state.size
+      },
+      // Others are no longer their key's first.
+      isLive: ({ key, due }) => state.cell(key)?.value.due === due,
+      *all() {
+        for (const { key, value } of state.all()) yield { due: value.due, key }
+      },
+    })
     this.end = parts.steps.length
     this.records = new MatchedRecords(parts.steps)
     context.fires(this)
@@ -107,11 +113,7 @@ export class PartialMatches implements Firing {
   }
 
   due(): number {
-    for (let first = this.limits.peek(); first !== undefined; first = this.limits.peek()) {
-      if (this.state.cell(first.key)?.value.due === first.due) return first.due
-      this.limits.pop()
-    }
-    return Number.POSITIVE_INFINITY
+    return this.limits.peek()?.due ?? Number.POSITIVE_INFINITY
   }
 
   /** The first time limit of a key passes. */
@@ -166,16 +168,11 @@ export class PartialMatches implements Firing {
     let due = Number.POSITIVE_INFINITY
     for (const partial of partials) for (const step of partial.open) due = Math.min(due, this.limit(partial, step))
     if (partials.length > 0) {
-      if (due !== cell?.value.due) this.limits.push({ due, key })
+      const isMoved = due !== cell?.value.due
       this.state.put(key, { count, due, partials })
+      if (isMoved) this.limits.push({ due, key })
     } else if (cell !== undefined) this.state.remove(cell)
-    if (this.limits.size > MAX_STALE + 2 * this.state.size) this.limits = this.liveLimits()
+    this.limits.sweep()
     this.context.dueChanged()
-  }
-
-  private liveLimits(): Heap<Limit> {
-    const limits = new Heap<Limit>((a, b) => a.due - b.due || compareKeys(a.key, b.key))
-    for (const { key, value } of this.state.all()) limits.push({ due: value.due, key })
-    return limits
   }
 }

@@ -1,6 +1,6 @@
 import { compareKeys, type Key } from '../record/key.js'
 import type { Firing } from '../task/definition.js'
-import { Heap } from '../task/heap.js'
+import { LazyHeap } from '../task/lazyHeap.js'
 import { type Rows, rowKey } from './rows.js'
 
 interface Expiry {
@@ -8,36 +8,34 @@ interface Expiry {
   readonly row: Key
 }
 
-/** Entries of rows that have been updated are cleared out of the heap when there are more of them than this, and than rows. */
-const MAX_DEAD = 64
-
 /** Lets rows go when their time to live is over, by due time, then key. What is due follows from the rows: nothing of it is state. */
 export class ExpiringRows implements Firing {
-  private heap = newHeap()
+  private readonly heap: LazyHeap<Expiry>
 
   constructor(
     private readonly rows: Rows<unknown>,
     private readonly ttlMs: number,
     private readonly expire: (row: Key, due: number) => void,
   ) {
-    this.fill()
+    this.heap = new LazyHeap<Expiry>((a, b) => a.due - b.due || compareKeys(a.row, b.row), {
+      get size() {
+        return rows.size
+      },
+      isLive: ({ row, due }) => this.dueOf(row) === due,
+      *all() {
+        for (const { key, window, timestamp } of rows.entries())
+          yield { due: timestamp + ttlMs, row: rowKey(key, window) }
+      },
+    })
   }
 
   /** A row has got a value, or another one. */
   add(row: Key, timestamp: number): void {
     this.heap.push({ due: timestamp + this.ttlMs, row })
-    if (this.heap.size <= 4 * MAX_DEAD) return
-    const { size } = this.rows
-    if (this.heap.size - size > Math.max(MAX_DEAD, size)) this.fill()
   }
 
   due(): number {
-    for (;;) {
-      const first = this.heap.peek()
-      if (first === undefined) return Number.POSITIVE_INFINITY
-      if (this.dueOf(first.row) === first.due) return first.due
-      this.heap.pop()
-    }
+    return this.heap.peek()?.due ?? Number.POSITIVE_INFINITY
   }
 
   fireNext(): void {
@@ -49,12 +47,4 @@ export class ExpiringRows implements Firing {
     const found = this.rows.get(row)
     return found === undefined ? undefined : found.timestamp + this.ttlMs
   }
-
-  private fill(): void {
-    this.heap = newHeap()
-    for (const { key, window, timestamp } of this.rows.entries())
-      this.heap.push({ due: timestamp + this.ttlMs, row: rowKey(key, window) })
-  }
 }
-
-const newHeap = () => new Heap<Expiry>((a, b) => a.due - b.due || compareKeys(a.row, b.row))

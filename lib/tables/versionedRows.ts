@@ -1,6 +1,6 @@
 import type { Key } from '../record/key.js'
 import type { Window } from '../record/record.js'
-import { Heap } from '../task/heap.js'
+import { LazyHeap } from '../task/lazyHeap.js'
 import type { SeriesCell, SeriesState } from '../task/seriesState.js'
 import { type Row, type RowEntry, type Rows, rowKey, splitRowKey } from './rows.js'
 
@@ -18,9 +18,6 @@ interface Ending {
   readonly cell: SeriesCell<unknown>
 }
 
-/** Versions that are gone are cleared out of the heap when there are more of them than this, and than live ones. */
-const MAX_DEAD = 64
-
 /**
  * The rows of a table that keeps versions: the value that a row had from one timestamp to the next; null is a delete.
  *
@@ -28,7 +25,7 @@ const MAX_DEAD = 64
  * for it any more. The latest of a row stays, unless it is a delete.
  */
 export class VersionedRows<V> implements Rows<V> {
-  private endings = newHeap()
+  private readonly endings: LazyHeap<Ending>
   size = 0
 
   constructor(
@@ -37,7 +34,17 @@ export class VersionedRows<V> implements Rows<V> {
     /** Highest timestamp of the table, over all keys. */
     private newest: number,
   ) {
-    for (const cell of series.all()) this.watch(cell)
+    const endingOf = (cell: SeriesCell<V | null>) => this.endingOf(cell)
+    this.endings = new LazyHeap<Ending>((a, b) => a.until - b.until, {
+      get size() {
+        return series.size
+      },
+      // It may have become a value again since, or be followed by another version.
+      isLive: ({ until, cell }) => !cell.deleted && this.until(cell as SeriesCell<V | null>) === until,
+      *all() {
+        for (const cell of series.all()) yield* endingOf(cell)
+      },
+    })
     for (const { value } of series.lasts()) if (value !== null) this.size++
   }
 
@@ -99,22 +106,22 @@ export class VersionedRows<V> implements Rows<V> {
     return value === null ? at : (this.series.after(key, at)?.at ?? Number.POSITIVE_INFINITY)
   }
 
-  private watch(cell: SeriesCell<V | null>): void {
+  private endingOf(cell: SeriesCell<V | null>): Ending[] {
     const until = this.until(cell)
-    if (until < Number.POSITIVE_INFINITY) this.endings.push({ until, cell })
+    return until < Number.POSITIVE_INFINITY ? [{ until, cell }] : []
+  }
+
+  private watch(cell: SeriesCell<V | null>): void {
+    for (const ending of this.endingOf(cell)) this.endings.push(ending)
   }
 
   private free(): void {
     const { bound } = this
     for (let first = this.endings.peek(); first !== undefined && first.until <= bound; first = this.endings.peek()) {
-      const cell = first.cell as SeriesCell<V | null>
       this.endings.pop()
-      // It may have become a value again since.
-      if (!cell.deleted && this.until(cell) <= bound) this.removeUpTo(cell)
+      this.removeUpTo(first.cell as SeriesCell<V | null>)
     }
-    if (this.endings.size - this.series.size <= Math.max(MAX_DEAD, this.series.size)) return
-    this.endings = newHeap()
-    for (const cell of this.series.all()) this.watch(cell)
+    this.endings.sweep()
   }
 
   /** With those before it, which none would end any more if this one is a delete. */
@@ -123,8 +130,6 @@ export class VersionedRows<V> implements Rows<V> {
       this.series.remove(first)
   }
 }
-
-const newHeap = () => new Heap<Ending>((a, b) => a.until - b.until)
 
 const rowOf = <V>(cell: SeriesCell<V | null> | undefined): Row<V> | undefined =>
   cell === undefined || cell.value === null ? undefined : { value: cell.value, timestamp: cell.at }

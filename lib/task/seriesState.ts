@@ -1,6 +1,6 @@
 import type { StoreEntry } from '../ports/store.js'
 import { compareKeys, type Key, keyIdentity, keyText, parseKey } from '../record/key.js'
-import { Heap } from './heap.js'
+import { LazyHeap } from './lazyHeap.js'
 import { type Cell, type Checkpointed, decode, encode, type StateHome, stateKey } from './state.js'
 
 /** A value with its place in time, and its number among those that have the same place and key. */
@@ -10,17 +10,14 @@ export interface SeriesCell<V> extends Cell<V> {
   readonly seq: number
 }
 
-/** Cells that are gone are cleared out of the heap when there are more of them than this, and than live ones. */
-const MAX_DEAD = 64
-
 /**
  * Many values per key, each with a place in time: sessions by their end, the rows of a join by their timestamp, versions of a row. Found
  * by key and range, and freed from the earliest of all keys on.
  */
 export class SeriesState<V> implements Checkpointed {
   private readonly byKey = new Map<unknown, SeriesCell<V>[]>()
-  /** All cells, the earliest first; holds those that are gone too until they come up or are most of it. */
-  private heap = new Heap<SeriesCell<V>>(compare)
+  /** All cells, the earliest first. */
+  private readonly heap: LazyHeap<SeriesCell<V>> = new LazyHeap<SeriesCell<V>>(compare, this)
   private changed: SeriesCell<V>[] = []
   private readonly tracked: boolean
   size = 0
@@ -78,11 +75,11 @@ export class SeriesState<V> implements Checkpointed {
 
   /** The earliest of all keys; of those at one place by key, then arrival. */
   first(): SeriesCell<V> | undefined {
-    for (;;) {
-      const cell = this.heap.peek()
-      if (cell === undefined || !cell.deleted) return cell
-      this.heap.pop()
-    }
+    return this.heap.peek()
+  }
+
+  isLive(cell: SeriesCell<V>): boolean {
+    return !cell.deleted
   }
 
   /**
@@ -128,9 +125,7 @@ export class SeriesState<V> implements Checkpointed {
     cell.deleted = true
     this.touch(cell)
     this.size--
-    if (this.heap.size - this.size <= Math.max(MAX_DEAD, this.size)) return
-    this.heap = new Heap<SeriesCell<V>>(compare)
-    for (const live of this.all()) this.heap.push(live)
+    this.heap.sweep()
   }
 
   *all(): IterableIterator<SeriesCell<V>> {

@@ -1,8 +1,8 @@
 import { TidemarkError } from '../record/errors.js'
 import { compareKeys, type Key } from '../record/key.js'
 import type { Firing, Timers, Waiting } from './definition.js'
-import { Heap } from './heap.js'
-import type { CellState } from './state.js'
+import { LazyHeap } from './lazyHeap.js'
+import type { Cell, CellState } from './state.js'
 
 interface Timer {
   readonly timestamp: number
@@ -12,13 +12,9 @@ interface Timer {
 /** A visit in which fired timers set more than this many that are due at once will never end. */
 const MAX_CHAIN = 1_000_000
 
-/** Cancelled timers are cleared out of the heap when there are more of them than this, and than live ones. */
-const MAX_DEAD = 64
-
 /** An operator's timers, fired by timestamp, then by key; kept in a state, so that they survive a restart. */
 export class TimerQueue implements Timers, Firing {
-  /** Holds cancelled timers too, until they come up or are most of it. */
-  private heap: Heap<Timer>
+  private readonly heap: LazyHeap<Timer>
   private isFiring = false
   private chained = 0
   private chainTime = Number.NEGATIVE_INFINITY
@@ -30,7 +26,15 @@ export class TimerQueue implements Timers, Firing {
     private readonly handler: (timestamp: number, key: Key) => void,
     private readonly dueChanged: () => void,
   ) {
-    this.heap = this.live()
+    this.heap = new LazyHeap<Timer>((a, b) => a.timestamp - b.timestamp || compareKeys(a.key, b.key), {
+      get size() {
+        return state.size
+      },
+      isLive: ({ timestamp, key }) => state.cell([timestamp, key]) !== undefined,
+      *all() {
+        for (const cell of state.all()) yield timerOf(cell)
+      },
+    })
   }
 
   at(timestamp: number, key: Key): void {
@@ -45,33 +49,19 @@ export class TimerQueue implements Timers, Firing {
   cancel(timestamp: number, key: Key): void {
     const wasNext = this.heap.peek()?.timestamp === timestamp
     this.state.delete([timestamp, key])
-    if (this.heap.size - this.state.size > Math.max(MAX_DEAD, this.state.size)) this.heap = this.live()
+    this.heap.sweep()
     // If it was the next to fire, another one is, or none.
     if (wasNext) this.dueChanged()
   }
 
-  private live(): Heap<Timer> {
-    const heap = new Heap<Timer>((a, b) => a.timestamp - b.timestamp || compareKeys(a.key, b.key))
-    for (const cell of this.state.all()) {
-      const [timestamp, key] = cell.key as readonly [number, Key]
-      heap.push({ timestamp, key })
-    }
-    return heap
-  }
-
   due(): number {
-    for (;;) {
-      const first = this.heap.peek()
-      if (first === undefined) return Number.POSITIVE_INFINITY
-      if (this.state.cell([first.timestamp, first.key]) !== undefined) return first.timestamp
-      this.heap.pop()
-    }
+    return this.heap.peek()?.timestamp ?? Number.POSITIVE_INFINITY
   }
 
   waiting(key: Key): Waiting[] {
     const found: Waiting[] = []
     for (const cell of this.state.all()) {
-      const [timestamp, own] = cell.key as readonly [number, Key]
+      const { timestamp, key: own } = timerOf(cell)
       if (compareKeys(own, key) === 0) found.push({ what: 'timer', timestamp, until: timestamp })
     }
     return found.sort((a, b) => a.timestamp - b.timestamp)
@@ -102,4 +92,9 @@ export class TimerQueue implements Timers, Firing {
       )
     }
   }
+}
+
+function timerOf(cell: Cell<1>): Timer {
+  const [timestamp, key] = cell.key as readonly [number, Key]
+  return { timestamp, key }
 }
