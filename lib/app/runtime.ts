@@ -127,7 +127,12 @@ export class Runtime implements TaskHost, ConsumerListener {
   private async open(broker: Broker, store: StoreAdapter, storeName: string): Promise<void> {
     await broker.connect()
     this.opened.push(() => broker.close())
-    const existing = await broker.topics()
+    // By name: a topic that isn't there, and one that nobody shows us, are told apart.
+    const named = this.plan.subTopologies.flatMap(({ sources, sinks }) => [
+      ...sources.map(({ topic }) => topic),
+      ...sinks,
+    ])
+    const existing = await broker.topics([...new Set(named)])
     const { counts, missing } = resolvePartitions(this.plan, existing)
     this.counts = counts
     this.slots = new Slots(this.options.id, broker, store, Math.min(MAX_SLOTS, Math.max(...counts.values())))

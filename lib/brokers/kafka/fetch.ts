@@ -24,18 +24,19 @@ export class FetchFailed extends Error {
     readonly at: TopicPartition,
     code: number,
   ) {
-    const type = STALE_VIEW[code] ?? `error ${code}`
+    const type = NAMES[code] ?? `error ${code}`
     super(`the broker answered ${type} for partition ${at.partition} of ${at.topic}`)
     this.type = type
   }
 }
 
-/** Error codes of the protocol that a newer view of the cluster cures. */
-const STALE_VIEW: Record<number, string> = {
+/** Error codes of the protocol: those that a newer view of the cluster cures, and the one that only a grant does. */
+const NAMES: Record<number, string> = {
   3: 'UNKNOWN_TOPIC_OR_PARTITION',
   5: 'LEADER_NOT_AVAILABLE',
   6: 'NOT_LEADER_FOR_PARTITION',
   9: 'REPLICA_NOT_AVAILABLE',
+  29: 'TOPIC_AUTHORIZATION_FAILED',
   56: 'KAFKA_STORAGE_ERROR',
   74: 'FENCED_LEADER_EPOCH',
   76: 'UNKNOWN_LEADER_EPOCH',

@@ -11,6 +11,8 @@ export interface ProducerHost {
   readonly name: string
   /** @throws TidemarkError `UNKNOWN_TOPIC` */
   checkPartitions(records: readonly OutRecord[]): Promise<void>
+  /** What is behind an error of a transactional producer. */
+  reason(error: unknown, transactionalId: string): Promise<unknown>
 }
 
 interface Waiting {

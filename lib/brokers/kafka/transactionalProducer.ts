@@ -62,7 +62,8 @@ export class KafkaTransactionalProducer implements TransactionalProducer {
     for (let pauseMs = PAUSE_MS; ; pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS)) {
       try {
         return await step()
-      } catch (error) {
+      } catch (thrown) {
+        const error = await this.host.reason(thrown, this.id)
         const mayPass = errorType(error) === 'CONCURRENT_TRANSACTIONS' || isTransient(error)
         if (kind !== 'repeat' || !mayPass || Date.now() > deadline) throw this.failed(what, kind === 'end', error)
       }
