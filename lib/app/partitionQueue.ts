@@ -1,6 +1,6 @@
 import type { RawBatch, RawRecord } from '../ports/broker.js'
 import { TidemarkError } from '../record/errors.js'
-import type { Key } from '../record/key.js'
+import { badKey, isKey, type Key } from '../record/key.js'
 import type { StreamRecord } from '../record/record.js'
 import { readStamps, type TimeStamp, withoutStamps } from '../record/stamp.js'
 import { badTimestamp, isTimestamp } from '../record/timestamp.js'
@@ -107,6 +107,7 @@ function decode(
   let part = 'key'
   try {
     const key = raw.key === null || role.key === undefined ? null : (role.key.deserialize(raw.key) as Key)
+    if (key !== null && !isKey(key)) throw badKey(key)
     part = 'value'
     const value = raw.value === null ? null : role.value.deserialize(raw.value)
     const record = { key, value, timestamp: raw.timestamp, topic, partition, offset: raw.offset, headers: raw.headers }

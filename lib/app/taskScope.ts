@@ -174,7 +174,9 @@ export class TaskScope extends Scope {
   }
 
   restoredTime(node: Node): number | undefined {
-    return this.snapshot.manifest?.streamTimes[this.timeName(node)]
+    const saved = this.snapshot.manifest?.streamTimes ?? {}
+    const name = this.timeName(node)
+    return Object.hasOwn(saved, name) ? saved[name] : undefined
   }
 
   private timeName({ definition }: Node): string {
@@ -493,7 +495,8 @@ export class TaskScope extends Scope {
     this.isChanged = false
     const entries: StoreEntry[] = []
     for (const state of this.states) state.takeChanges(entries)
-    const streamTimes: Record<string, number> = {}
+    // Without a prototype: an operator may be called __proto__.
+    const streamTimes: Record<string, number> = Object.create(null)
     for (const node of this.ordered)
       if (Number.isFinite(node.streamTime)) streamTimes[this.timeName(node)] = node.streamTime
     const manifest: Manifest = {

@@ -41,6 +41,7 @@ export type ErrorCode =
   | 'PIPELINE_COMPLETED'
   | 'PIPELINE_ERROR'
   | 'PLAN_MISMATCH'
+  | 'RECORD_TOO_LARGE'
   | 'STORE_CLOSED'
   | 'STORE_FAILED'
   | 'STORE_LOCKED'

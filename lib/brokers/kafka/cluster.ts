@@ -1,5 +1,6 @@
 import type { Cluster, Kafka } from 'kafkajs'
 import type { PartitionRange, TopicPartition } from '../../ports/broker.js'
+import { TidemarkError } from '../../record/errors.js'
 import { partitionKey } from '../rules/partitionKey.js'
 import { errorType, isTransient, tidemarkError } from './errors.js'
 
@@ -116,7 +117,7 @@ export class ClusterClient {
   async partitionCounts(names?: readonly string[]): Promise<Map<string, number>> {
     const counts = new Map<string, number>()
     // Asked one by one, since an unknown topic spoils the answer for the others.
-    for (const asked of names ? names.map((name) => [name]) : [[]]) {
+    for (const asked of names ? names.map((name) => [checked(name)]) : [[]]) {
       try {
         const metadata = await this.retry('reading topics', async () => {
           const node = await this.#cluster.brokerPool.findConnectedBroker()
@@ -253,6 +254,18 @@ export class ClusterClient {
   error(what: string, error: unknown) {
     return tidemarkError(this.name, what, error)
   }
+}
+
+/** kafkajs counts what it writes in plain objects, by topic: such a name would change all objects of the process. */
+function checked(topic: string): string {
+  if (!(topic in {})) return topic
+  throw new TidemarkError(
+    'BAD_OPTION',
+    `kafka: no topic can be called ${topic}: every object has a member of that name`,
+    {
+      topic,
+    },
+  )
 }
 
 /** Treated as the broker's own error of this name: it will pass. */

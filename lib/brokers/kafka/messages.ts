@@ -1,6 +1,8 @@
 import type { Message } from 'kafkajs'
 import type { OutRecord } from '../../ports/broker.js'
+import { TidemarkError } from '../../record/errors.js'
 import type { Headers } from '../../record/record.js'
+import { errorType } from './errors.js'
 
 // kafkajs needs time in the square of a partition's records in one send.
 const MAX_RECORDS = 1_000
@@ -35,6 +37,27 @@ export function* sends(records: readonly OutRecord[]): Iterable<TopicMessages[]>
   if (topics.size > 0) yield listOf(topics)
 }
 
+const TOO_LARGE = new Set(['MESSAGE_TOO_LARGE', 'RECORD_LIST_TOO_LARGE'])
+
+/** The error of a send: where a record was too large, it says which. */
+export function sendError(broker: string, what: string, error: unknown, topics: readonly TopicMessages[]): unknown {
+  if (!TOO_LARGE.has(errorType(error))) return error
+  let largest = { topic: '', partition: 0, bytes: -1 }
+  for (const { topic, messages } of topics) {
+    for (const { partition = 0, key, value } of messages) {
+      const bytes = (key?.length ?? 0) + (value?.length ?? 0)
+      if (bytes > largest.bytes) largest = { topic, partition, bytes }
+    }
+  }
+  const { topic, partition, bytes } = largest
+  return new TidemarkError(
+    'RECORD_TOO_LARGE',
+    `${broker}: ${what} failed: a broker took no batch in which the largest record has ${bytes} bytes; raise max.message.bytes of the topic (to 1 MiB at least, since smaller records go out together), or write smaller records`,
+    { topic, partition },
+    { cause: error },
+  )
+}
+
 const listOf = (topics: Map<string, Message[]>) => Array.from(topics, ([topic, messages]) => ({ topic, messages }))
 
 function bytesOf({ key, value, headers }: OutRecord): number {
@@ -44,8 +67,9 @@ function bytesOf({ key, value, headers }: OutRecord): number {
 }
 
 function messageOf({ partition, key, value, timestamp, headers }: OutRecord): Message {
-  // kafkajs takes the number 0 for no timestamp, but not its text.
-  const message: Message = { partition, key: bufferOf(key), value: bufferOf(value), timestamp: String(timestamp) }
+  // kafkajs takes the number 0 for no timestamp, but not its text; and Kafka's timestamps are whole.
+  const time = String(Math.floor(timestamp))
+  const message: Message = { partition, key: bufferOf(key), value: bufferOf(value), timestamp: time }
   if (headers.length > 0)
     message.headers = { headers: headerList(headers) } as unknown as NonNullable<Message['headers']>
   return message

@@ -3,7 +3,7 @@ import type { OutRecord, Position, Transaction, TransactionalProducer } from '..
 import type { StoreChanges } from '../../ports/store.js'
 import { show, TidemarkError } from '../../record/errors.js'
 import { errorType, isFenced, isTransient, tidemarkError } from './errors.js'
-import { sends } from './messages.js'
+import { sendError, sends } from './messages.js'
 import { connectProducer, type ProducerHost } from './producer.js'
 
 // The end of a transaction is still being written when the next one begins: short waits, many times. kafkajs waits
@@ -107,7 +107,12 @@ class OpenTransaction implements Transaction {
     this.check()
     await this.producer.host.checkPartitions(records)
     for (const topicMessages of sends(records)) {
-      await this.producer.guard('sending in a transaction', 'send', () => this.transaction.sendBatch({ topicMessages }))
+      const what = 'sending in a transaction'
+      await this.producer.guard(what, 'send', () =>
+        this.transaction.sendBatch({ topicMessages }).catch((error) => {
+          throw sendError(this.producer.host.name, what, error, topicMessages)
+        }),
+      )
     }
   }
 
