@@ -31,15 +31,13 @@ export interface RuntimeOptions {
   readonly watermarkMs: number
   readonly sliceMs: number
   readonly maxTaskIdleMs: number
-  readonly maxBuffered: number
+  readonly maxBufferedBytes: number
   readonly plan: () => Plan
   readonly globals: readonly GlobalTopic[]
 }
 
 /** More slots would mean more transactions at a time than a broker likes. */
 const MAX_SLOTS = 16
-/** Unacknowledged records beyond which no more are handled. */
-const MAX_UNSENT = 20_000
 /** How long `start` waits for tasks before it leaves the rest to `state$`. */
 const START_MS = 5_000
 
@@ -69,6 +67,7 @@ export class Runtime implements TaskHost, ConsumerListener {
   slice = 0
   private readonly cancels = new Set<() => void>()
   private committing: Promise<void> = Promise.resolve()
+  private committingBytes = 0
   private checkpoints = 0
   private hasAssigned: (() => void) | undefined
   private opened: (() => Promise<void>)[] = []
@@ -402,7 +401,7 @@ export class Runtime implements TaskHost, ConsumerListener {
     if (entry === undefined || !this.isActive) return
     const { queue } = entry
     queue.add(batch)
-    if (!queue.isPaused && queue.size >= this.options.maxBuffered) {
+    if (!queue.isPaused && queue.bytes >= this.shareBytes) {
       queue.isPaused = true
       this.consumer?.pause([{ topic: batch.topic, partition: batch.partition }])
     }
@@ -428,7 +427,8 @@ export class Runtime implements TaskHost, ConsumerListener {
 
   private readonly runSlice = (): void => {
     this.isScheduled = false
-    if (!this.isActive || this.backlog > MAX_UNSENT) return
+    if (!this.isActive) return
+    const isFull = this.unsentBytes > this.options.maxBufferedBytes
     const until = this.clock.now() + this.options.sliceMs
     const isOver = () => this.clock.now() >= until
     const tasks = [...this.tasks.values()]
@@ -438,6 +438,8 @@ export class Runtime implements TaskHost, ConsumerListener {
     for (let n = 0; n < tasks.length; n++) {
       // Where the last slice ended, so that each has its turn.
       const task = tasks[(this.turn + n) % tasks.length] as TaskScope
+      // What a checkpoint waits for goes on: it may be the checkpoint that sends what is there.
+      if (isFull && !task.isQuiescing) continue
       const { handled } = task
       if (task.step(isOver)) more = true
       if (!this.isActive) return
@@ -453,9 +455,14 @@ export class Runtime implements TaskHost, ConsumerListener {
     if (more || (isMoving && tasks.some((task) => task.isAligning))) this.wake()
   }
 
+  /** What each partition may take: its own, so that none keeps another, which a task may have to wait for, from being read. */
+  private get shareBytes(): number {
+    return this.options.maxBufferedBytes / Math.max(1, this.queues.size)
+  }
+
   private resume(task: TaskScope): void {
     for (const queue of task.queues) {
-      if (!queue.isPaused || queue.size > this.options.maxBuffered / 4) continue
+      if (!queue.isPaused || queue.bytes > this.shareBytes / 4) continue
       queue.isPaused = false
       this.consumer?.resume([{ topic: queue.topic, partition: queue.partition }])
     }
@@ -491,15 +498,21 @@ export class Runtime implements TaskHost, ConsumerListener {
 
   // ---- outputs and checkpoints
 
-  private get backlog(): number {
-    return this.outbox?.backlog ?? 0
+  /** About what those outputs take in memory that the broker has yet to acknowledge. */
+  private get unsentBytes(): number {
+    let bytes = this.committingBytes + (this.outbox?.bytes ?? 0)
+    for (const task of this.tasks.values()) bytes += task.outputBytes
+    return bytes
   }
 
   /** Without transactions, outputs leave as soon as they are there. */
   private collectOutput(): void {
     const { outbox } = this
     if (outbox === undefined) return
-    for (const task of this.tasks.values()) if (task.output.length > 0) outbox.add(task.takeOutput())
+    for (const task of this.tasks.values()) {
+      const { outputBytes } = task
+      if (task.output.length > 0) outbox.add(task.takeOutput(), outputBytes)
+    }
     outbox.flush()
   }
 
@@ -567,11 +580,17 @@ export class Runtime implements TaskHost, ConsumerListener {
     // All of them now, between records: what follows waits, and tasks go on meanwhile.
     const commits = [...slots].map(([slot, members]) => ({
       slot,
+      bytes: members.reduce((bytes, task) => bytes + task.outputBytes, 0),
       records: members.flatMap((task) => task.takeOutput()),
       changes: members.map((task) => this.changesOf(task)),
       positions: members.flatMap((task) => task.positions),
     }))
-    for (const commit of commits) await this.slots.commit(commit)
+    for (const { bytes } of commits) this.committingBytes += bytes
+    for (const { bytes, ...commit } of commits) {
+      await this.slots.commit(commit)
+      this.committingBytes -= bytes
+      this.wake()
+    }
   }
 
   // ---- what tasks ask for
@@ -626,7 +645,8 @@ export class Runtime implements TaskHost, ConsumerListener {
 
   private waitsFor(task: TaskScope): string | undefined {
     const isBehind = task.queues.some((queue) => queue.size > 0)
-    if (isBehind && this.backlog > MAX_UNSENT) return `the broker has yet to acknowledge ${this.backlog} records`
+    if (isBehind && this.unsentBytes > this.options.maxBufferedBytes)
+      return `the broker has yet to acknowledge ${this.unsentBytes} bytes of outputs (maxBufferedBytes)`
     return waitsFor(task, this.maxTaskIdleMs)
   }
 }

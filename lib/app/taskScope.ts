@@ -28,6 +28,7 @@ import { ExchangeWords } from './exchangeWords.js'
 import { PartitionChoice } from './partitionChoice.js'
 import { type PartitionQueue, unstamp } from './partitionQueue.js'
 import type { Plan, SubTopology } from './plan.js'
+import { recordBytes } from './recordBytes.js'
 import { type Reader, TaskReaders } from './taskReaders.js'
 import { topicTarget } from './topicTarget.js'
 
@@ -72,6 +73,8 @@ export class TaskScope extends Scope {
   failure: TidemarkError | undefined
   /** Written since the last call of {@link takeOutput}. */
   output: OutRecord[] = []
+  /** About what that takes in memory. */
+  outputBytes = 0
   /** A checkpoint is about to be taken: a running advance goes on, but nothing new begins. */
   isQuiescing = false
   /** Something has happened that a checkpoint would tell. */
@@ -407,6 +410,7 @@ export class TaskScope extends Scope {
   write(node: Node, write: TopicWrite): void {
     if (node.definition.role?.is === 'writer') this.words.hasWritten(node, write.partition)
     this.output.push(write)
+    this.outputBytes += recordBytes(write)
   }
 
   // ---- errors
@@ -483,6 +487,7 @@ export class TaskScope extends Scope {
   takeOutput(): OutRecord[] {
     const { output } = this
     this.output = []
+    this.outputBytes = 0
     return output
   }
 

@@ -147,8 +147,10 @@ async function decodeFetch(payload: Buffer, positions: readonly Position[]) {
       }
       at += 4 // preferred replica
       const length = int32()
-      const bytes = payload.subarray(at, at + Math.max(0, length))
-      at += bytes.length
+      // A copy, where others share the answer: one record that waits would hold all of it.
+      const own = payload.subarray(at, at + Math.max(0, length))
+      const bytes = 2 * own.length < payload.length ? Buffer.from(own) : own
+      at += own.length
       const from = froms.get(partitionKey({ topic, partition })) ?? 0
       const { records, nextOffset } = await decodeRecordBatches(bytes, from, aborted)
       partitions.push({

@@ -9,6 +9,8 @@ const MAX_RECORDS = 1_000
 // Below the broker's limit of 1 MiB, which counts what is around the records too.
 const MAX_BYTES = 900_000
 const RECORD_BYTES = 40
+// Of all partitions: brokers take 100 MiB in one request, and kafkajs copies it some times.
+const MAX_SEND_BYTES = 16 << 20
 
 export interface TopicMessages {
   topic: string
@@ -19,16 +21,20 @@ export interface TopicMessages {
 export function* sends(records: readonly OutRecord[]): Iterable<TopicMessages[]> {
   let sizes = new Map<string, { count: number; bytes: number }>()
   let topics = new Map<string, Message[]>()
+  let total = 0
   for (const record of records) {
     const key = `${record.topic}/${record.partition}`
     const bytes = bytesOf(record)
     let size = sizes.get(key)
-    if (size && (size.count >= MAX_RECORDS || size.bytes + bytes > MAX_BYTES)) {
+    const isFull = size && (size.count >= MAX_RECORDS || size.bytes + bytes > MAX_BYTES)
+    if (isFull || (total > 0 && total + bytes > MAX_SEND_BYTES)) {
       yield listOf(topics)
       sizes = new Map()
       topics = new Map()
       size = undefined
+      total = 0
     }
+    total += bytes
     sizes.set(key, { count: (size?.count ?? 0) + 1, bytes: (size?.bytes ?? 0) + bytes })
     const messages = topics.get(record.topic)
     if (messages) messages.push(messageOf(record))
