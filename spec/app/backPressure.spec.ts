@@ -87,3 +87,37 @@ test('a window of many keys that closes does not starve the event loop: slices o
     await app.stop()
   }
 })
+
+test.each(['exactly-once', 'at-least-once'] as const)(
+  'a window whose results are more than the budget closes all the same: %s',
+  async (guarantee) => {
+    const keys = 5_000
+    const topics = await rawTopics({ in: 1, out: 1 })
+    for (let n = 0; n < keys; n++) await topics.send({ topic: 'in', partition: 0 }, `k${n}`, '{}', 1)
+    const app = createApp({
+      id: 'results',
+      broker: topics.broker,
+      store: memory(),
+      guarantee,
+      slice: 1,
+      maxBufferedBytes: 50_000,
+      commitInterval: '1h',
+    })
+    app.run(
+      'test',
+      app
+        .stream('in', { value: json(), watermark: { maxOutOfOrderness: 0 } })
+        .pipe(tumblingWindow('1s'), aggregate(count(), { name: 'n', emit: 'close' }), toTopic('out')),
+    )
+    await app.start()
+    try {
+      await topics.send({ topic: 'in', partition: 0 }, 'last', '{}', 5_000)
+      // Nothing but the budget asks for a checkpoint.
+      const least = guarantee === 'exactly-once' ? 1 : keys
+      await until('the results', async () => (await topics.read('out')).length >= least, 20_000)
+    } finally {
+      await app.stop()
+    }
+    expect(new Set((await topics.read('out')).map(({ key }) => key)).size).toBe(keys)
+  },
+)
