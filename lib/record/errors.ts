@@ -42,6 +42,7 @@ export type ErrorCode =
   | 'PIPELINE_ERROR'
   | 'PLAN_MISMATCH'
   | 'RECORD_TOO_LARGE'
+  | 'STALLED'
   | 'STORE_CLOSED'
   | 'STORE_FAILED'
   | 'STORE_LOCKED'

@@ -5,7 +5,7 @@ import { createApp } from '../../lib/app/app.js'
 import { kafka } from '../../lib/brokers/kafka.js'
 import { mapAsync } from '../../lib/operators/mapAsync.js'
 import { toTopic } from '../../lib/operators/toTopic.js'
-import type { Broker } from '../../lib/ports/broker.js'
+import type { Broker, TransactionalProducer } from '../../lib/ports/broker.js'
 import type { StreamRecord } from '../../lib/record/record.js'
 import { string } from '../../lib/record/serde.js'
 import { memory } from '../../lib/stores/memory.js'
@@ -27,22 +27,29 @@ const delay = async (records: number) => {
   if (isSlow) await Promise.race([gate, new Promise((resolve) => setTimeout(resolve, 1_000 * records))])
 }
 
-/** A broker that acknowledges slowly. */
+/** A broker that takes what is written slowly. */
 function slowSink(broker: Broker): Broker {
-  const wrapped = Object.create(broker) as Broker
-  wrapped.producer = async () => {
-    const producer = await broker.producer()
+  const transactionalProducer = async (name: string): Promise<TransactionalProducer> => {
+    const producer = await broker.transactionalProducer(name)
     return {
-      send: async (records) => {
-        await delay(records.length)
-        await producer.send(records)
+      async begin() {
+        const transaction = await producer.begin()
+        return {
+          async send(records) {
+            await delay(records.length)
+            await transaction.send(records)
+          },
+          sendOffsets: (group, positions) => transaction.sendOffsets(group, positions),
+          commit: (along) => transaction.commit(along),
+          abort: () => transaction.abort(),
+        }
       },
       close: () => producer.close(),
     }
   }
   return new Proxy(broker, {
     get(target, name) {
-      const member = name === 'producer' ? wrapped.producer : Reflect.get(target, name, target)
+      const member = name === 'transactionalProducer' ? transactionalProducer : Reflect.get(target, name, target)
       return typeof member === 'function' ? member.bind(target) : member
     },
   })

@@ -298,41 +298,43 @@ await describeKafka('a broker that demands TLS and to know who asks', () => {
       })
     })
 
-    test('an internal topic to create, a group, a topic to write: each is named', async () => {
+    test('internal topics to create, a group, transactions, a topic to write: each is named', async () => {
       const id = `granted-${Date.now()}`
-      const read = grant(TOPIC, `${id}-in`, READ)
-      const out = grant(TOPIC, `${id}-out`, AclOperationTypes.DESCRIBE)
-      const internal = grant(TOPIC, `${id}-by-user`, CREATE, READ, WRITE)
+      const topics = [...grant(TOPIC, `${id}-in`, READ), ...grant(TOPIC, `${id}-out`, AclOperationTypes.DESCRIBE)]
+      const repartition = grant(TOPIC, `${id}-by-user`, CREATE, READ, WRITE)
+      const changelog = grant(TOPIC, `${id}-clicks`, CREATE, READ, WRITE)
       const group = grant(GROUP, id, READ)
-      const said = async (acl: ReturnType<typeof grant>) => {
+      const transactions = grant(AclResourceTypes.TRANSACTIONAL_ID, id, WRITE)
+      const said = async (...acl: ReturnType<typeof grant>) => {
         let error: TidemarkError | undefined
         await granted(acl, async () => {
           const whole = await wholeApp(plain('guest'), id)
-          await whole.click(0, 'ann', 1)
+          for (const minute of [0, 5, 10])
+            for (const partition of [0, 1]) await whole.click(partition, 'ann', minute * 60_000)
           error = await outcome(whole)
-          await whole.app.stop()
+          await until('the app to end by it', () => whole.app.stats().state === 'failed')
         })
         expect(error?.code).toBe('NOT_AUTHORISED')
         return error?.message
       }
-      expect(await said([...read, ...out])).toContain(`${id}-by-user-repartition`)
-      expect(await said([...read, ...out, ...internal])).toContain(`group ${id}`)
-      // Nothing that the app writes to `out` is there yet: it fails when a window closes.
-      await granted([...read, ...out, ...internal, ...group], async () => {
-        const whole = await wholeApp(plain('guest'), id)
-        await whole.app.start()
-        for (const minute of [0, 5, 10])
-          for (const partition of [0, 1]) await whole.click(partition, 'ann', minute * 60_000)
-        const error = await until('the refusal', () => whole.errors.find(({ code }) => code === 'NOT_AUTHORISED'))
-        expect(error.message).toContain('TOPIC_AUTHORIZATION_FAILED')
-        await until('the app to end by it', () => whole.app.stats().state === 'failed')
-      })
+      expect(await said(...topics)).toContain(`${id}-by-user-repartition`)
+      expect(await said(...topics, ...repartition)).toContain(`${id}-clicks-changelog`)
+      expect(await said(...topics, ...repartition, ...changelog)).toContain(`group ${id}`)
+      expect(await said(...topics, ...repartition, ...changelog, ...group)).toContain(`of ${id}-`)
+      // What it needs to write to, it asks for when a window closes.
+      expect(await said(...topics, ...repartition, ...changelog, ...group, ...transactions)).toContain(
+        'TOPIC_AUTHORIZATION_FAILED',
+      )
     })
 
     test('what is taken away while an app runs ends it', async () => {
       const id = `taken-${Date.now()}`
       const whole = await wholeApp(plain('guest'), id)
-      const acl = [...grant(TOPIC, id, READ, WRITE, CREATE), ...grant(GROUP, id, READ)]
+      const acl = [
+        ...grant(TOPIC, id, READ, WRITE, CREATE),
+        ...grant(GROUP, id, READ),
+        ...grant(AclResourceTypes.TRANSACTIONAL_ID, id, WRITE),
+      ]
       await granted(acl, async () => {
         await whole.app.start()
         for (const partition of [0, 1]) await whole.click(partition, 'ann', 1)
