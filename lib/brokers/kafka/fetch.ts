@@ -1,4 +1,5 @@
 import type { Position, RawBatch, TopicPartition } from '../../ports/broker.js'
+import { TidemarkError } from '../../record/errors.js'
 import { partitionKey } from '../rules/partitionKey.js'
 import type { KafkaNode } from './cluster.js'
 import { type AbortedTransaction, decodeRecordBatches, int64 } from './recordBatches.js'
@@ -65,6 +66,13 @@ export async function fetchRecords(
     parse: async (decoded: { partitions: Fetched[] }) => decoded.partitions,
   }
   return await node.send<Fetched[]>({ request, response })
+}
+
+/** The error of records that can't be unpacked, with its place. */
+function unreadable(cause: unknown, place: Position): TidemarkError {
+  if (cause instanceof TidemarkError) return cause.at(place)
+  const text = `the records from this offset on can't be unpacked: ${cause instanceof Error ? cause.message : String(cause)}`
+  return new TidemarkError('BAD_STATE', text, place, { cause })
 }
 
 /** kafkajs copies its encoders by these two fields. */
@@ -152,7 +160,9 @@ async function decodeFetch(payload: Buffer, positions: readonly Position[]) {
       const bytes = 2 * own.length < payload.length ? Buffer.from(own) : own
       at += own.length
       const from = froms.get(partitionKey({ topic, partition })) ?? 0
-      const { records, nextOffset } = await decodeRecordBatches(bytes, from, aborted)
+      const { records, nextOffset } = await decodeRecordBatches(bytes, from, aborted).catch((cause) => {
+        throw unreadable(cause, { topic, partition, offset: from })
+      })
       partitions.push({
         topic,
         partition,
