@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { connect, createServer } from 'node:net'
 import { fileURLToPath } from 'node:url'
+import { inspect } from 'node:util'
 import { afterAll, afterEach, beforeAll, describe, expect, jest, test } from '@jest/globals'
 import kafkajs from 'kafkajs'
 import {
@@ -285,7 +286,13 @@ await describeKafka('a broker that demands TLS and to know who asks', () => {
 
     const outcome = async ({ app, errors }: { app: App; errors: TidemarkError[] }) => {
       const thrown = await app.start().catch((error: TidemarkError) => error)
-      return thrown ?? (await until('the app to fail', () => errors.find(({ code }) => code === 'NOT_AUTHORISED')))
+      const refusal = () => errors.find(({ code }) => code === 'NOT_AUTHORISED')
+      return (
+        thrown ??
+        (await until('the app to fail', refusal).catch((error: Error) => {
+          throw new Error(`${error.message}; it says ${inspect([errors, app.stats()], { depth: 6 })}`)
+        }))
+      )
     }
 
     test('a topic to read', async () => {
@@ -323,7 +330,7 @@ await describeKafka('a broker that demands TLS and to know who asks', () => {
       expect(await said(...topics, ...repartition, ...changelog, ...group)).toContain(`of ${id}-`)
       // What it needs to write to, it asks for when a window closes.
       expect(await said(...topics, ...repartition, ...changelog, ...group, ...transactions)).toContain(
-        'TOPIC_AUTHORIZATION_FAILED',
+        `TOPIC_AUTHORIZATION_FAILED: Not authorized to access topics: [Topic authorization failed]; grant it to the user that the app connects as (app ${id}, topic ${id}-out)`,
       )
     })
 

@@ -2,7 +2,7 @@ import type { Message } from 'kafkajs'
 import type { OutRecord } from '../../ports/broker.js'
 import { TidemarkError } from '../../record/errors.js'
 import type { Headers } from '../../record/record.js'
-import { errorType } from './errors.js'
+import { errorType, tidemarkError } from './errors.js'
 
 // kafkajs needs time in the square of a partition's records in one send.
 const MAX_RECORDS = 1_000
@@ -45,8 +45,11 @@ export function* sends(records: readonly OutRecord[]): Iterable<TopicMessages[]>
 
 const TOO_LARGE = new Set(['MESSAGE_TOO_LARGE', 'RECORD_LIST_TOO_LARGE'])
 
-/** The error of a send: where a record was too large, it says which. */
+/** The error of a send, with the topic if there was but one; where a record was too large, it says which. */
 export function sendError(broker: string, what: string, error: unknown, topics: readonly TopicMessages[]): unknown {
+  const [only, ...others] = topics
+  if (errorType(error) === 'TOPIC_AUTHORIZATION_FAILED' && only !== undefined && others.length === 0)
+    return tidemarkError(broker, what, error, { topic: only.topic })
   if (!TOO_LARGE.has(errorType(error))) return error
   let largest = { topic: '', partition: 0, bytes: -1 }
   for (const { topic, messages } of topics) {

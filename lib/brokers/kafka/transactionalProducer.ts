@@ -96,6 +96,9 @@ export class KafkaTransactionalProducer implements TransactionalProducer {
   }
 }
 
+/** Of one topic, told of all that were asked for with it. */
+const REFUSED = new Set(['OPERATION_NOT_ATTEMPTED', 'TOPIC_AUTHORIZATION_FAILED'])
+
 class OpenTransaction implements Transaction {
   isOpen = true
   /** By topic and partition. */
@@ -112,12 +115,25 @@ class OpenTransaction implements Transaction {
     for (const topicMessages of sends(records)) {
       const what = 'sending in a transaction'
       const written = await this.producer.guard(what, 'send', () =>
-        this.transaction.sendBatch({ topicMessages }).catch((error) => {
-          throw sendError(this.producer.host.name, what, error, topicMessages)
+        this.transaction.sendBatch({ topicMessages }).catch(async (error) => {
+          const refused = REFUSED.has(errorType(error)) ? await this.refusal(topicMessages) : undefined
+          throw sendError(this.producer.host.name, what, refused?.error ?? error, refused?.topics ?? topicMessages)
         }),
       )
       this.remember(topicMessages, written)
     }
+  }
+
+  /** A broker that takes no record of one topic takes none of the others, and kafkajs tells of any: alone, the right one has the reason. */
+  private async refusal(topics: TopicMessages[]): Promise<{ error: unknown; topics: TopicMessages[] } | undefined> {
+    for (const topic of topics) {
+      try {
+        await this.transaction.sendBatch({ topicMessages: [topic] })
+      } catch (error) {
+        return { error, topics: [topic] }
+      }
+    }
+    return undefined
   }
 
   async sendOffsets(group: string, positions: readonly Position[]): Promise<void> {
