@@ -35,7 +35,7 @@ export class Hand {
     this.worker = undefined
   }
 
-  /** The answer, or the last test begun if nothing more is heard. */
+  /** The answer; if the worker falls silent or ends before it gives one, the last test begun. */
   private order(order: Order): Promise<Answer> {
     this.worker ??= new Worker(this.script, {
       eval: true,
@@ -44,28 +44,29 @@ export class Hand {
     })
     const { worker } = this
     return new Promise((resolve, reject) => {
+      let begun: Given<'begins'> | undefined
       let timer: NodeJS.Timeout | undefined
-      const over = () => {
+      const onMessage = (answer: Answer) => {
         clearTimeout(timer)
-        worker.removeAllListeners('message').removeAllListeners('error')
+        if ('begins' in answer) {
+          begun = answer
+          timer = setTimeout(() => worker.terminate(), answer.limitMs + SILENCE_MS)
+        } else settle(() => resolve(answer))
       }
-      worker.on('message', (answer: Answer) => {
-        clearTimeout(timer)
-        if (!('begins' in answer)) {
-          over()
-          resolve(answer)
-          return
-        }
-        timer = setTimeout(() => {
-          over()
-          this.end().then(() => resolve(answer), reject)
-        }, answer.limitMs + SILENCE_MS)
-      })
-      worker.on('error', (error) => {
-        over()
+      // Out of memory, for one: a mutant can do that.
+      const onError = (error: Error) => {
+        if (begun === undefined) settle(() => reject(error))
+      }
+      const onExit = () => {
         this.worker = undefined
-        reject(error)
-      })
+        settle(() => (begun === undefined ? reject(new Error('a worker ended before any test')) : resolve(begun)))
+      }
+      const settle = (end: () => void) => {
+        clearTimeout(timer)
+        worker.off('message', onMessage).off('error', onError).off('exit', onExit)
+        end()
+      }
+      worker.on('message', onMessage).on('error', onError).on('exit', onExit)
       worker.postMessage(order)
     })
   }
