@@ -1,14 +1,16 @@
-import { readdirSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { bundleMutants } from './bundle.js'
+import { bundleMutants, CORPUS } from './bundle.js'
 import { crewOf, type Hand } from './crew.js'
 import { explained } from './explained.js'
 import type { Mutant } from './mutations.js'
 
 const USAGE = `npm run mutants [-- options]
   --only text      mutates files with that in their path only; several with commas
+  --tests text     tries them with the specs with that in their path only ("corpus" for the corpus)
+  --again file     only what survived in the run that printed this
   --sample n       so many mutants, drawn by --seed (default 1)
   --jobs n         workers; default: one per processor
   --verbose        says of each mutant what became of it`
@@ -16,6 +18,8 @@ const USAGE = `npm run mutants [-- options]
 const { values } = parseArgs({
   options: {
     only: { type: 'string' },
+    tests: { type: 'string' },
+    again: { type: 'string' },
     sample: { type: 'string' },
     seed: { type: 'string', default: '1' },
     jobs: { type: 'string', default: String(availableParallelism()) },
@@ -43,7 +47,7 @@ const TARGETS = [
 const SPECS = [
   ...['spec/windows', 'spec/joins', 'spec/tables', 'spec/aggregates'].flatMap((folder) => filesIn(folder, '.spec.ts')),
   ...filesIn('spec/operators', '.spec.ts').filter((file) =>
-    /\/(aggregat\w+|cogroup|inputTimes|keyBy|outputs)\.spec\.ts$/.test(file),
+    /\/(aggregat\w+|cogroup|inputTimes|keyBy|sideOutput)\.spec\.ts$/.test(file),
   ),
 ].filter((file) => !file.endsWith('.kafka.spec.ts'))
 
@@ -53,9 +57,10 @@ interface Measured {
 }
 
 const began = performance.now()
-const wanted = values.only?.split(',')
-const targets = TARGETS.filter((file) => wanted?.some((part) => file.includes(part)) ?? true)
-const { code, mutants } = await bundleMutants(targets, SPECS)
+const matching = (files: readonly string[], parts: string | undefined) =>
+  files.filter((file) => parts?.split(',').some((part) => file.includes(part)) ?? true)
+const targets = matching(TARGETS, values.only)
+const { code, mutants } = await bundleMutants(targets, matching([...SPECS, CORPUS], values.tests))
 const crew = await crewOf(Number(values.jobs), code)
 const { names, met } = await (crew[0] as Hand).list()
 console.log(`${mutants.length} mutants in ${targets.length} files, ${names.length} tests`)
@@ -88,7 +93,7 @@ if (broken.length > 0) {
   if (values.verbose) for (const line of broken) console.log(`  ${line}`)
 }
 
-const drawn = sampleOf(mutants)
+const drawn = sampleOf(values.again === undefined ? mutants : survivorsOf(values.again))
 const survivors: Mutant[] = []
 /** Tests that have noticed a mutant of a file, the latest last: the next one may be for them too. */
 const killers = new Map<string, number[]>()
@@ -131,7 +136,7 @@ for (const mutant of open) {
   const met = (meeting.get(mutant.id) as Measured[]).length
   console.log(`survived: ${lineOf(mutant)}${met === 0 ? '   (no test comes here)' : ''}\n    ${mutant.code}`)
 }
-const isWhole = drawn.length === mutants.length && wanted === undefined
+const isWhole = [values.sample, values.only, values.tests, values.again].every((given) => given === undefined)
 for (const { file, code: line, change } of isWhole ? explained : []) {
   if (!survivors.some((one) => one.file === file && one.code === line && one.change === change))
     console.log(`explained, but no survivor: ${file}: ${change}`)
@@ -153,6 +158,14 @@ process.exit(0)
 
 function seconds(): string {
   return ((performance.now() - began) / 1000).toFixed(0)
+}
+
+/** Those that an earlier run has printed as survivors, wherever their lines are now. */
+function survivorsOf(output: string): readonly Mutant[] {
+  const printed = readFileSync(output, 'utf8')
+  const found = [...printed.matchAll(/^survived: (\S+):\d+ {2}(.*?)(?: {3}\(no test comes here\))?\n {4}(.*)$/gm)]
+  const known = new Set(found.map(([, file, change, line]) => [file, line, change].join('\n')))
+  return mutants.filter(({ file, code: line, change }) => known.has([file, line, change].join('\n')))
 }
 
 function lineOf({ file, line, change }: Mutant): string {

@@ -10,7 +10,7 @@ import { keepsRows } from '../tables/toTable.js'
 import type { Handlers, OperatorContext } from '../task/definition.js'
 import { define } from '../task/operate.js'
 import type { Cell } from '../task/state.js'
-import { emptyRolling, type Kept, type KeptRecord, type Rolling, RollingFold } from './rollingFold.js'
+import { emptyRolling, type KeptRecord, type Rolling, RollingFold } from './rollingFold.js'
 
 export interface RollingOptions {
   /** Names the state. A must where the app's store is durable. */
@@ -100,8 +100,7 @@ function roll(
   context.publish(rows)
 
   function tell(key: Key, value: unknown, previous: unknown, timestamp: number): void {
-    if (context.hasOutput(changes))
-      context.emitTo(changes, { key, value, previous, timestamp, window: undefined, isLatest: true })
+    context.emitTo(changes, { key, value, previous, timestamp, window: undefined, isLatest: true })
   }
 
   /** Drops what has left the window of a cell; deletes the row if nothing is left. */
@@ -112,15 +111,11 @@ function roll(
   }
 
   /** Shrinks a row at the time at which a record leaves it, however far time has gone since. */
-  function expire(timestamp: number, key: Key): void {
-    const cell = state.cell(key)
-    if (cell === undefined) return
-    const now = Math.max(cell.timestamp, timestamp)
-    if ((cell.value.kept[0] as Kept)[0] <= now - sizeMs) {
-      const previous = context.hasOutput(changes) ? resultOf(cell) : undefined
-      trim(cell, now)
-      tell(key, resultOf(cell), previous, now)
-    }
+  function expire(now: number, key: Key): void {
+    const cell = state.cell(key) as Cell<Rolling>
+    const previous = context.hasOutput(changes) ? resultOf(cell) : undefined
+    trim(cell, now)
+    tell(key, resultOf(cell), previous, now)
     arm(cell)
   }
 
@@ -150,7 +145,7 @@ function roll(
       const previous = cell !== undefined && context.hasOutput(changes) ? resultOf(cell) : null
       const before = cell?.value.kept[0]?.[0]
       cell ??= state.insert(key, emptyRolling(), timestamp)
-      if (timestamp > cell.timestamp) cell.timestamp = timestamp
+      cell.timestamp = Math.max(cell.timestamp, timestamp)
       fold.enter(key, cell.value, [timestamp, value])
       trim(cell, now)
       arm(cell, before)
