@@ -11,6 +11,7 @@ import {
   type StreamRecord,
   shared,
   sum,
+  suppress,
   type Table,
   type TableJoinKind,
   tableFilter,
@@ -638,5 +639,30 @@ describe('windows that close on one side before the other', () => {
       const first = kind === 'inner' ? [] : ['1 null']
       expect(await firstWindow('update', kind, {}, sent)).toEqual([...first, '1 1', '2 1'])
     })
+  })
+
+  test('a side that still holds its rows back meets the other for as long after the close as windows took records', () => {
+    const [a, b] = [new Subject<StreamRecord<string, number>>(), new Subject<StreamRecord<string, number>>()]
+    const counts = (s: typeof a, name: string) =>
+      toTable(name, s.pipe(tumblingWindow(10), aggregate(count()))) as Table<string, number, Window>
+    const held = counts(b, 'b').pipe(
+      tableFilter(({ key }) => key !== 'other'),
+      suppress({ until: 'close' }),
+    )
+    const seen: unknown[] = []
+    local(
+      counts(a, 'a')
+        .pipe(tableTableJoin(held, together, { kind: 'inner' }))
+        .changes(),
+    ).subscribe((change) => seen.push([change.value, change.window.start]))
+    a.next(record('k', 1, 1))
+    b.next(record('k', 1, 2))
+    // Both have closed the first window, but what is held back hasn't seen the time yet.
+    a.next(record('other', 1, 12))
+    b.next(record('other', 1, 13))
+    a.next(record('other', 1, 19))
+    expect(seen).toEqual([])
+    b.next(record('k', 1, 15))
+    expect(seen).toEqual([['1 1', 0]])
   })
 })

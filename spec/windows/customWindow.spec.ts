@@ -77,6 +77,20 @@ describe('edges', () => {
     await t.stop()
   })
 
+  test('rows can be read until their window ends, and no longer', () => {
+    const source = new Subject<StreamRecord<string, number>>()
+    const table = toTable('t', source.pipe(customWindow(from3), aggregate(count())))
+    const subscription = local(table.changes()).subscribe()
+    const at = (time: number) => {
+      source.next(record('b', 1, time))
+      return table.get('a', { start: 3, end: 13 })
+    }
+    source.next(record('a', 1, 4))
+    expect(at(12)).toBe(1)
+    expect(at(13)).toBeUndefined()
+    subscription.unsubscribe()
+  })
+
   test('suppress until the close lets them out as they close', () => {
     const source = new Subject<StreamRecord<string, number>>()
     const seen: unknown[] = []

@@ -1,6 +1,18 @@
 import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
-import { type AggregateOptions, aggregate, collect, count, globalWindow, json, record, withWatermark } from 'tidemark'
+import { merge } from 'rxjs'
+import {
+  type AggregateOptions,
+  aggregate,
+  collect,
+  count,
+  globalWindow,
+  json,
+  mapValues,
+  record,
+  tumblingWindow,
+  withWatermark,
+} from 'tidemark'
 import { matchers, operatorLaws, runMarbles, testApp } from 'tidemark/testing'
 import { expectDrawn } from '../testing/docstring.js'
 import { type Shown, stepwise } from './steps.js'
@@ -67,6 +79,27 @@ describe('edges', () => {
     })
     expect(run.watermarks).toEqual({})
     expect(run.completed).toBe(8)
+  })
+
+  test('once it has completed, it holds back nothing beside it', async () => {
+    const pass = mapValues((value: unknown) => value) as any
+    await runMarbles({
+      source: { one: 'a@1-|', two: '------b@2-b@20-' },
+      out: '          ----------(xy)',
+      values: {
+        ...values,
+        x: { key: 'ann', value: 1, timestamp: 1, final: true },
+        y: { key: 'bob', value: 1, timestamp: 2, final: true },
+      },
+      pipeline: ({ one, two }) => {
+        const none = withWatermark({ maxOutOfOrderness: 0 })
+        const counts = one.pipe(none, globalWindow(), aggregate(count())) as any
+        return merge(counts, two.pipe(none as any, pass)).pipe(
+          tumblingWindow(10) as any,
+          aggregate(count(), { emit: 'close' }),
+        ) as any
+      },
+    })
   })
 
   test('retention is BAD_OPTION at planning', async () => {
