@@ -117,11 +117,8 @@ export class VersionedRows<V> implements Rows<V> {
 
   private free(): void {
     const { bound } = this
-    for (let first = this.endings.peek(); first !== undefined && first.until <= bound; first = this.endings.peek()) {
-      this.endings.pop()
+    for (let first = this.endings.peek(); first !== undefined && first.until <= bound; first = this.endings.peek())
       this.removeUpTo(first.cell as SeriesCell<V | null>)
-    }
-    this.endings.sweep()
   }
 
   /** With those before it, which none would end any more if this one is a delete. */
