@@ -17,12 +17,7 @@ export const joinedBy =
   }
 
 /** The rows of a join, worked out from those of its sides. */
-export function joinedRows(
-  left: Rows<unknown>,
-  right: Rows<unknown>,
-  kind: TableJoinKind,
-  joined: Joined,
-): Rows<unknown> {
+export function joinedRows(left: Rows<unknown>, right: Rows<unknown>, joined: Joined): Rows<unknown> {
   function of(row: Key, a: Row<unknown> | undefined, b: Row<unknown> | undefined): Row<unknown> | undefined {
     const value = joined(a?.value ?? null, b?.value ?? null, splitRowKey(row))
     if (value === null) return undefined
@@ -40,7 +35,6 @@ export function joinedRows(
         const found = of(row, a, right.get(row))
         if (found !== undefined) yield { key, window, ...found }
       }
-      if (kind !== 'outer') return
       for (const { key, window, ...b } of right.entries()) {
         const row = rowKey(key, window)
         const found = left.get(row) === undefined ? of(row, undefined, b) : undefined

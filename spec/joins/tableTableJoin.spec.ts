@@ -562,6 +562,56 @@ test('in the plan: the tables that are joined keep their rows, and the join has 
   expect(await states('both')).toBe('left, right, both')
 })
 
+describe('its rows', () => {
+  const joinedBy = (joiner: (a: unknown, b: unknown) => string, name?: string) => {
+    const [a, b] = [new Subject<StreamRecord<string, number>>(), new Subject<StreamRecord<string, number>>()]
+    const options = { kind: 'outer', ...(name !== undefined && { name }) } as const
+    const table = toTable('a', a).pipe(tableTableJoin(toTable('b', b), joiner, options))
+    return { a, b, table }
+  }
+
+  test.each([
+    ['are worked out at each look-up', undefined, 2],
+    ['are kept under a name', 'joined', 0],
+  ])('%s', (_, name, calls) => {
+    let called = 0
+    const { a, b, table } = joinedBy((x, y) => {
+      called++
+      return together(x, y)
+    }, name)
+    const subscription = local(table.changes()).subscribe()
+    a.next(record('k', 1, 1))
+    b.next(record('k', 2, 2))
+    called = 0
+    expect([table.get('k'), ...table.entries()]).toEqual(['1+2', ['k', '1+2']])
+    expect(called).toBe(calls)
+    subscription.unsubscribe()
+  })
+
+  test('have the later of both timestamps, or that of the only side: what is joined with them shows it', () => {
+    const { a, b, table } = joinedBy(together)
+    const c = new Subject<StreamRecord<string, number>>()
+    const seen: unknown[] = []
+    local(
+      table.pipe(tableTableJoin(toTable('c', c), (x: unknown, y: unknown) => [x, y], { kind: 'inner' })).changes(),
+    ).subscribe(({ key, timestamp }) => seen.push([key, timestamp]))
+    a.next(record('both', 1, 5))
+    b.next(record('both', 1, 3))
+    a.next(record('left', 1, 6))
+    b.next(record('right', 1, 7))
+    a.next(record('first', 1, 0))
+    b.next(record('second', 1, 0))
+    for (const key of ['both', 'left', 'right', 'first', 'second']) c.next(record(key, 1, 0))
+    expect(seen).toEqual([
+      ['both', 5],
+      ['left', 6],
+      ['right', 7],
+      ['first', 0],
+      ['second', 0],
+    ])
+  })
+})
+
 describe('windows that close on one side before the other', () => {
   const together = (left: number | null, right: number | null) => `${left} ${right}`
 

@@ -1,6 +1,17 @@
 import { expect, test } from '@jest/globals'
 import { map } from 'rxjs'
-import { aggregate, count, json, tableMapValues, toTable, tumblingWindow } from 'tidemark'
+import {
+  type App,
+  aggregate,
+  count,
+  json,
+  type Table,
+  tableMapValues,
+  tableTableJoin,
+  toTable,
+  tumblingWindow,
+  type Window,
+} from 'tidemark'
 import { type TestApp, testApp } from 'tidemark/testing'
 
 /** Counts in windows of 10 ms, tenfold, with a state of their own: `tens`. */
@@ -73,5 +84,49 @@ test('over a table that keeps none, rows stay, as nothing says when they have ha
   const t = await app(0, false)
   await send(t, ['a', 1], ['a', 12], ['a', 13], ['a', 25])
   expect(await kept(t)).toEqual(['a 0', 'a 10', 'a 20'])
+  await t.stop()
+})
+
+test.each([
+  ['inner', 'both sides have it', ['a', 'b'], []],
+  ['inner', 'one has it', ['a', 'b'], ['a']],
+  ['left', 'the left has it', ['a'], ['a']],
+  ['left', 'the right has it', ['a', 'b'], ['b']],
+  ['outer', 'either has it', ['b'], ['b']],
+] as const)('a row of a %s join stays as long as %s', async (kind, _, sides, staying) => {
+  const t = await testApp(
+    (a: App) => {
+      // The windows of a side that is to stay are kept for longer.
+      const counts = (topic: 'a' | 'b') =>
+        toTable(
+          topic,
+          a
+            .stream<number>(topic, { value: json() })
+            .pipe(
+              tumblingWindow(10),
+              aggregate(count(), {
+                name: topic,
+                retention: (staying as readonly string[]).includes(topic) ? 1_000 : 10,
+              }),
+            ),
+        ) as Table<string, number, Window>
+      const joined = counts('a').pipe(
+        tableTableJoin(counts('b'), (x: unknown, y: unknown) => `${x} ${y}`, { kind: kind as 'outer', name: 'tens' }),
+      )
+      a.run('joined', joined.changes())
+    },
+    { topics: { a: 1, b: 1 } },
+  )
+  for (const topic of sides) await t.send(topic, { key: 'k', value: 1, timestamp: 1 })
+  await t.settle()
+  expect(await kept(t)).toEqual(['k 0'])
+  for (const timestamp of [12, 13, 14]) {
+    for (const topic of ['a', 'b']) await t.send(topic, { key: 'k', value: 1, timestamp })
+    await t.settle()
+  }
+  const needed = { inner: ['a', 'b'], left: ['a'], outer: ['b'] }[kind]
+  const isKept = needed.every((side) => (staying as readonly string[]).includes(side))
+  expect(await kept(t)).toEqual(isKept ? ['k 0', 'k 10'] : ['k 10'])
+  expect(t.errors).toEqual([])
   await t.stop()
 })
