@@ -11,6 +11,7 @@ const USAGE = `npm run mutants [-- options]
   --only text      mutates files with that in their path only; several with commas
   --tests text     tries them with the specs with that in their path only ("corpus" for the corpus)
   --again file     only what survived in the run that printed this
+  --explained      tries those that mutants/explained.ts says no test can notice, and says which a test does; else these are left out
   --sample n       so many mutants, drawn by --seed (default 1)
   --jobs n         workers; default: one per processor
   --verbose        says of each mutant what became of it`
@@ -20,6 +21,7 @@ const { values } = parseArgs({
     only: { type: 'string' },
     tests: { type: 'string' },
     again: { type: 'string' },
+    explained: { type: 'boolean', default: false },
     sample: { type: 'string' },
     seed: { type: 'string', default: '1' },
     jobs: { type: 'string', default: String(availableParallelism()) },
@@ -94,6 +96,11 @@ if (broken.length > 0) {
 }
 
 const drawn = sampleOf(values.again === undefined ? mutants : survivorsOf(values.again))
+const isExplained = (mutant: Mutant) =>
+  explained.some(
+    ({ file, code: line, changes }) => file === mutant.file && line === mutant.code && changes.includes(mutant.change),
+  )
+const tried = drawn.filter((mutant) => isExplained(mutant) === values.explained)
 const survivors: Mutant[] = []
 /** Tests that have noticed a mutant of a file, the latest last: the next one may be for them too. */
 const killers = new Map<string, number[]>()
@@ -108,7 +115,7 @@ function trial({ id, file }: Mutant): Measured[] {
 }
 
 let done = 0
-await share(drawn, async (hand, mutant) => {
+await share(tried, async (hand, mutant) => {
   const tests = trial(mutant)
   const known = killers.get(mutant.file) ?? []
   const killedBy =
@@ -119,40 +126,39 @@ await share(drawn, async (hand, mutant) => {
           tests.map(({ test, ms }) => [test, Math.ceil(1_000 + 10 * ms)]),
         )
   if (killedBy === undefined) survivors.push(mutant)
-  else killers.set(mutant.file, [...known.filter((test) => test !== killedBy), killedBy].slice(-8))
+  else if (values.explained) console.log(`explained, but noticed: ${lineOf(mutant)}\n    ${names[killedBy]}`)
+  if (killedBy !== undefined)
+    killers.set(mutant.file, [...known.filter((test) => test !== killedBy), killedBy].slice(-8))
   done++
   if (values.verbose) console.log(`${lineOf(mutant)}: ${killedBy === undefined ? 'survived' : names[killedBy]}`)
-  else if (done % 100 === 0) console.log(`${done} of ${drawn.length} after ${seconds()} s`)
+  else if (done % 100 === 0) console.log(`${done} of ${tried.length} after ${seconds()} s`)
 })
 for (const hand of crew) await hand.end()
 
-const isExplained = (mutant: Mutant) =>
-  explained.some(
-    ({ file, code: line, change }) => file === mutant.file && line === mutant.code && change === mutant.change,
-  )
-const inOrder = survivors.sort((a, b) => a.id - b.id)
-const open = inOrder.filter((mutant) => !isExplained(mutant))
+if (values.explained) process.exit(0)
+
+const open = survivors.sort((a, b) => a.id - b.id)
 for (const mutant of open) {
   const met = (meeting.get(mutant.id) as Measured[]).length
   console.log(`survived: ${lineOf(mutant)}${met === 0 ? '   (no test comes here)' : ''}\n    ${mutant.code}`)
 }
-const isWhole = [values.sample, values.only, values.tests, values.again].every((given) => given === undefined)
-for (const { file, code: line, change } of isWhole ? explained : []) {
-  if (!survivors.some((one) => one.file === file && one.code === line && one.change === change))
-    console.log(`explained, but no survivor: ${file}: ${change}`)
+for (const { file, code: line, changes } of explained) {
+  const there = mutants.filter((one) => one.file === file && one.code === line).map(({ change }) => change)
+  for (const change of targets.includes(file) ? changes : [])
+    if (!there.includes(change)) console.log(`explained, but there is no such mutant: ${file}: ${change}`)
 }
 
 console.log(`\n${'file'.padEnd(40)} mutants  killed  explained  survived`)
 for (const file of targets) {
   const of = (list: readonly Mutant[]) => list.filter((mutant) => mutant.file === file).length
-  const [all, left, unexplained] = [of(drawn), of(survivors), of(open)]
-  const cells = [String(all).padStart(7), String(all - left).padStart(6), String(left - unexplained).padStart(9)]
-  if (all > 0) console.log(`${file.padEnd(40)} ${cells.join('  ')}  ${String(unexplained).padStart(8)}`)
+  const [all, judged, left] = [of(drawn), of(tried), of(open)]
+  const cells = [String(all).padStart(7), String(judged - left).padStart(6), String(all - judged).padStart(9)]
+  if (all > 0) console.log(`${file.padEnd(40)} ${cells.join('  ')}  ${String(left).padStart(8)}`)
 }
-const killed = drawn.length - survivors.length
-const killable = drawn.length - (survivors.length - open.length)
+const killed = tried.length - open.length
+const score = ((100 * killed) / Math.max(1, tried.length)).toFixed(1)
 console.log(
-  `\n${drawn.length} mutants in ${seconds()} s: ${killed} killed, ${survivors.length - open.length} explained, ${open.length} survived; score ${((100 * killed) / Math.max(1, killable)).toFixed(1)} %`,
+  `\n${drawn.length} mutants in ${seconds()} s: ${killed} killed, ${drawn.length - tried.length} explained, ${open.length} survived; score ${score} %`,
 )
 process.exit(0)
 

@@ -122,9 +122,10 @@ function roll(
   /** One timer per key: when its oldest record leaves. */
   function arm(cell: Cell<Rolling>, before?: number): void {
     const oldest = cell.value.kept[0]?.[0]
+    // Also where there is none: then the last one's timer has just fired.
     if (before === oldest) return
     if (before !== undefined) timers.cancel(before + sizeMs, cell.key)
-    if (oldest !== undefined) timers.at(oldest + sizeMs, cell.key)
+    timers.at((oldest as number) + sizeMs, cell.key)
   }
 
   return {
