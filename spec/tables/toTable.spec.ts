@@ -106,7 +106,7 @@ describe('edges', () => {
     source.next(record('ann', null, 3))
     expect(table.get('ann')).toBeUndefined()
     expect(table.get('bob')).toBe(5)
-    expect([...table.entries()]).toEqual([['bob', 5]])
+    expect([...table.entries()]).toStrictEqual([['bob', 5]])
     subscription.unsubscribe()
     expect([...table.entries()]).toEqual([])
   })
