@@ -171,8 +171,7 @@ export const explained: readonly Explained[] = [
   },
   {
     file: 'lib/joins/foreignKeyJoin.ts',
-    // biome-ignore lint/suspicious/noTemplateCurlyInString: it is the code.
-    code: '{ ...shared, name: `${name}-foreign-keys`, needs: () => ({ rows: true, previous: true }) },',
+    code: 'const needs = () => ({ rows: true, previous: true })',
     changes: ['true to false'],
     reason: 'a table that knows what was before keeps its rows',
   },

@@ -75,9 +75,9 @@ describe('edges', () => {
 
   test('only the stream has a time: rules need no watermark, and the stream’s goes on behind it', async () => {
     await runMarbles({
-      source: { rules: 'X', stream: '-a@20-a@15-a@31' },
+      source: { rules: 'X', stream: '-a@25-a@15-a@31' },
       out: '                         -----------(l)',
-      values: { ...values, l: { key: 'ann', value: 2, window: { start: 10, end: 21 } } },
+      values: { ...values, l: { key: 'ann', value: 1, window: { start: 10, end: 21 } } },
       pipeline: ({ rules, stream }) =>
         stream.pipe(
           withWatermark({ maxOutOfOrderness: 10 }),

@@ -562,6 +562,29 @@ test('in the plan: the tables that are joined keep their rows, and the join has 
   expect(await states('both')).toBe('left, right, both')
 })
 
+test('where nobody asks what rows were before, a change says that it is not known, and the joiner is not asked', () => {
+  const [a, b] = [new Subject<StreamRecord<string, number>>(), new Subject<StreamRecord<string, number>>()]
+  const asked: unknown[] = []
+  const seen: unknown[] = []
+  const joiner = (x: number, y: number) => {
+    asked.push([x, y])
+    return x + y
+  }
+  const joined = toTable(undefined, a).pipe(tableTableJoin(toTable(undefined, b), joiner, { kind: 'inner' }))
+  local(joined.changes()).subscribe(({ value, previous }) => seen.push([value, previous]))
+  a.next(record('k', 1, 1))
+  b.next(record('k', 10, 2))
+  a.next(record('k', 2, 3))
+  expect(seen).toStrictEqual([
+    [11, undefined],
+    [12, undefined],
+  ])
+  expect(asked).toEqual([
+    [1, 10],
+    [2, 10],
+  ])
+})
+
 describe('its rows', () => {
   const joinedBy = (joiner: (a: unknown, b: unknown) => string, name?: string) => {
     const [a, b] = [new Subject<StreamRecord<string, number>>(), new Subject<StreamRecord<string, number>>()]

@@ -100,15 +100,13 @@ test.each([
       const counts = (topic: 'a' | 'b') =>
         toTable(
           topic,
-          a
-            .stream<number>(topic, { value: json() })
-            .pipe(
-              tumblingWindow(10),
-              aggregate(count(), {
-                name: topic,
-                retention: (staying as readonly string[]).includes(topic) ? 1_000 : 10,
-              }),
-            ),
+          a.stream<number>(topic, { value: json() }).pipe(
+            tumblingWindow(10),
+            aggregate(count(), {
+              name: topic,
+              retention: (staying as readonly string[]).includes(topic) ? 1_000 : 10,
+            }),
+          ),
         ) as Table<string, number, Window>
       const joined = counts('a').pipe(
         tableTableJoin(counts('b'), (x: unknown, y: unknown) => `${x} ${y}`, { kind: kind as 'outer', name: 'tens' }),

@@ -192,14 +192,14 @@ describe('edges: a time', () => {
       },
       { topics: { t: 1, out: 1 } },
     )
-    for (const [value, timestamp] of [
-      [1, 20],
-      [2, 10],
-      [3, 30],
+    for (const [key, value, timestamp] of [
+      ['ann', 1, 20],
+      ['ann', 2, 10],
+      ['bob', 3, 30],
     ] as const)
-      await t.send('t', { key: 'ann', value, timestamp })
+      await t.send('t', { key, value, timestamp })
     await t.settle()
-    expect(await t.records('out')).toEqualRecords([{ key: 'ann', value: 3, timestamp: 30 }])
+    expect(await t.records('out')).toEqualRecords([{ key: 'ann', value: 1, timestamp: 20 }])
     expect(t.app.stats().tasks[0]?.dropped).toEqual([{ operator: 's', reason: 'out of order', count: 1 }])
     await t.stop()
   })

@@ -12,11 +12,11 @@ import {
   mapValues,
   record,
   type StreamRecord,
+  streamTableJoin,
   type Table,
   tableFilter,
   tableMapValues,
   tableTableJoin,
-  toStream,
   toTable,
   tumblingWindow,
   type Window,
@@ -183,7 +183,8 @@ describe('what keeps no rows', () => {
     const { table, put, stop } = running((rows) => {
       const below = toTable(undefined, rows) as Table<string, number>
       const named = below.pipe(tableMapValues((v) => v * 10, { name: 'named' }))
-      return { table: { below, named }, changes: named.pipe(toStream()).pipe(mapValues((v) => v)) }
+      const looking = rows.pipe(streamTableJoin(named, (_, row) => row)) as Observable<unknown>
+      return { table: { below, named }, changes: looking }
     })
     put('a', 1)
     expect(table.named.get('a')).toBe(10)
@@ -257,7 +258,9 @@ describe('watch', () => {
     expect(await three).toEqual([undefined, 1, 2])
     for (const { leave } of [two, other]) leave()
     put('a', 5)
-    expect(seenBy(table).seen).toEqual([5])
+    const { seen } = seenBy(table)
+    put('a', 6)
+    expect(seen).toEqual([5, 6])
     stop()
   })
 

@@ -141,6 +141,7 @@ describe('edges', () => {
   test('a size that is none is told from a step that is none', () => {
     expect(() => countWindow(0)).toThrow('countWindow: size')
     expect(() => countWindow(3, { every: 0 })).toThrow('countWindow: every')
+    expect(() => countWindow(1, { every: 1 })).not.toThrow()
   })
 
   test.each([

@@ -67,12 +67,15 @@ describe('edges', () => {
     )
     await t.send(
       'in',
-      [1, 5, 14, 6].map((timestamp) => ({ key: 'a', value: 1, timestamp })),
+      [1, 5, 14, 6]
+        .map((timestamp) => ({ key: 'a', value: 1, timestamp }))
+        .concat({ key: null as never, value: 1, timestamp: 14 }),
     )
     await t.settle()
     expect(t.app.stats().tasks[0]?.dropped).toEqual([
       { operator: 'aggregate', reason: 'no window', count: 1 },
       { operator: 'aggregate', reason: 'late', count: 2 },
+      { operator: 'aggregate', reason: 'null key', count: 1 },
     ])
     await t.stop()
   })
