@@ -271,4 +271,16 @@ export const explained: readonly Explained[] = [
     changes: ['pointing.cells.size === 0 to false'],
     reason: 'an empty entry tells nobody: this is about memory',
   },
+  {
+    file: 'lib/joins/subscribers.ts',
+    code: 'if (cell !== undefined) this.state.remove(cell)',
+    changes: ['cell !== undefined to true'],
+    reason: 'whoever leaves has been there',
+  },
+  {
+    file: 'lib/tables/resultRows.ts',
+    code: 'this.byEnd.delete(end)',
+    changes: ['without this.byEnd.delete(end)'],
+    reason: 'a window that has been let go does not come back: this is about memory',
+  },
 ]

@@ -117,14 +117,10 @@ export class VersionedRows<V> implements Rows<V> {
 
   private free(): void {
     const { bound } = this
-    for (let first = this.endings.peek(); first !== undefined && first.until <= bound; first = this.endings.peek())
-      this.removeUpTo(first.cell as SeriesCell<V | null>)
-  }
-
-  /** With those before it, which none would end any more if this one is a delete. */
-  private removeUpTo({ key, at }: SeriesCell<V | null>): void {
-    for (let first = this.series.of(key)[0]; first !== undefined && first.at <= at; first = this.series.of(key)[0])
-      this.series.remove(first)
+    for (let first = this.endings.peek(); first !== undefined && first.until <= bound; first = this.endings.peek()) {
+      // Those before it go first: if it is a delete, nothing would end them any more.
+      this.series.remove(this.series.of(first.cell.key)[0] as SeriesCell<V | null>)
+    }
   }
 }
 
