@@ -14,6 +14,7 @@ import {
   type StreamRecord,
   string,
   suppress,
+  tableGroupBy,
   toStream,
   toTable,
   toTopic,
@@ -132,6 +133,23 @@ describe('what an operator has kept back is on time behind keyBy', () => {
     for (const time of [9_000, 19_000]) await send(t, [0, 'a', time], [0, 'A', time], [1, 'b', time], [1, 'B', time])
     expect(dropped(t)).toEqual([])
     expect((await windows(t)).slice(0, 2)).toEqual([[2, 1], [450]])
+    await t.stop()
+  })
+
+  test('a grouped table goes by the records that its own task has had', async () => {
+    const t = await gathered((stream) =>
+      toTable('rows', stream).pipe(
+        tableGroupBy(({ key }) => key, count(), { name: 'groups', key: string() }),
+        toStream(),
+      ),
+    )
+    // Each in a task of its own.
+    await send(t, [0, 'a', 10], [0, 'g', 500])
+    // On time in that of its key, whatever the other has come to.
+    await send(t, [0, 'a', 15])
+    for (const time of [5_000, 9_000]) await send(t, [0, 'a', time], [0, 'g', time])
+    expect(dropped(t)).toEqual([])
+    expect((await windows(t)).slice(0, 2)).toEqual([[10, 15], [500]])
     await t.stop()
   })
 
