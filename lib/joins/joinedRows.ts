@@ -25,9 +25,6 @@ export function joinedRows(left: Rows<unknown>, right: Rows<unknown>, joined: Jo
   }
 
   const rows: Rows<unknown> = {
-    get size() {
-      return [...rows.entries()].length
-    },
     get: (row) => of(row, left.get(row), right.get(row)),
     *entries(): IterableIterator<RowEntry<unknown>> {
       for (const { key, window, ...a } of left.entries()) {

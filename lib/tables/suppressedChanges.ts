@@ -111,9 +111,6 @@ export class SuppressedChanges<V> implements Firing {
       return value === null ? undefined : { value, timestamp: 0 }
     }
     const rows: Rows<V> = {
-      get size() {
-        return [...rows.entries()].length
-      },
       get: (row) => {
         const [waiting] = this.state.of(row)
         return waiting === undefined ? above.get(row) : before(waiting)

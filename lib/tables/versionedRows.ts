@@ -2,7 +2,7 @@ import type { Key } from '../record/key.js'
 import type { Window } from '../record/record.js'
 import { LazyHeap } from '../task/lazyHeap.js'
 import type { SeriesCell, SeriesState } from '../task/seriesState.js'
-import { type Row, type RowEntry, type Rows, rowKey, splitRowKey } from './rows.js'
+import { type CountedRows, type Row, type RowEntry, rowKey, splitRowKey } from './rows.js'
 
 /** What putting a version has done. */
 export interface PutVersion<V> {
@@ -24,7 +24,7 @@ interface Ending {
  * With `bound = highest timestamp of the table - history`, a version is kept until one that follows it is as old as `bound`: then nobody can ask
  * for it any more. The latest of a row stays, unless it is a delete.
  */
-export class VersionedRows<V> implements Rows<V> {
+export class VersionedRows<V> implements CountedRows<V> {
   private readonly endings: LazyHeap<Ending>
   size = 0
 

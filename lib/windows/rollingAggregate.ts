@@ -86,9 +86,6 @@ function roll(
   const resultOf = (cell: Cell<Rolling>) => fold.result(cell.key, cell.value)
   const row = (cell: Cell<Rolling>) => ({ value: resultOf(cell), timestamp: cell.timestamp })
   const rows: Rows<unknown> = {
-    get size() {
-      return state.size
-    },
     get(key) {
       const cell = state.cell(key)
       return cell === undefined ? undefined : row(cell)

@@ -10,10 +10,6 @@ export type HeldUntil = SeriesCell<unknown>
 export class WindowsByEnd implements OpenWindows<HeldUntil> {
   constructor(protected readonly state: SeriesState<unknown>) {}
 
-  get size(): number {
-    return this.state.size
-  }
-
   insert(key: Key, { start, end }: Window, acc: unknown, timestamp: number): HeldUntil {
     return this.state.insert(key, end, acc, timestamp, start)
   }
