@@ -25,7 +25,6 @@ export class InputTimes implements WindowTime {
   accept(timestamp: number): number {
     const { context, times } = this
     const input = this.input()
-    this.settled()
     context.accept(timestamp)
     if (timestamp > (times.get(input) ?? Number.NEGATIVE_INFINITY)) times.put(input, timestamp)
     const now = this.now()

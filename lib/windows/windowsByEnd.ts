@@ -45,8 +45,7 @@ export class WindowsByEnd implements OpenWindows<HeldUntil> {
 
   /** One at a time: by end, then key, then start. */
   takeFirst(): readonly HeldUntil[] {
-    const first = this.state.first()
-    if (first === undefined) return []
+    const first = this.state.first() as HeldUntil
     this.state.remove(first)
     return [first]
   }

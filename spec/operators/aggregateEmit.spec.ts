@@ -429,6 +429,30 @@ describe('refused', () => {
   })
 })
 
+test.each(Object.keys(WINDOWS))('what changes in a window after a checkpoint is in the next one: %s', async (kind) => {
+  const run = async (crashes: boolean) => {
+    const t = await testApp(
+      (app) => {
+        const stream = app.stream<number>('in', { value: json() })
+        const results = (WINDOWS[kind] as (s: any) => any)(stream).pipe(aggregate(collect(), { name: 'n' }))
+        app.run('out', results.pipe(toTopic('out')))
+      },
+      { topics: { in: 1, out: 1 } },
+    )
+    for (const timestamp of [11, 12, 13, 14]) {
+      await t.send('in', { key: 'a', value: timestamp, timestamp })
+      await t.settle()
+      if (!crashes || timestamp !== 13) continue
+      await t.crash()
+      await t.restart()
+    }
+    const out = await t.records('out')
+    await t.stop()
+    return out.map(({ value, window }) => ({ value, window }))
+  }
+  expect(await run(true)).toEqual(await run(false))
+})
+
 describe('what is kept beside the windows', () => {
   const start = (
     options: AggregateOptions,
