@@ -13,13 +13,6 @@ export {
   runMarbles,
 } from './runMarbles.js'
 export * from './storeConformance.js'
-export {
-  type ReadRecord,
-  type SentRecord,
-  type StateEntry,
-  type TestApp,
-  type TestAppOptions,
-  type TestTopic,
-  testApp,
-} from './testApp.js'
+export { type StateEntry, type TestApp, type TestAppOptions, testApp } from './testApp.js'
 export { type TestClock, testClock } from './testClock.js'
+export type { ReadRecord, SentRecord, TestTopic } from './testTopics.js'
