@@ -1,5 +1,11 @@
 export * from './brokerConformance.js'
 export { type Diagram, type Mark, parseDiagram } from './diagram.js'
+export {
+  expectSameUnderFaults,
+  type FaultOptions,
+  type FaultReport,
+  type InputRecord,
+} from './expectSameUnderFaults.js'
 export { matchers, type RecordMatchers } from './matchers.js'
 export { type OperatorLaw, type OperatorLawOptions, operatorLaws } from './operatorLaws.js'
 export type { ExpectedRecord } from './recordText.js'

@@ -21,6 +21,8 @@ export interface Mortal {
   die(): void
   /** The group gives it up, as a broker does that hasn't heard of it for too long. It isn't told. */
   cutOff(): Promise<void>
+  /** Lets go of what it holds, as the system does at its end: it may have been killed before it knew that it held it. */
+  release(): Promise<void>
 }
 
 /**
@@ -75,6 +77,10 @@ export function mortal(broker: Broker, store: StoreAdapter, ask: Around = (_oper
     },
   } satisfies Partial<Broker>
 
+  const cutOff = async () => {
+    for (const consumer of consumers) await consumer.close()
+  }
+
   return {
     broker: {
       name: broker.name,
@@ -90,8 +96,10 @@ export function mortal(broker: Broker, store: StoreAdapter, ask: Around = (_oper
     die() {
       isDead = true
     },
-    async cutOff() {
-      for (const consumer of consumers) await consumer.close()
+    cutOff,
+    async release() {
+      await cutOff()
+      if (broker.store !== store) await store.close()
     },
   }
 }

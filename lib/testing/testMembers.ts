@@ -54,18 +54,17 @@ export class TestMembers<T> {
       if (!process.isDead) this.options.error(error, instance)
     })
     const member = { instance, app, result: pipeline(app), process, ticker }
+    this.all = [...this.all, member]
     // It waits for tasks, which a further member may never get.
     let failure: unknown
     app.start().catch((error) => {
       failure = error
     })
     await clock.settle()
-    if (failure !== undefined) {
-      await process.cutOff()
-      throw failure
-    }
-    this.all = [...this.all, member]
-    return member
+    if (failure === undefined) return member
+    this.all = this.all.filter((other) => other !== member)
+    await process.release()
+    throw failure
   }
 
   /** Stops one, or kills it: then its group notices, and nothing else. */
@@ -75,8 +74,7 @@ export class TestMembers<T> {
     const stopping = member.app.stop()
     await this.options.clock.settle()
     await stopping
-    // One that was killed on its way into the group didn't know that it was in.
-    await member.process.cutOff()
+    await member.process.release()
   }
 
   /** Handles all that can be handled without time passing, with as many checkpoints as that takes, or none. */

@@ -1,0 +1,88 @@
+import type { StoreAdapter } from '../../index.js'
+import { show } from '../../record/errors.js'
+import { utf8 } from '../../record/serde.js'
+import { recordText, sideBySide } from '../recordText.js'
+import type { ReadRecord } from '../testTopics.js'
+
+/** Order that must be the same: of all records of a partition, or of those with one key. */
+export type Order = 'perPartition' | 'perKey'
+
+/** What a run has left behind, as text: by topic and partition the records in their order, by name the states. */
+export interface Outcome {
+  readonly records: readonly {
+    readonly topic: string
+    readonly partition: number
+    readonly key: string
+    readonly text: string
+  }[]
+  readonly states: ReadonlyMap<string, readonly string[]>
+}
+
+export function recordsOf(records: readonly ReadRecord[]): Outcome['records'] {
+  return records.map((record) => ({
+    topic: record.topic,
+    partition: record.partition,
+    key: typeof record.key === 'string' ? record.key : show(record.key),
+    text: [
+      recordText({ ...record, topic: undefined, partition: undefined }),
+      ...record.headers.map(([name, value]) => `${name}=${value === null ? 'null' : utf8.decode(value)}`),
+    ].join(' '),
+  }))
+}
+
+const STATE = /^s\/([^/]+)\/(.*)$/s
+
+/** What the checkpoints of an app hold of its states: the entries as they are. */
+export async function statesOf(store: StoreAdapter, app: string): Promise<Outcome['states']> {
+  const states = new Map<string, string[]>()
+  const prefix = `task/${app}/`
+  for (const scope of await store.scopes()) {
+    if (!scope.startsWith(prefix)) continue
+    for (const [entry, bytes] of await store.load(scope)) {
+      const [, name, key] = STATE.exec(entry) ?? []
+      if (name === undefined) continue
+      const lines = states.get(name) ?? []
+      states.set(name, lines)
+      lines.push(`${scope.slice(prefix.length)} ${key}: ${utf8.decode(bytes)}`)
+    }
+  }
+  for (const lines of states.values()) lines.sort()
+  return states
+}
+
+/** What differs first, shown side by side; nothing if all is the same. */
+export function difference(expected: Outcome, came: Outcome, order: Order): string | undefined {
+  const wanted = sections(expected, order)
+  const found = sections(came, order)
+  for (const title of new Set([...wanted.keys(), ...found.keys()])) {
+    const [a, b] = [wanted.get(title) ?? [], found.get(title) ?? []]
+    const first = a.findIndex((line, index) => line !== b[index])
+    const at = first >= 0 ? first : a.length
+    if (first < 0 && a.length === b.length) continue
+    const hint =
+      order === 'perPartition' && difference(expected, came, 'perKey') === undefined
+        ? "\n\nEach key's records are the same, in the same order: if the order among keys doesn't matter, say compare: 'perKey'"
+        : ''
+    // What leads up to it, and a little of what follows.
+    const from = Math.max(0, at - CONTEXT)
+    const [before, after] = [a, b].map((lines) => lines.slice(from, at + CONTEXT)) as [string[], string[]]
+    return `${title}: number ${at + 1} differs (${b.length} came, ${a.length} expected)\n\n${sideBySide(before, after)}${hint}`
+  }
+  return undefined
+}
+
+const CONTEXT = 5
+
+function sections({ records, states }: Outcome, order: Order): Map<string, readonly string[]> {
+  const found = new Map<string, string[]>()
+  for (const { topic, partition, key, text } of records) {
+    const title = `topic ${topic}, partition ${partition}${order === 'perKey' ? `, key ${key}` : ''}`
+    const lines = found.get(title)
+    if (lines === undefined) found.set(title, [text])
+    else lines.push(text)
+  }
+  return new Map<string, readonly string[]>([
+    ...found,
+    ...Array.from(states, ([name, lines]) => [`the last checkpoint's state ${name}`, lines] as const),
+  ])
+}
