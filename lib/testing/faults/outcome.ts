@@ -1,3 +1,4 @@
+import type { Manifest } from '../../app/checkpoint.js'
 import type { StoreAdapter } from '../../index.js'
 import { show } from '../../record/errors.js'
 import { utf8 } from '../../record/serde.js'
@@ -7,7 +8,7 @@ import type { ReadRecord } from '../testTopics.js'
 /** Order that must be the same: of all records of a partition, or of those with one key. */
 export type Order = 'perPartition' | 'perKey'
 
-/** What a run has left behind, as text: by topic and partition the records in their order, by name the states. */
+/** What a run has left behind, as text: by topic and partition the records in their order, and what the last checkpoints hold. */
 export interface Outcome {
   readonly records: readonly {
     readonly topic: string
@@ -30,20 +31,25 @@ export function recordsOf(records: readonly ReadRecord[]): Outcome['records'] {
   }))
 }
 
+/** Of a record that an operator keeps. In internal topics the ends of transactions and words about time take offsets too. */
+const OFFSET = /"offset":\d+/g
 const STATE = /^s\/([^/]+)\/(.*)$/s
 
-/** What the checkpoints of an app hold of its states: the entries as they are. */
+/** What the checkpoints of an app hold of its states, entry by entry, and how far time has come in each task. */
 export async function statesOf(store: StoreAdapter, app: string): Promise<Outcome['states']> {
   const states = new Map<string, string[]>()
+  const add = (title: string, line: string) => states.set(title, [...(states.get(title) ?? []), line])
   const prefix = `task/${app}/`
   for (const scope of await store.scopes()) {
     if (!scope.startsWith(prefix)) continue
     for (const [entry, bytes] of await store.load(scope)) {
+      const text = utf8.decode(bytes)
       const [, name, key] = STATE.exec(entry) ?? []
-      if (name === undefined) continue
-      const lines = states.get(name) ?? []
-      states.set(name, lines)
-      lines.push(`${scope.slice(prefix.length)} ${key}: ${utf8.decode(bytes)}`)
+      if (name !== undefined) add(`state ${name}`, `${scope} ${key}: ${text.replaceAll(OFFSET, '"offset":…')}`)
+      else if (entry === 'manifest') {
+        const { sources, streamTimes } = JSON.parse(text) as Manifest
+        add('time', `${scope}: ${JSON.stringify({ sources, streamTimes })}`)
+      }
     }
   }
   for (const lines of states.values()) lines.sort()
@@ -83,6 +89,6 @@ function sections({ records, states }: Outcome, order: Order): Map<string, reado
   }
   return new Map<string, readonly string[]>([
     ...found,
-    ...Array.from(states, ([name, lines]) => [`the last checkpoint's state ${name}`, lines] as const),
+    ...Array.from(states, ([title, lines]) => [`the last checkpoint's ${title}`, lines] as const),
   ])
 }
