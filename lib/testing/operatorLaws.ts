@@ -188,7 +188,7 @@ async function survivesCrashes(operator: () => Operator, input: readonly StreamR
 }
 
 /** Of some hundreds of faults. */
-const FAULTS = 20
+const FAULTS = 15
 
 async function survivesFaults(operator: () => Operator, input: readonly StreamRecord<any, any>[]): Promise<void> {
   const topics = topicsOf(2)

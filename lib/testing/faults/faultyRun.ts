@@ -2,7 +2,7 @@ import type { App, AppOptions, Broker, Clock, StoreAdapter } from '../../index.j
 import { TidemarkError } from '../../record/errors.js'
 import { around } from '../around.js'
 import { crashed, type Mortal, mortal } from '../mortal.js'
-import { testClock } from '../testClock.js'
+import { type TestClock, testClock } from '../testClock.js'
 import { type TestMember, TestMembers } from '../testMembers.js'
 import { type SentRecord, type TestTopic, TestTopics } from '../testTopics.js'
 import type { Fault, Operation } from './fault.js'
@@ -37,7 +37,9 @@ export class FaultyRun {
   /** Codes of errors that the fault has made members tell. */
   readonly codes: string[] = []
   hasStruck = false
-  private readonly clock = testClock()
+  private readonly clock: TestClock
+  /** Calls of stores that are under way: they may take longer than a few turns of the event loop. */
+  private readonly storing = new Set<Promise<unknown>>()
   private readonly stores = new Map<string, StoreAdapter>()
   private readonly processes = new Map<string, Mortal>()
   private readonly members: TestMembers<unknown>
@@ -47,6 +49,7 @@ export class FaultyRun {
   /** What the broker was given to keep its topics in. */
   private disk!: StoreAdapter
   private isShared = false
+  private boots = 0
   private isDown = false
   private isWatching = false
   private isLast = false
@@ -61,6 +64,17 @@ export class FaultyRun {
     private readonly fault?: Fault,
   ) {
     this.wanted = setting.members
+    const clock = testClock()
+    this.clock = {
+      ...clock,
+      settle: async () => {
+        await clock.settle()
+        while (this.storing.size > 0) {
+          await Promise.allSettled(this.storing)
+          await clock.settle()
+        }
+      },
+    }
     this.members = new TestMembers({
       pipeline: setting.pipeline,
       app: setting.app,
@@ -83,7 +97,7 @@ export class FaultyRun {
 
   private async runAll(): Promise<Outcome> {
     const { setting } = this
-    this.disk = setting.store()
+    this.disk = this.open()
     await this.boot()
     this.isWatching = true
     await this.recover()
@@ -108,11 +122,10 @@ export class FaultyRun {
   // ---- the machine
 
   private async boot(): Promise<void> {
-    let isOn = true
-    const store = around(this.disk, 'store', STORE, (operation, run) => {
-      if (this.isDown) isOn = false
-      return isOn ? this.ask(undefined, operation, run) : Promise.reject(crashed())
-    })
+    const boot = ++this.boots
+    const store = around(this.disk, 'store', STORE, (operation, run) =>
+      this.isDown || boot !== this.boots ? Promise.reject(crashed()) : this.ask(undefined, operation, run),
+    )
     this.broker = this.setting.broker(store, this.clock)
     this.isShared = this.broker.store === store
     if (this.isShared) this.stores.set('', store)
@@ -124,7 +137,7 @@ export class FaultyRun {
   private process(instance: string): Mortal {
     let store = this.stores.get(this.isShared ? '' : instance)
     if (store === undefined) {
-      store = this.stores.size === 0 ? this.disk : this.setting.store()
+      store = this.open()
       this.stores.set(instance, store)
     }
     const process = mortal(this.broker, store, (operation, run) =>
@@ -133,6 +146,14 @@ export class FaultyRun {
     )
     this.processes.set(instance, process)
     return process
+  }
+
+  private open(): StoreAdapter {
+    return around(this.setting.store(), 'store', STORE, (_operation, run) => {
+      const storing = run()
+      this.storing.add(storing)
+      return storing.finally(() => this.storing.delete(storing))
+    })
   }
 
   /** Ends every process at once, and what is being written stops where it is. */
