@@ -84,7 +84,7 @@ export const APPS: Record<string, (app: App) => unknown> = {
       byParity(),
       tumblingWindow(50, { grace: 10, late }),
       aggregate(
-        collect((record: Row) => record.value),
+        topK(20, (record: Row) => record.value),
         { name: 'lists', emit: 'close' },
       ),
     )

@@ -1,11 +1,10 @@
 import type { App, AppOptions, Broker, Clock, StoreAdapter } from '../../index.js'
 import { TidemarkError } from '../../record/errors.js'
-import { around } from '../around.js'
-import { crashed, type Mortal, mortal } from '../mortal.js'
-import { type TestClock, testClock } from '../testClock.js'
+import { crashed } from '../mortal.js'
 import { type TestMember, TestMembers } from '../testMembers.js'
 import { type SentRecord, type TestTopic, TestTopics } from '../testTopics.js'
 import type { Fault, Operation } from './fault.js'
+import { Machine } from './machine.js'
 import { type Outcome, recordsOf, statesOf } from './outcome.js'
 
 /** What is run: the same for all faults. */
@@ -20,37 +19,23 @@ export interface Setting {
   readonly checkpointEvery: number
 }
 
-const STORE = ['open', 'load', 'commit', 'clear', 'scopes'] as const
 /** Restarts after a fault before it counts as one that the app never gets over. */
 const MAX_RESTARTS = 20
 
 /** Runs so far: each has instances of its own. */
 let runs = 0
 
-/**
- * One run over the input, with one fault or none. Where the broker keeps its topics in the app's store, all of it is one machine: if it
- * crashes, broker and members do, and what is in the store remains. Otherwise the broker goes on, and a member that crashed finds its own store.
- */
+/** One run over the input, with one fault or none. */
 export class FaultyRun {
   /** Until the fault. */
   readonly operations: Operation[] = []
   /** Codes of errors that the fault has made members tell. */
   readonly codes: string[] = []
   hasStruck = false
-  private readonly clock: TestClock
-  /** Calls of stores that are under way: they may take longer than a few turns of the event loop. */
-  private readonly storing = new Set<Promise<unknown>>()
-  private readonly stores = new Map<string, StoreAdapter>()
-  private readonly processes = new Map<string, Mortal>()
-  private readonly members: TestMembers<unknown>
   private readonly named = `faults-${++runs}`
-  private broker!: Broker
+  private readonly machine: Machine
+  private readonly members: TestMembers<unknown>
   private topics!: TestTopics
-  /** What the broker was given to keep its topics in. */
-  private disk!: StoreAdapter
-  private isShared = false
-  private boots = 0
-  private isDown = false
   private isWatching = false
   private isLast = false
   private sent = 0
@@ -63,25 +48,16 @@ export class FaultyRun {
     private readonly setting: Setting,
     private readonly fault?: Fault,
   ) {
-    this.wanted = setting.members
-    const clock = testClock()
-    this.clock = {
-      ...clock,
-      settle: async () => {
-        await clock.settle()
-        while (this.storing.size > 0) {
-          await Promise.allSettled(this.storing)
-          await clock.settle()
-        }
-      },
-    }
+    const { pipeline, app, store, broker, members } = setting
+    this.wanted = members
+    this.machine = new Machine({ store, broker, ask: (member, name, run) => this.ask(member, name, run) })
     this.members = new TestMembers({
-      pipeline: setting.pipeline,
-      app: setting.app,
+      pipeline,
+      app,
       named: this.named,
-      clock: this.clock,
-      process: (instance) => this.process(instance),
-      broker: () => this.broker,
+      clock: this.machine.clock,
+      process: (instance) => this.machine.process(instance),
+      broker: () => this.machine.broker,
       error: (error) => this.hear(error),
     })
   }
@@ -97,7 +73,6 @@ export class FaultyRun {
 
   private async runAll(): Promise<Outcome> {
     const { setting } = this
-    this.disk = this.open()
     await this.boot()
     this.isWatching = true
     await this.recover()
@@ -114,63 +89,21 @@ export class FaultyRun {
     this.isWatching = false
     const records = []
     for (const topic of Object.keys(setting.topics)) records.push(...(await this.topics.records(topic)))
-    const states = this.isShared ? await statesOf(this.disk, setting.app.id) : new Map()
-    await this.broker.close()
+    const { disk, broker, isShared } = this.machine
+    const states = isShared ? await statesOf(disk, setting.app.id) : new Map()
+    await broker.close()
     return { records: recordsOf(records), states }
   }
 
-  // ---- the machine
-
   private async boot(): Promise<void> {
-    const boot = ++this.boots
-    const store = around(this.disk, 'store', STORE, (operation, run) =>
-      this.isDown || boot !== this.boots ? Promise.reject(crashed()) : this.ask(undefined, operation, run),
-    )
-    this.broker = this.setting.broker(store, this.clock)
-    this.isShared = this.broker.store === store
-    if (this.isShared) this.stores.set('', store)
-    await this.broker.connect()
-    this.topics = new TestTopics(this.broker, this.clock, this.setting.topics)
+    await this.machine.boot()
+    this.topics = new TestTopics(this.machine.broker, this.machine.clock, this.setting.topics)
     await this.topics.create()
-  }
-
-  private process(instance: string): Mortal {
-    let store = this.stores.get(this.isShared ? '' : instance)
-    if (store === undefined) {
-      store = this.open()
-      this.stores.set(instance, store)
-    }
-    const process = mortal(this.broker, store, (operation, run) =>
-      // The machine's store is watched as the broker's, who uses it too.
-      this.isShared && operation.startsWith('store.') ? run() : this.ask(instance, operation, run),
-    )
-    this.processes.set(instance, process)
-    return process
-  }
-
-  private open(): StoreAdapter {
-    return around(this.setting.store(), 'store', STORE, (_operation, run) => {
-      const storing = run()
-      this.storing.add(storing)
-      return storing.finally(() => this.storing.delete(storing))
-    })
-  }
-
-  /** Ends every process at once, and what is being written stops where it is. */
-  private crash(): void {
-    for (const process of this.processes.values()) process.die()
-    if (!this.isShared) return
-    this.isDown = true
-    // An adapter that is atomic has written all of it or nothing.
-    this.disk.close().catch((error) => {
-      this.unexpected ??= error
-    })
   }
 
   // ---- the fault
 
-  /** Every call of a member and of the machine's store comes by here. */
-  private readonly ask = async <T>(member: string | undefined, name: string, run: () => Promise<T>): Promise<T> => {
+  private async ask<T>(member: string | undefined, name: string, run: () => Promise<T>): Promise<T> {
     if (!this.isWatching) return run()
     if (this.frozen !== undefined && this.frozen.member === member) await this.frozen.until
     if (this.hasStruck) return run()
@@ -186,15 +119,15 @@ export class FaultyRun {
     this.hasStruck = true
     switch (fault.what) {
       case 'crash before':
-        this.kill(member)
+        this.crash(member)
         throw crashed()
       case 'crash during':
         run().catch(() => {})
-        this.kill(member)
+        this.crash(member)
         throw crashed()
       case 'crash after':
         await run()
-        this.kill(member)
+        this.crash(member)
         throw crashed()
       case 'refuse':
         throw name.startsWith('store.')
@@ -219,9 +152,10 @@ export class FaultyRun {
     if (what === 'leave after') await this.members.settle()
   }
 
-  private kill(member: string | undefined): void {
-    if (member === undefined) this.crash()
-    else this.processes.get(member)?.die()
+  private crash(member?: string): void {
+    this.machine.crash(member).catch((error) => {
+      this.unexpected ??= error
+    })
   }
 
   /** Stands still, and its group gives it up: others go on in its place. */
@@ -232,12 +166,9 @@ export class FaultyRun {
     })
     this.frozen = { member, until, thaw }
     this.tickerOf(member)?.freeze()
-    this.processes
-      .get(member)
-      ?.cutOff()
-      .catch((error) => {
-        this.unexpected ??= error
-      })
+    this.machine.cutOff(member).catch((error) => {
+      this.unexpected ??= error
+    })
     return until
   }
 
@@ -269,16 +200,12 @@ export class FaultyRun {
       if (restarts > MAX_RESTARTS) throw new Error(`after ${MAX_RESTARTS} restarts there is still no member that runs`)
       if (this.frozen !== undefined) await this.wake()
       for (const member of this.members.all) {
-        if (this.isDown || member.process.isDead || member.app.stats().state === 'failed')
+        if (this.machine.isDown || member.process.isDead || member.app.stats().state === 'failed')
           await this.members.end(member, true)
       }
-      if (this.isDown) {
-        await this.disk.close()
-        this.isDown = false
-        await this.unwatched(() => this.boot())
-      }
+      if (this.machine.isDown) await this.unwatched(() => this.boot())
       if (this.members.all.length >= this.wanted) return
-      while (this.members.all.length < this.wanted && !this.isDown) {
+      while (this.members.all.length < this.wanted && !this.machine.isDown) {
         try {
           await this.members.add()
         } catch (error) {
