@@ -51,7 +51,7 @@ function canHappen(what: (typeof OPERATION_FAULTS)[number], { name, isOfMember, 
   if (what === 'crash after') return WRITES.includes(name)
   if (what === 'crash during') return name === 'store.commit'
   // Whoever stops a member waits for it.
-  if (what === 'freeze before') return isOfMember && !isLast
+  if (what === 'freeze before') return (isOfMember || name === 'store.commit') && !isLast
   return true
 }
 

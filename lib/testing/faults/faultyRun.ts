@@ -42,6 +42,8 @@ export class FaultyRun {
   private wanted: number
   /** The member that stands still, and what lets it go on. */
   private frozen: { readonly member: string; readonly until: Promise<void>; readonly thaw: () => void } | undefined
+  /** The last member that committed a transaction. */
+  private committing: string | undefined
   private unexpected: unknown
 
   constructor(
@@ -105,6 +107,7 @@ export class FaultyRun {
 
   private async ask<T>(member: string | undefined, name: string, run: () => Promise<T>): Promise<T> {
     if (!this.isWatching) return run()
+    if (name === 'transaction.commit') this.committing = member
     if (this.frozen !== undefined && this.frozen.member === member) await this.frozen.until
     if (this.hasStruck) return run()
     this.operations.push({
@@ -134,7 +137,8 @@ export class FaultyRun {
           ? new TidemarkError('STORE_FAILED', `${name} failed, and has changed nothing`)
           : new TidemarkError('BROKER_UNAVAILABLE', `${name} failed, and has changed nothing`)
       case 'freeze before':
-        await this.freeze(member as string)
+        // The broker's store is slow, and whoever waits for it is given up meanwhile.
+        if ((member ?? this.committing) !== undefined) await this.freeze((member ?? this.committing) as string)
         return run()
     }
   }
