@@ -84,7 +84,7 @@ export function mortal(broker: Broker, store: StoreAdapter, ask: Around = (_oper
   return {
     broker: {
       name: broker.name,
-      transactional: broker.transactional,
+      durable: broker.durable,
       ...(broker.store !== undefined && { store: broker.store === store ? guardedStore : broker.store }),
       ...guard(calls, 'broker', Object.keys(calls) as (keyof typeof calls)[]),
       close: () => broker.close(),

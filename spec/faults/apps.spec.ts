@@ -1,9 +1,13 @@
 import { describe, expect, test } from '@jest/globals'
+import { embedded, memory } from 'tidemark'
 import { expectSameUnderFaults, type FaultOptions } from 'tidemark/testing'
 import { APPS, INPUT, TOPICS } from './apps.js'
 
 /** Faults tried of each app, of about a thousand: all of them take an hour. */
 const MAX_RUNS = Number(process.env.FAULTS ?? 20)
+
+/** A broker that goes on when members crash, and knows nothing of their stores. */
+const apart: FaultOptions['broker'] = (_store, clock) => embedded({ clock })
 
 async function expectSame(name: string, options: Partial<FaultOptions> = {}, input = INPUT): Promise<void> {
   // Several tasks write into each partition, in no order among each other.
@@ -14,6 +18,13 @@ async function expectSame(name: string, options: Partial<FaultOptions> = {}, inp
 
 describe('topics and state in one store', () => {
   test.each(Object.keys(APPS))('%s', (name) => expectSame(name))
+})
+
+describe.each([
+  ['changelogs alone', { broker: apart }],
+  ['changelogs, and a local store for each member', { broker: apart, store: () => ({ ...memory(), durable: true }) }],
+])('%s', (_setting, options) => {
+  test.each(Object.keys(APPS))('%s', (name) => expectSame(name, options))
 })
 
 describe('three records between checkpoints, where the order among partitions does not matter', () => {

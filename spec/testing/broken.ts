@@ -39,7 +39,7 @@ export const offsetsAhead = (broker: Broker, store: StoreAdapter): Broker =>
       await store.commit(
         along.map(({ scope, entries }) => ({ scope, entries: entries.filter(([key]) => key === 'manifest') })),
       )
-      await transaction.commit(along)
+      return transaction.commit(along)
     },
   }))
 
@@ -76,7 +76,7 @@ function withTransactions(broker: Broker, change: (transaction: Transaction) => 
 function plain(broker: Broker): Broker {
   return {
     name: broker.name,
-    transactional: broker.transactional,
+    durable: broker.durable,
     ...(broker.store !== undefined && { store: broker.store }),
     connect: () => broker.connect(),
     topics: (names) => broker.topics(names),

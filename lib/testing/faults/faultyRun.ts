@@ -5,7 +5,7 @@ import { type TestMember, TestMembers } from '../testMembers.js'
 import { type SentRecord, type TestTopic, TestTopics } from '../testTopics.js'
 import type { Fault, Operation } from './fault.js'
 import { Machine } from './machine.js'
-import { type Outcome, recordsOf, statesOf } from './outcome.js'
+import { changelogsOf, type Outcome, recordsOf, statesOf } from './outcome.js'
 
 /** What is run: the same for all faults. */
 export interface Setting {
@@ -91,8 +91,9 @@ export class FaultyRun {
     this.isWatching = false
     const records = []
     for (const topic of Object.keys(setting.topics)) records.push(...(await this.topics.records(topic)))
-    const { disk, broker, isShared } = this.machine
-    const states = isShared ? await statesOf(disk, setting.app.id) : new Map()
+    const { disk, broker, clock, isShared } = this.machine
+    const { id } = setting.app
+    const states = await (isShared ? statesOf(disk, id) : changelogsOf(broker, id, clock.settle))
     await broker.close()
     return { records: recordsOf(records), states }
   }

@@ -1,5 +1,5 @@
-import type { Manifest } from '../../app/checkpoint.js'
-import type { StoreAdapter } from '../../index.js'
+import { MANIFEST, type Manifest } from '../../app/checkpoint.js'
+import type { Broker, StoreAdapter } from '../../index.js'
 import { show } from '../../record/errors.js'
 import { utf8 } from '../../record/serde.js'
 import { recordText, sideBySide } from '../recordText.js'
@@ -37,23 +37,54 @@ const STATE = /^s\/([^/]+)\/(.*)$/s
 
 /** What the checkpoints of an app hold of its states, entry by entry, and how far time has come in each task. */
 export async function statesOf(store: StoreAdapter, app: string): Promise<Outcome['states']> {
-  const states = new Map<string, string[]>()
-  const add = (title: string, line: string) => states.set(title, [...(states.get(title) ?? []), line])
+  const found = new Map<string, string[]>()
   const prefix = `task/${app}/`
   for (const scope of await store.scopes()) {
     if (!scope.startsWith(prefix)) continue
-    for (const [entry, bytes] of await store.load(scope)) {
-      const text = utf8.decode(bytes)
-      const [, name, key] = STATE.exec(entry) ?? []
-      if (name !== undefined) add(`state ${name}`, `${scope} ${key}: ${text.replaceAll(OFFSET, '"offset":…')}`)
-      else if (entry === 'manifest') {
-        const { sources, streamTimes } = JSON.parse(text) as Manifest
-        add('time', `${scope}: ${JSON.stringify({ sources, streamTimes })}`)
-      }
+    for (const [key, bytes] of await store.load(scope)) addEntry(found, scope.slice(prefix.length), key, bytes)
+  }
+  return sorted(found)
+}
+
+/** The same by an app's changelogs. */
+export async function changelogsOf(
+  broker: Broker,
+  app: string,
+  settle: () => Promise<void>,
+): Promise<Outcome['states']> {
+  const found = new Map<string, string[]>()
+  for (const topic of (await broker.topics()).keys()) {
+    if (!topic.startsWith(`${app}-`) || !topic.endsWith('-changelog')) continue
+    for (const [partition, { start, end }] of (await broker.ranges(topic)).entries()) {
+      const entries = new Map<string, Uint8Array>()
+      const reading = broker.read({ topic, partition }, start, end, ({ records }) => {
+        for (const { key, value } of records) {
+          const name = utf8.decode(key ?? new Uint8Array())
+          if (value === null) entries.delete(name)
+          else entries.set(name, value)
+        }
+      })
+      await settle()
+      await reading
+      for (const [key, bytes] of entries) addEntry(found, `${topic}/${partition}`, key, bytes)
     }
   }
-  for (const lines of states.values()) lines.sort()
-  return states
+  return sorted(found)
+}
+
+function addEntry(found: Map<string, string[]>, place: string, key: string, bytes: Uint8Array): void {
+  const text = utf8.decode(bytes)
+  const add = (title: string, line: string) => found.set(title, [...(found.get(title) ?? []), `${place} ${line}`])
+  const [, name, rest] = STATE.exec(key) ?? []
+  if (name !== undefined) add(`state ${name}`, `${rest}: ${text.replaceAll(OFFSET, '"offset":…')}`)
+  else if (key === MANIFEST) {
+    const { sources, streamTimes } = JSON.parse(text) as Manifest
+    add('time', JSON.stringify({ sources, streamTimes }))
+  }
+}
+
+function sorted(found: Map<string, string[]>): Map<string, readonly string[]> {
+  return new Map([...found].sort(([a], [b]) => (a < b ? -1 : 1)).map(([title, lines]) => [title, lines.sort()]))
 }
 
 /** What differs first, shown side by side; nothing if all is the same. */
