@@ -21,8 +21,11 @@ describe('topics and state in one store', () => {
 })
 
 describe.each([
-  ['changelogs alone', { broker: apart }],
-  ['changelogs, and a local store for each member', { broker: apart, store: () => ({ ...memory(), durable: true }) }],
+  ['changelogs alone', { broker: apart, changelog: true }],
+  [
+    'changelogs, and a local store for each member',
+    { broker: apart, changelog: true, store: () => ({ ...memory(), durable: true }) },
+  ],
 ])('%s', (_setting, options) => {
   test.each(Object.keys(APPS))('%s', (name) => expectSame(name, options))
 })
