@@ -20,7 +20,7 @@ export interface Mortal {
   readonly isDead: boolean
   die(): void
   /** The group gives it up, as a broker does that hasn't heard of it for too long. It isn't told. */
-  cutOff(): Promise<void>
+  cutOff(group: string): Promise<void>
   /** Lets go of what it holds, as the system does at its end: it may have been killed before it knew that it held it. */
   release(): Promise<void>
 }
@@ -33,7 +33,7 @@ export interface Mortal {
  */
 export function mortal(broker: Broker, store: StoreAdapter, ask: Around = (_operation, run) => run()): Mortal {
   let isDead = false
-  const consumers: Consumer[] = []
+  const consumers: { readonly group: string; readonly consumer: Consumer }[] = []
 
   const alive: Around = (operation, run) => (isDead ? Promise.reject(crashed()) : ask(operation, run))
   const guard = <T extends object>(to: T, name: string, methods: readonly (keyof T)[]): T =>
@@ -72,14 +72,10 @@ export function mortal(broker: Broker, store: StoreAdapter, ask: Around = (_oper
     },
     async consumer(options: ConsumerOptions) {
       const consumer = await broker.consumer({ ...options, listener: deaf(options.listener) })
-      consumers.push(consumer)
+      consumers.push({ group: options.group, consumer })
       return guard<Consumer>(consumer, 'consumer', ['commit'])
     },
   } satisfies Partial<Broker>
-
-  const cutOff = async () => {
-    for (const consumer of consumers) await consumer.close()
-  }
 
   return {
     broker: {
@@ -96,9 +92,11 @@ export function mortal(broker: Broker, store: StoreAdapter, ask: Around = (_oper
     die() {
       isDead = true
     },
-    cutOff,
+    async cutOff(group) {
+      for (const one of consumers) if (one.group === group) await one.consumer.close()
+    },
     async release() {
-      await cutOff()
+      for (const { consumer } of consumers) await consumer.close()
       if (broker.store !== store) await store.close()
     },
   }

@@ -67,7 +67,9 @@ export const INPUT: readonly InputRecord[] = [
   ),
 ]
 
-export const TOPICS = { left: PARTITIONS, right: PARTITIONS, out: PARTITIONS, other: PARTITIONS }
+/** Pipelines have topics of their own: the order among their results is open. */
+const OUTPUTS = ['out', 'other', 'third', 'fourth']
+export const TOPICS = Object.fromEntries(['left', 'right', ...OUTPUTS].map((topic) => [topic, PARTITIONS]))
 
 const WATERMARK = { maxOutOfOrderness: 20 }
 const stream = (app: App, topic = 'left') => app.stream<number>(topic, { value: json() })
@@ -100,9 +102,9 @@ export const APPS: Record<string, (app: App) => unknown> = {
         { name },
       )
     app.run('hopping', values.pipe(hoppingWindow(60, 30), lists('hopping'), toTopic('out')))
-    app.run('sliding', values.pipe(slidingWindow(40, { grace: 30 }), lists('sliding'), toTopic('out')))
+    app.run('sliding', values.pipe(slidingWindow(40, { grace: 30 }), lists('sliding'), toTopic('third')))
     app.run('sessions', values.pipe(sessionWindow(25, { grace: 30 }), lists('sessions'), toTopic('other')))
-    app.run('rolling', values.pipe(rollingAggregate(50, count(), { name: 'rolling' }), toTopic('other')))
+    app.run('rolling', values.pipe(rollingAggregate(50, count(), { name: 'rolling' }), toTopic('fourth')))
   },
 
   'two exchanges in a chain': (app) => {
@@ -238,12 +240,12 @@ export const APPS: Record<string, (app: App) => unknown> = {
   'what waits for more': (app) => {
     const values = timed(app).pipe(byParity(), shared())
     app.run('batches', values.pipe(batch({ maxRecords: 3, within: 80, name: 'batches' }), toTopic('out')))
-    app.run('latest', values.pipe(latest({ every: 40, name: 'latest' }), toTopic('out')))
+    app.run('latest', values.pipe(latest({ every: 40, name: 'latest' }), toTopic('third')))
     app.run('once', values.pipe(dedup({ within: 60, name: 'once' }), toTopic('other')))
     const rising = pattern('low', (record: Row) => record.value < 5)
       .followedBy('high', (record: Row) => record.value > 5)
       .within(200)
-    app.run('rising', values.pipe(matchPattern(rising, { name: 'rising' }), toTopic('other')))
+    app.run('rising', values.pipe(matchPattern(rising, { name: 'rising' }), toTopic('fourth')))
   },
 
   'calls under way': (app) => {

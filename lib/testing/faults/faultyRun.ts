@@ -22,6 +22,9 @@ export interface Setting {
 /** Restarts after a fault before it counts as one that the app never gets over. */
 const MAX_RESTARTS = 20
 
+/** Longer than a member waits before it joins its group again. */
+const REJOIN_MS = 1_000
+
 /** Runs so far: each has instances of its own. */
 let runs = 0
 
@@ -171,7 +174,7 @@ export class FaultyRun {
     })
     this.frozen = { member, until, thaw }
     this.tickerOf(member)?.freeze()
-    this.machine.cutOff(member).catch((error) => {
+    this.machine.cutOff(member, this.setting.app.id).catch((error) => {
       this.unexpected ??= error
     })
     return until
@@ -199,38 +202,40 @@ export class FaultyRun {
 
   // ---- what goes on after it
 
-  /** Does what whoever runs the app would do: starts the machine again, and members for those that are gone. */
+  /** Does what whoever runs the app would do: starts the machine again, and members for those that are gone. Ends when there is nothing left to do. */
   private async recover(): Promise<void> {
-    for (let restarts = 0; this.unexpected === undefined; restarts++) {
+    const { machine, members } = this
+    for (let restarts = 0, isWhole = false; !isWhole && this.unexpected === undefined; restarts++) {
       if (restarts > MAX_RESTARTS) throw new Error(`after ${MAX_RESTARTS} restarts there is still no member that runs`)
-      if (this.frozen !== undefined) await this.wake()
-      for (const member of this.members.all) {
-        if (this.machine.isDown || member.process.isDead || member.app.stats().state === 'failed')
-          await this.members.end(member, true)
+      await this.wake()
+      for (const member of members.all) {
+        if (machine.isDown || member.process.isDead || member.app.stats().state === 'failed')
+          await members.end(member, true)
       }
-      if (this.machine.isDown) await this.unwatched(() => this.boot())
-      if (this.members.all.length >= this.wanted) return
-      while (this.members.all.length < this.wanted && !this.machine.isDown) {
+      if (machine.isDown) await this.unwatched(() => this.boot())
+      isWhole = members.all.length >= this.wanted
+      while (members.all.length < this.wanted && !machine.isDown) {
         try {
-          await this.members.add()
+          await members.add()
         } catch (error) {
           if (!this.hasStruck) throw error
           break
         }
       }
-      await this.members.settle()
+      // One that has lost its place waits before it joins again.
+      if (this.hasStruck) await machine.clock.advance(REJOIN_MS)
+      await members.settle()
     }
   }
 
-  /** The one that stood still goes on as if nothing had been, until it finds out; then it is ended. */
+  /** The one that stands still goes on as if nothing had been, until it finds out. */
   private async wake(): Promise<void> {
-    const { member, thaw } = this.frozen as NonNullable<typeof this.frozen>
+    if (this.frozen === undefined) return
+    const { member, thaw } = this.frozen
     this.frozen = undefined
     thaw()
     this.tickerOf(member)?.thaw()
     await this.members.settle()
-    const zombie = this.members.all.find(({ instance }) => instance === member)
-    if (zombie !== undefined) await this.members.end(zombie, true)
   }
 
   private async stop(): Promise<void> {

@@ -94,7 +94,7 @@ export class Machine {
   }
 
   /** The group gives a member up, which isn't told. */
-  async cutOff(member: string): Promise<void> {
-    await this.processes.get(member)?.cutOff()
+  async cutOff(member: string, group: string): Promise<void> {
+    await this.processes.get(member)?.cutOff(group)
   }
 }
