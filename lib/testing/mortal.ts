@@ -47,6 +47,9 @@ export function mortal(broker: Broker, store: StoreAdapter, ask: Around = (_oper
     batch: (batch) => {
       if (!isDead) listener.batch(batch)
     },
+    standby: (slots) => {
+      if (!isDead) listener.standby?.(slots)
+    },
     error: (error, fatal) => {
       if (!isDead) listener.error(error, fatal)
     },
