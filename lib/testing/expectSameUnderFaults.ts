@@ -62,7 +62,7 @@ export interface FaultReport {
  * )
  * ```
  *
- * Two members run the app, in this process, with no time passing. The records of the input are sent one by one, and each is handled, through all exchanges,
+ * Two members run the app, in this process; time stands still, but for the moment in which members that lost their place join again. The records of the input are sent one by one, and each is handled, through all exchanges,
  * before the next. The faults:
  *
  * - **crash** at each record (before it is handled, and when it has been handled but no checkpoint taken) and at each call of broker or store: before it,

@@ -23,8 +23,8 @@ describe('topics and state in one store', () => {
 describe.each([
   ['changelogs alone', { broker: apart, changelog: true }],
   [
-    'changelogs, and a local store for each member',
-    { broker: apart, changelog: true, store: () => ({ ...memory(), durable: true }) },
+    'changelogs, a local store for each member, and standbys',
+    { broker: apart, changelog: true, standbys: 1, store: () => ({ ...memory(), durable: true }) },
   ],
 ])('%s', (_setting, options) => {
   test.each(Object.keys(APPS))('%s', (name) => expectSame(name, options))
