@@ -143,7 +143,15 @@ export class Assignment {
     if (restore.isCancelled) return
     const restored = await restore.run()
     if (restore.isCancelled) return
-    const positions = this.start(id, assigned, restored, places)
+    const known = isAhead(restored, places)
+      ? await placesOf(
+          this.host.broker,
+          this.host.app,
+          assigned.topics.map((topic) => ({ topic, partition: assigned.partition })),
+        )
+      : places
+    if (restore.isCancelled) return
+    const positions = this.start(id, assigned, restored, known)
     this.restores.delete(id)
     consumer.seek(positions)
     consumer.resume(positions)
@@ -196,6 +204,14 @@ export class Assignment {
 interface Places {
   readonly ranges: ReadonlyMap<string, PartitionRange>
   readonly committed: ReadonlyMap<string, number>
+}
+
+/** Whether others have gone on with the task after the places were asked for: it is theirs then, and the next commit will tell. */
+function isAhead({ snapshot }: Restored, { ranges }: Places): boolean {
+  return (snapshot.manifest?.positions ?? []).some(({ topic, partition, offset }) => {
+    const range = ranges.get(keyOf({ topic, partition }))
+    return range !== undefined && offset > range.end
+  })
 }
 
 async function placesOf(broker: Broker, group: string, partitions: readonly TopicPartition[]): Promise<Places> {

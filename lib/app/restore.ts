@@ -2,7 +2,7 @@ import type { Broker, PartitionRange } from '../ports/broker.js'
 import type { Clock } from '../ports/clock.js'
 import type { StoreAdapter, StoreEntry } from '../ports/store.js'
 import { utf8 } from '../record/serde.js'
-import { changelogTopic, MARK, type Mark, readChangelog, TaskChangelog } from './changelog.js'
+import { changelogsOf, changelogTopic, MARK, type Mark, readChangelog, TaskChangelog } from './changelog.js'
 import { MANIFEST, type Manifest, manifestEntry, readManifest, Snapshot } from './checkpoint.js'
 import { checkpointScope } from './checkpointScopes.js'
 import type { SubTopology } from './plan.js'
@@ -71,12 +71,13 @@ export class Restore {
   async run(): Promise<Restored> {
     const { app, task, sub, partition, store, hasChangelogs } = this.options
     const local = await store.load(checkpointScope(app, sub, partition))
-    if (!hasChangelogs || sub.states.length === 0)
+    const kept = hasChangelogs ? changelogsOf(sub) : []
+    if (kept.length === 0)
       return { snapshot: new Snapshot(task, local), changelog: undefined, missing: [], isWhole: false }
     const entries = new Map(local)
     const mark = markOf(entries)
     const ranges = new Map<string, PartitionRange>()
-    for (const state of sub.states) ranges.set(state, await this.range(state))
+    for (const state of kept) ranges.set(state, await this.range(state))
     return (
       (mark !== undefined && this.isTrusted(mark, ranges) ? await this.goOn(entries, mark, ranges) : undefined) ??
       (await this.goOn(new Map(), undefined, ranges)) ??
@@ -106,7 +107,7 @@ export class Restore {
     mark: Mark | undefined,
     ranges: ReadonlyMap<string, PartitionRange>,
   ): Promise<Restored | undefined> {
-    const { app, task, sub, partition } = this.options
+    const { app, task, partition } = this.options
     const tail = new Map<string, Uint8Array | null>()
     const stretches = [...ranges].map(([state, { start, end }]) => ({
       state,
@@ -127,7 +128,7 @@ export class Restore {
     const { history = newHistory(), checkpoint = 0 } = newest
     return {
       snapshot: new Snapshot(task, entries),
-      changelog: new TaskChangelog(app, sub.states, partition, history, checkpoint, offsets),
+      changelog: new TaskChangelog(app, [...ranges.keys()], partition, history, checkpoint, offsets),
       missing: [...tail],
       isWhole: mark === undefined,
     }
@@ -143,11 +144,11 @@ export class Restore {
 
   /** Nothing was ever written. */
   private empty(ranges: ReadonlyMap<string, PartitionRange>): Restored {
-    const { app, task, sub, partition } = this.options
+    const { app, task, partition } = this.options
     const offsets = new Map([...ranges].map(([state, { end }]) => [state, end]))
     return {
       snapshot: new Snapshot(task, []),
-      changelog: new TaskChangelog(app, sub.states, partition, newHistory(), 0, offsets),
+      changelog: new TaskChangelog(app, [...ranges.keys()], partition, newHistory(), 0, offsets),
       missing: [],
       isWhole: true,
     }

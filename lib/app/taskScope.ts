@@ -185,9 +185,10 @@ export class TaskScope extends Scope {
     return Object.hasOwn(saved, name) ? saved[name] : undefined
   }
 
+  /** With its kind: a pipeline, a side output or a table may be called as the operator before it is. */
   private timeName({ definition }: Node): string {
     const { name, kind, role } = definition
-    const known = name ?? `${kind}-${this.sub.definitions.indexOf(definition)}`
+    const known = `${kind} ${name ?? this.sub.definitions.indexOf(definition)}`
     // The two halves of an exchange have one name, and may be in one task.
     return role?.is === 'writer' ? `${known}>` : known
   }
