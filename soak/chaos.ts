@@ -18,6 +18,8 @@ export interface Fault {
 /** How many processes there are without additions. */
 export const PROCESSES = 3
 const MOST = 5
+/** How long the app may take to go on after the broker has come back, until something else happens to it. */
+const RECOVERY_MS = 20_000
 /** After a first round of one each, in this proportion. */
 const ROUND: readonly Kind[] = [...KINDS, 'kill', 'kill', 'freeze', 'freeze', 'stop']
 
@@ -60,6 +62,10 @@ export async function chaos({ fleet, server, random, seconds }: ChaosOptions): P
       const downMs = between(0, 2_000)
       note(kind, `down for ${Math.round(downMs)} ms and its start`)
       await server.restart(kind === 'broker kill' ? 'SIGKILL' : 'SIGTERM', downMs)
+      // What comes next is to meet an app at work.
+      const deadline = Date.now() + RECOVERY_MS
+      while (!fleet.awake.some(({ progress }) => progress?.state === 'running') && Date.now() < deadline)
+        await pause(100)
     } else if (kind === 'add') {
       const [idle] = fleet.machines.filter(({ isUp }) => !isUp)
       if (fleet.machines.length >= MOST && idle === undefined) return happen('kill')

@@ -42,7 +42,7 @@ export class Machine {
     this.child = child
     this.progress = undefined
     child.on('message', (message: Progress | Ended | Reasons) => {
-      if ('code' in message) ended.push(message.code)
+      if ('because' in message) ended.push(message.because)
       if (!('state' in message)) return
       if (message.state === 'running') {
         if (!hasRun) starts.push(Date.now() - startedAt)
@@ -114,7 +114,7 @@ export class Fleet {
   readonly starts: number[] = []
   /** How long processes that had run were without tasks, in ms. */
   readonly pauses: number[] = []
-  /** Codes of the errors by which processes ended by themselves. */
+  /** The errors by which processes ended by themselves. */
   readonly ended: string[] = []
   /** Numbers of those that had to be killed as they didn't stop. */
   readonly stuck: number[] = []

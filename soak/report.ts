@@ -17,7 +17,8 @@ export function printFigures(faults: readonly Fault[], fleet: Fleet, read: Reado
   console.log(`records: ${Array.from(read, ([topic, count]) => `${count} ${topic}`).join(', ')}`)
   console.log(`from the start of a process to its first task: ${spread(fleet.starts)}`)
   console.log(`processes without tasks in a rebalance: ${spread(fleet.pauses)}`)
-  console.log(`processes that ended by themselves and were started again: ${tally(fleet.ended)}`)
+  console.log(`processes that ended by themselves and were started again: ${fleet.ended.length}`)
+  for (const because of new Set(fleet.ended)) console.log(`    ${because}`)
   if (fleet.stuck.length > 0) console.log(`processes that didn't stop within a minute: ${fleet.stuck.join(', ')}`)
 }
 

@@ -14,7 +14,7 @@ export interface Progress {
 
 /** Why it ended by itself. */
 export interface Ended {
-  readonly code: string
+  readonly because: string
 }
 
 /** Its answer to `why`: its figures, and what holds back time. */
@@ -46,7 +46,7 @@ app.state$.subscribe((state) => {
 })
 app.errors$.subscribe((error) => {
   log(`${error.message}\n${error.stack}`)
-  if (app.stats().state === 'failed') tell({ code: error.code }, () => process.exit(1))
+  if (app.stats().state === 'failed') tell({ because: error.message }, () => process.exit(1))
 })
 setInterval(() => tell(progress()), 250)
 process.on('SIGTERM', async () => {
@@ -60,5 +60,5 @@ process.on('message', () => {
 process.on('disconnect', () => process.exit(1))
 app.start().catch((error) => {
   log(`start: ${error.stack}`)
-  tell({ code: error.code ?? 'unknown' }, () => process.exit(1))
+  tell({ because: error.message }, () => process.exit(1))
 })
