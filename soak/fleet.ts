@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { openSync } from 'node:fs'
 import { mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
+import type { Guarantee } from 'tidemark'
 import type { Ended, Progress, Reasons } from './worker.js'
 
 const START = new URL('./worker.ts', import.meta.url)
@@ -28,14 +29,14 @@ export class Machine {
   /** Begins a life, after wiping the folder if this is to be a new machine. */
   async start(isNew = false): Promise<void> {
     if (this.isUp) return
-    const { dir, brokers, starts, pauses, ended } = this.fleet
+    const { dir, brokers, guarantee, starts, pauses, ended } = this.fleet
     const folder = join(dir, `state-${this.number}`)
     if (isNew) await rm(folder, { recursive: true, force: true })
     const log = openSync(join(dir, 'logs', `process-${this.number}-life-${++this.lives}.log`), 'w')
     const startedAt = Date.now()
     let pausedAt: number | undefined
     let hasRun = false
-    const child = fork(START, [brokers, folder], {
+    const child = fork(START, [brokers, folder, guarantee], {
       execArgv: ['--import', 'tsx'],
       stdio: ['ignore', log, log, 'ipc'],
     })
@@ -122,6 +123,7 @@ export class Fleet {
   constructor(
     readonly brokers: string,
     readonly dir: string,
+    readonly guarantee: Guarantee,
   ) {}
 
   async add(): Promise<Machine> {

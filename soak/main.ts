@@ -1,12 +1,14 @@
 /*
  * npm run soak: an app of three processes on a real Kafka, to which the worst happens for some minutes; then its output must be what a plain
- * loop says. `-- --seconds 300 --seed 1`. The exit code is 1 unless nothing was lost, duplicated or out of order.
+ * loop says. `-- --seconds 300 --seed 1`. The exit code is 1 unless nothing was lost, duplicated or out of order, and all came within a minute after
+ * the last fault. `--guarantee at-least-once` shows that it can tell.
  */
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import kafkajs from 'kafkajs'
+import type { Guarantee } from 'tidemark'
 import { mulberry32 } from '../demos/fraud/generator.js'
 import { chaos, PROCESSES } from './chaos.js'
 import { Collector } from './collector.js'
@@ -27,11 +29,17 @@ const DRAIN_MS = 60_000
 const START_MS = 60_000
 
 const { values } = parseArgs({
-  options: { seconds: { type: 'string', default: '300' }, seed: { type: 'string', default: '1' } },
+  options: {
+    seconds: { type: 'string', default: '300' },
+    seed: { type: 'string', default: '1' },
+    guarantee: { type: 'string', default: 'exactly-once' },
+  },
 })
 const [seconds, seed] = [Number(values.seconds), Number(values.seed)]
 if (!(seconds > 0) || !Number.isInteger(seed))
   throw new Error('soak: --seconds wants a number above 0, --seed a whole one')
+const guarantee = values.guarantee as Guarantee
+if (!['exactly-once', 'at-least-once'].includes(guarantee)) throw new Error(`soak: there is no guarantee ${guarantee}`)
 
 /** Whether all is well; leaves nothing running but the broker. */
 async function soak(server: Server, fleet: Fleet): Promise<boolean> {
@@ -133,7 +141,7 @@ async function until(what: string, holds: () => boolean): Promise<void> {
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130))
 const dir = await mkdtemp(join(tmpdir(), 'soak-'))
 const server = await Server.start(join(dir, 'kafka'))
-const fleet = new Fleet(server.brokers, dir)
+const fleet = new Fleet(server.brokers, dir, guarantee)
 let isWell = false
 try {
   isWell = await soak(server, fleet)

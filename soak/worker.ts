@@ -1,5 +1,5 @@
 // One process of the app under test, which fleet.ts starts and lets happen to it what does.
-import { createApp } from 'tidemark'
+import { createApp, type Guarantee } from 'tidemark'
 import { kafka } from 'tidemark/kafka'
 import { level } from 'tidemark/level'
 import { operators, SESSION_TIMEOUT_MS, topology } from './topology.js'
@@ -22,11 +22,12 @@ export interface Reasons {
   readonly reasons: string
 }
 
-const [, , brokers, folder] = process.argv as [string, string, string, string]
+const [, , brokers, folder, guarantee] = process.argv as [string, string, string, string, Guarantee]
 const app = createApp({
   id: 'soak',
   broker: kafka({ brokers: brokers.split(','), sessionTimeout: SESSION_TIMEOUT_MS }),
   store: level(folder),
+  guarantee,
   commitInterval: '200ms',
 })
 topology(app)
