@@ -79,7 +79,7 @@ async function soak(server: Server, fleet: Fleet): Promise<boolean> {
   await collector.close()
 
   const { differences } = comparison
-  printFigures(faults, fleet, read)
+  printFigures(faults, fleet, server, read)
   printDifferences(differences, faults, checkInput(written, input))
   const [lost, duplicated, disordered] = (['lost', 'duplicated', 'disordered'] as const).map((kind) =>
     count(differences, kind),

@@ -1,6 +1,7 @@
 import type { Fault } from './chaos.js'
 import type { Difference } from './comparison.js'
 import type { Fleet } from './fleet.js'
+import type { Server } from './server.js'
 
 const SHOWN = 10
 /** Faults that long before a record may have to do with it. */
@@ -10,11 +11,17 @@ export const count = (differences: readonly Difference[], kind: Difference['kind
   differences.filter((one) => one.kind === kind).length
 
 /** What has happened, in figures. */
-export function printFigures(faults: readonly Fault[], fleet: Fleet, read: ReadonlyMap<string, number>): void {
+export function printFigures(
+  faults: readonly Fault[],
+  fleet: Fleet,
+  server: Server,
+  read: ReadonlyMap<string, number>,
+): void {
   const tally = (names: readonly string[]) =>
     [...new Set(names)].map((name) => `${names.filter((one) => one === name).length} ${name}`).join(', ') || 'none'
   console.log(`faults: ${tally(faults.map(({ kind }) => kind))}`)
   console.log(`records: ${Array.from(read, ([topic, count]) => `${count} ${topic}`).join(', ')}`)
+  console.log(`the broker was away: ${spread(server.outages)}`)
   console.log(`from the start of a process to its first task: ${spread(fleet.starts)}`)
   console.log(`processes without tasks in a rebalance: ${spread(fleet.pauses)}`)
   console.log(`processes that ended by themselves and were started again: ${fleet.ended.length}`)

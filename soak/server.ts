@@ -1,15 +1,14 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { type RunningKafka, startKafka } from '../spec/kafka/launcher.js'
 
-/**
- * Not 4.3: when its only broker stops or is killed while transactions are being committed, a 4.3.1 takes the partitions that have no leader for a moment for
- * deleted and never writes their commit markers (`Couldn't find leader endpoint for partitions …, these partitions are likely deleted already and
- * hence can be skipped`), so that it says of a transaction that it is committed and shows half of it. Up to 4.2 it waits for the leader.
- */
+/** A 4.3.1 loses the commit markers of partitions that have no leader (docs/decisions/0013-soak-on-an-older-kafka.md). */
 const VERSION = '4.2.0'
 
 /** A broker that can go away and come back with all that it had. */
 export class Server {
+  /** How long it was away, each time, in ms: its start takes most of it. */
+  readonly outages: number[] = []
+
   private constructor(
     private running: RunningKafka,
     private readonly dir: string,
@@ -25,11 +24,13 @@ export class Server {
 
   /** Ends it by that signal, waits, and starts it again; done when it answers. */
   async restart(signal: 'SIGKILL' | 'SIGTERM', downMs: number): Promise<void> {
+    const goneAt = Date.now()
     const port = Number(this.brokers.split(':')[1])
     if (signal === 'SIGKILL') process.kill(this.running.pid, signal)
     await this.running.stop()
     await pause(downMs)
     this.running = await startKafka({ dir: this.dir, port, version: VERSION })
+    this.outages.push(Date.now() - goneAt)
   }
 
   async stop(): Promise<void> {
