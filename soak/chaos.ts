@@ -21,7 +21,7 @@ const MOST = 5
 /** How long the app may take to go on after the broker has come back, until something else happens to it. */
 const RECOVERY_MS = 20_000
 /** After a first round of one each, in this proportion. */
-const ROUND: readonly Kind[] = [...KINDS, 'kill', 'kill', 'freeze', 'freeze', 'stop']
+const ROUND: readonly Kind[] = [...KINDS, 'kill', 'kill', 'kill', 'freeze', 'freeze', 'freeze', 'stop', 'stop', 'add']
 
 export interface ChaosOptions {
   readonly fleet: Fleet
