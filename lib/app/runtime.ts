@@ -580,7 +580,13 @@ export class Runtime implements TaskHost, ConsumerListener {
     }
     this.wake()
     if (this.failure !== undefined) return
-    await committer.commit(changed)
+    try {
+      await committer.commit(changed)
+    } catch (error) {
+      // It was let go of meanwhile, and why has been told: what goes wrong by that is nothing new.
+      if (this.rejoining !== undefined || this.committer !== committer) return
+      throw error
+    }
     this.checkpoints++
     this.rejoins = 0
   }
