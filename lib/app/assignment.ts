@@ -98,7 +98,9 @@ export class Assignment {
       restore.isCancelled = true
       this.restores.delete(id)
     }
-    for (const task of this.tasksOf(partitions)) this.close(task)
+    const leaving = this.tasksOf(partitions)
+    for (const task of leaving) this.close(task)
+    await Promise.all([...leaving].map((task) => this.host.committer.abandon(task)))
     await this.host.slots.keep(
       new Set(
         [...this.tasks.values(), ...[...this.restores.values()].map(({ assigned }) => assigned)].map(({ partition }) =>
@@ -139,6 +141,7 @@ export class Assignment {
     places: Places,
     consumer: Consumer,
   ): Promise<void> {
+    if (restore.isCancelled) return
     await this.host.standbys.end(id)
     if (restore.isCancelled) return
     const restored = await restore.run()

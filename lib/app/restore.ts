@@ -52,6 +52,10 @@ export class Restore {
   private total = 0
   private beganAt: number
   isCancelled = false
+  /** Whether it has begun to read changelogs, and is not through. */
+  get isReading(): boolean {
+    return this.total > this.read
+  }
 
   constructor(private readonly options: RestoreOptions) {
     this.beganAt = options.clock.now()

@@ -50,6 +50,9 @@ export function mortal(broker: Broker, store: StoreAdapter, ask: Around = (_oper
     standby: (slots) => {
       if (!isDead) listener.standby?.(slots)
     },
+    settled: () => {
+      if (!isDead) listener.settled?.()
+    },
     error: (error, fatal) => {
       if (!isDead) listener.error(error, fatal)
     },
