@@ -20,6 +20,7 @@ export function quiet(given: StoreAdapter): Quiet {
     name: given.name,
     // A durable store wants a name for every state, as pipelines change from one start to the next. A topology doesn't.
     durable: false,
+    shared: given.shared,
     open: (app) => watched(given.open(app)),
     load: (scope) => watched(given.load(scope)),
     commit: (changes) => watched(given.commit(changes)),

@@ -28,6 +28,11 @@ export interface StoreAdapter {
   /** Whether what it holds outlives the process: then stateful operators must be named. */
   readonly durable: boolean
   /**
+   * Whether every process of the app finds the same data in it: then a task goes on from its checkpoint wherever it moves. If not, each
+   * process has data of its own.
+   */
+  readonly shared: boolean
+  /**
    * Takes the store for one app, before anything else.
    *
    * @throws TidemarkError `STORE_LOCKED` if this adapter is open already or another process or tab has it, `BAD_OPTION` for an

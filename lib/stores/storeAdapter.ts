@@ -17,6 +17,7 @@ export interface OpenStore {
 export interface StoreAdapterParts<S extends OpenStore> {
   readonly name: string
   readonly durable: boolean
+  readonly shared: boolean
   take(app: string): Promise<S>
   readonly getSync?: (store: S, scope: string, key: string) => Uint8Array | undefined
 }
@@ -29,7 +30,7 @@ export interface StoreAdapterParts<S extends OpenStore> {
  * wait for writes. `clear` is a commit of an empty reset. `close` refuses what comes after it and waits for the rest.
  */
 export function storeAdapter<S extends OpenStore>(parts: StoreAdapterParts<S>): StoreAdapter {
-  const { name, durable, take, getSync } = parts
+  const { name, durable, shared, take, getSync } = parts
   let state: 'closed' | 'opening' | 'open' | 'closing' = 'closed'
   let place: ErrorPlace = {}
   let store: S
@@ -87,6 +88,7 @@ export function storeAdapter<S extends OpenStore>(parts: StoreAdapterParts<S>): 
   return {
     name,
     durable,
+    shared,
     async open(app) {
       if (typeof app !== 'string' || app === '' || !app.isWellFormed()) {
         throw new TidemarkError('BAD_OPTION', `${name}: an app id is a well-formed string, not empty; got ${show(app)}`)

@@ -17,6 +17,7 @@ function storeOver(
   return {
     name: 'test',
     durable: true,
+    shared: false,
     open: async () => {},
     load: async (scope) => new Map(data.get(scope)),
     commit: (changes) => {
