@@ -173,7 +173,7 @@ export function createApp(options: AppOptions): App {
 
   function plan(): Plan {
     const tables = globals.map(({ role }) => role.topic)
-    return planApp(options.id, owner, roots, streams, tables, options.store.durable)
+    return planApp(options.id, owner, roots, streams, tables, options.store)
   }
 
   function roleOf<K, V>(topic: string, given: StreamOptions<K, V>, what: string): SourceRole {

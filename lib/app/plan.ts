@@ -1,4 +1,5 @@
 import type { Observable } from 'rxjs'
+import type { StoreAdapter } from '../ports/store.js'
 import { TidemarkError } from '../record/errors.js'
 import { json, type Serde } from '../record/serde.js'
 import { observableOf } from '../task/current.js'
@@ -7,6 +8,7 @@ import type { Node } from '../task/node.js'
 import { upstream } from '../task/upstream.js'
 import type { Watermark } from '../task/watermark.js'
 import { checkKeys } from './checkKeys.js'
+import { checkRows } from './checkRows.js'
 import { PlanScope } from './planScope.js'
 
 /** A topic that a sub-topology reads. */
@@ -66,7 +68,7 @@ export interface Root {
  * Plans an app by subscribing its pipelines, twice at once: what only one of the two subscriptions reached is shared
  * behind our back.
  *
- * @throws TidemarkError `NOT_PLANNED`, `FOREIGN_TASK`, `UNNAMED_STATE`, `NAME_TAKEN`, `KEY_CHANGED`, `LOST_WINDOW`, `TWO_WINDOWS`, `TWO_WATERMARKS`, `WATERMARK_MISSING`
+ * @throws TidemarkError `NOT_PLANNED`, `FOREIGN_TASK`, `BAD_OPTION`, `UNNAMED_STATE`, `NAME_TAKEN`, `KEY_CHANGED`, `LOST_WINDOW`, `TWO_WINDOWS`, `TWO_WATERMARKS`, `WATERMARK_MISSING`
  */
 export function planApp(
   app: string,
@@ -74,13 +76,13 @@ export function planApp(
   roots: readonly Root[],
   streams: readonly Definition[],
   globalTables: readonly string[],
-  isDurable: boolean,
+  store: StoreAdapter,
 ): Plan {
-  const scope = new PlanScope(owner, isDurable)
+  const scope = new PlanScope(owner, store.durable)
   const pipelines = roots.map((root) => root.pipeline)
   const close = scope.plan(pipelines)
   try {
-    const probe = new PlanScope(owner, isDurable)
+    const probe = new PlanScope(owner, store.durable)
     const closeProbe = probe.plan(pipelines)
     closeProbe()
     for (const node of scope.order) {
@@ -113,6 +115,7 @@ export function planApp(
       )
     }
     checkKeys(app, scope)
+    checkRows(app, scope, store)
     return { ...describePlan(app, scope), globalTables }
   } finally {
     close()

@@ -15,9 +15,10 @@ import { GlobalReader, type GlobalTopic } from './globalReader.js'
 import { Outbox } from './outbox.js'
 import { PartitionQueue } from './partitionQueue.js'
 import { resolvePartitions, tasksOf } from './partitions.js'
-import type { Plan } from './plan.js'
+import type { Plan, SubTopology } from './plan.js'
 import { Slots } from './slots.js'
 import { type TaskHost, TaskScope, taskId } from './taskScope.js'
+import { together } from './waitingRows.js'
 import { waitsFor } from './waitsFor.js'
 
 export interface RuntimeOptions {
@@ -40,10 +41,18 @@ export interface RuntimeOptions {
 const MAX_SLOTS = 16
 /** Unacknowledged records beyond which no more are handled. */
 const MAX_UNSENT = 20_000
+/** Records that wait at `toRows` beyond which a checkpoint comes first. */
+const MAX_ROWS = 20_000
 /** How long `start` waits for tasks before it leaves the rest to `state$`. */
 const START_MS = 5_000
 
 const keyOf = ({ topic, partition }: TopicPartition) => `${partition}/${topic}`
+
+/** Whether its checkpoint holds more than where it stands. */
+const isKept = ({ states, definitions }: SubTopology) =>
+  states.length > 0 || definitions.some(({ role }) => role?.is === 'rows')
+
+const rowsOf = (tasks: readonly TaskScope[]) => together(tasks.flatMap((task) => task.rows.take()))
 
 /** Ids of the apps that run in this process. */
 const running = new Set<string>()
@@ -69,6 +78,7 @@ export class Runtime implements TaskHost, ConsumerListener {
   slice = 0
   private readonly cancels = new Set<() => void>()
   private committing: Promise<void> = Promise.resolve()
+  private isCommittingRows = false
   private checkpoints = 0
   private hasAssigned: (() => void) | undefined
   private opened: (() => Promise<void>)[] = []
@@ -134,7 +144,7 @@ export class Runtime implements TaskHost, ConsumerListener {
     if (missing.length > 0) await broker.createTopics(missing)
     // A broker that keeps its topics in this very store has opened it.
     if (broker.store !== store) {
-      await store.open(storeName)
+      await store.open(store.shared ? this.options.id : storeName)
       this.opened.push(() => store.close())
     }
     await checkScopes(this.plan, store)
@@ -339,7 +349,10 @@ export class Runtime implements TaskHost, ConsumerListener {
     committed: ReadonlyMap<string, number>,
   ): Promise<Position[]> {
     const { id: app, store } = this.options
-    const snapshot = new Snapshot(id, await store.load(checkpointScope(app, sub, partition)))
+    const scope = checkpointScope(app, sub, partition)
+    // From here on the former owner, if it still lives, commits nothing.
+    await store.claim?.(scope)
+    const snapshot = new Snapshot(id, await store.load(scope))
     if (!this.isActive) return []
     checkStates(app, id, sub, snapshot)
     const task = new TaskScope(sub, partition, this, snapshot, topics)
@@ -350,8 +363,8 @@ export class Runtime implements TaskHost, ConsumerListener {
       for (const topic of topics) {
         const key = keyOf({ topic, partition })
         const range = ranges.get(topic)?.[partition] ?? { start: 0, end: 0 }
-        // The group's offset is ahead of a state that isn't here: what has state begins where the log does.
-        const offset = saved.get(key) ?? (sub.states.length > 0 ? undefined : committed.get(key)) ?? range.start
+        // The group's offset is ahead of a state, or of rows, that aren't here: what has them begins where the log does.
+        const offset = saved.get(key) ?? (isKept(sub) ? undefined : committed.get(key)) ?? range.start
         if (offset < range.start || offset > range.end) {
           throw new TidemarkError(
             'OFFSET_OUT_OF_RANGE',
@@ -424,6 +437,10 @@ export class Runtime implements TaskHost, ConsumerListener {
   private readonly runSlice = (): void => {
     this.isScheduled = false
     if (!this.isActive || this.backlog > MAX_UNSENT) return
+    if (this.isFullOfRows) {
+      this.commitRows()
+      return
+    }
     const until = this.clock.now() + this.options.sliceMs
     const isOver = () => this.clock.now() >= until
     const tasks = [...this.tasks.values()]
@@ -498,6 +515,28 @@ export class Runtime implements TaskHost, ConsumerListener {
     outbox.flush()
   }
 
+  /** Whether it takes no more records before a checkpoint has written rows; one that is being taken has its advances to end. */
+  private get isFullOfRows(): boolean {
+    let waiting = 0
+    for (const { rows, isQuiescing } of this.tasks.values()) {
+      if (isQuiescing) return false
+      waiting += rows.count
+    }
+    return waiting > MAX_ROWS
+  }
+
+  /** An early checkpoint, so that rows don't pile up. */
+  private commitRows(): void {
+    if (this.isCommittingRows) return
+    this.isCommittingRows = true
+    this.commit()
+      .catch((error) => this.failed(this.asError(error)))
+      .finally(() => {
+        this.isCommittingRows = false
+        this.wake()
+      })
+  }
+
   /** Commits what has changed; calls follow one another. */
   commit(only?: ReadonlySet<TaskScope>): Promise<void> {
     const next = this.committing.then(() => this.commitNow(only))
@@ -541,9 +580,10 @@ export class Runtime implements TaskHost, ConsumerListener {
   private async commitAfterSends(tasks: readonly TaskScope[]): Promise<void> {
     this.collectOutput()
     const changes = tasks.map((task) => this.changesOf(task))
+    const rows = rowsOf(tasks)
     const positions = tasks.flatMap((task) => task.positions)
     await this.outbox?.sent()
-    await this.options.store.commit(changes)
+    await this.options.store.commit(changes, rows)
     try {
       await this.consumer?.commit(positions)
     } catch (error) {
@@ -564,6 +604,7 @@ export class Runtime implements TaskHost, ConsumerListener {
       slot,
       records: members.flatMap((task) => task.takeOutput()),
       changes: members.map((task) => this.changesOf(task)),
+      rows: rowsOf(members),
       positions: members.flatMap((task) => task.positions),
     }))
     for (const commit of commits) await this.slots.commit(commit)
@@ -622,6 +663,8 @@ export class Runtime implements TaskHost, ConsumerListener {
   private waitsFor(task: TaskScope): string | undefined {
     const isBehind = task.queues.some((queue) => queue.size > 0)
     if (isBehind && this.backlog > MAX_UNSENT) return `the broker has yet to acknowledge ${this.backlog} records`
+    if (isBehind && this.isFullOfRows)
+      return `more than ${MAX_ROWS} records wait for a checkpoint to write them as rows`
     return waitsFor(task, this.maxTaskIdleMs)
   }
 }

@@ -1,5 +1,6 @@
 import type { Broker, OutRecord, Position, TransactionalProducer } from '../ports/broker.js'
 import type { StoreAdapter, StoreChanges } from '../ports/store.js'
+import type { RowsWrite } from './waitingRows.js'
 
 /** What a slot's tasks commit together. */
 export interface SlotCommit {
@@ -7,6 +8,7 @@ export interface SlotCommit {
   readonly records: readonly OutRecord[]
   readonly changes: readonly StoreChanges[]
   readonly positions: readonly Position[]
+  readonly rows: RowsWrite | undefined
 }
 
 /** The slots of this process, each with its transactional producer. Partition p of every topic belongs to slot p mod their number. */
@@ -33,13 +35,13 @@ export class Slots {
   }
 
   /** Exactly once: outputs and offsets in a transaction, and with them the state where the broker's store is ours. */
-  async commit({ slot, records, changes, positions }: SlotCommit): Promise<void> {
+  async commit({ slot, records, changes, positions, rows }: SlotCommit): Promise<void> {
     const { app, broker, store } = this
     const transaction = await (this.producers.get(slot) as TransactionalProducer).begin()
     if (records.length > 0) await transaction.send(records)
     await transaction.sendOffsets(app, positions)
     await transaction.commit(broker.store === store ? changes : undefined)
-    if (broker.store !== store) await store.commit(changes)
+    if (broker.store !== store) await store.commit(changes, rows)
   }
 
   /** Lets go of all but these. */

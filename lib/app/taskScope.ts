@@ -30,6 +30,7 @@ import { type PartitionQueue, unstamp } from './partitionQueue.js'
 import type { Plan, SubTopology } from './plan.js'
 import { type Reader, TaskReaders } from './taskReaders.js'
 import { topicTarget } from './topicTarget.js'
+import { WaitingRows } from './waitingRows.js'
 
 /** What a task needs of the runtime around it. */
 export interface TaskHost {
@@ -72,6 +73,7 @@ export class TaskScope extends Scope {
   failure: TidemarkError | undefined
   /** Written since the last call of {@link takeOutput}. */
   output: OutRecord[] = []
+  readonly rows = new WaitingRows()
   /** A checkpoint is about to be taken: a running advance goes on, but nothing new begins. */
   isQuiescing = false
   /** Something has happened that a checkpoint would tell. */
@@ -405,6 +407,10 @@ export class TaskScope extends Scope {
   write(node: Node, write: TopicWrite): void {
     if (node.definition.role?.is === 'writer') this.words.hasWritten(node, write.partition)
     this.output.push(write)
+  }
+
+  writeRow(node: Node, record: AnyRecord): void {
+    this.rows.add(node, record)
   }
 
   // ---- errors

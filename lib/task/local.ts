@@ -242,15 +242,20 @@ export class LocalScope extends Scope {
   block(_node: Node, _blocked: boolean): void {}
 
   target(node: Node): TopicTarget {
-    throw new TidemarkError(
-      'NOT_PLANNED',
-      `${node.operator} writes to a topic, which only an app can do; pass the pipeline to app.run`,
-      { operator: node.operator },
-    )
+    return this.refuse(node, 'a topic')
   }
 
   write(node: Node): void {
-    this.target(node)
+    this.refuse(node, 'a topic')
+  }
+
+  writeRow(node: Node): void {
+    this.refuse(node, 'a database')
+  }
+
+  private refuse({ operator }: Node, to: string): never {
+    const message = `${operator} writes to ${to}, which only an app can do; pass the pipeline to app.run`
+    throw new TidemarkError('NOT_PLANNED', message, { operator })
   }
 }
 

@@ -15,7 +15,7 @@ const NAMES: Record<string, string> = {
     Rules SelectKeyOptions Serde SourceState Split SpreadOptions StepOptions StoreAdapter StoreChanges StoreEntry
     StreamOptions StreamRecord StreamStreamJoinOptions StreamTableJoinOptions SuppressOptions Table
     TableGroupByOptions TableJoinKind TableOperator TableOptions TableRow TableTableJoinOptions TaskExplanation
-    TaskStats TidemarkError Timers ToTopicOptions TopKOptions TopicPartition Transaction TransactionalProducer
+    TaskStats TidemarkError Timers ToTopicOptions TopKOptions TopicPartition Transaction TransactionalProducer TransactionalStore
     ValueState Waiting WatermarkOptions Window WindowAssigner WindowOptions WindowedRecord WithKey WithValue
     WriterState aggregate approxCountDistinct avg batch broadcast bytes cogroup collect compareKeys correlation
     count countDistinct countWindow createApp customWindow dedup durationMs embedded first flatMap foreignKeyJoin
@@ -33,6 +33,9 @@ const NAMES: Record<string, string> = {
   `,
   'tidemark/level': `
     LevelOptions level
+  `,
+  'tidemark/postgres': `
+    PostgresOptions postgres
   `,
   'tidemark/testing': `
     BrokerLaw Diagram Emission ExpectedRecord MarbleOptions MarbleRun MarbleSources MarbleTools MarbleValue Mark

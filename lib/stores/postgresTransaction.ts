@@ -1,0 +1,80 @@
+import pg, { type ClientBase, type Pool } from 'pg'
+import { TidemarkError } from '../record/errors.js'
+
+/** A client that stands still in a transaction keeps its locks no longer than this. */
+const IDLE_MS = 10_000
+const MAX_ATTEMPTS = 10
+/** Serialization failure, deadlock: the database asks to try again. */
+const REPEATABLE = ['40001', '40P01']
+
+/**
+ * Runs `run` in a transaction: all that it does is kept once this resolves, and nothing of it if it rejects, unless the error says
+ * otherwise. Where the database asks for it, `run` is called again in a new transaction.
+ */
+export async function inTransaction(
+  name: string,
+  pool: Pool,
+  run: (client: ClientBase) => Promise<void>,
+): Promise<void> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      await once(name, pool, run)
+      return
+    } catch (error) {
+      if (attempt === MAX_ATTEMPTS || !asksToRepeat(error)) throw error
+      // Those that were in each other's way shall not meet again.
+      await new Promise((resolve) => setTimeout(resolve, Math.random() * 10 * attempt))
+    }
+  }
+}
+
+async function once(name: string, pool: Pool, run: (client: ClientBase) => Promise<void>): Promise<void> {
+  const client = await pool.connect()
+  // A connection that breaks between two queries tells it by an event, and ends the process if nobody listens. The next query fails by it.
+  const ignore = () => {}
+  client.on('error', ignore)
+  let isUsable = true
+  try {
+    await client.query(`BEGIN; SET LOCAL idle_in_transaction_session_timeout = ${IDLE_MS}`)
+    const before = await transactionOf(client)
+    await run(client)
+    if ((await transactionOf(client)) !== before) throw endedEarly(name)
+    await commit(name, client)
+  } catch (error) {
+    await client.query('ROLLBACK').catch(() => {
+      isUsable = false
+    })
+    throw error
+  } finally {
+    client.off('error', ignore)
+    client.release(!isUsable)
+  }
+}
+
+async function transactionOf(client: ClientBase): Promise<string> {
+  return (await client.query('SELECT txid_current() AS id')).rows[0].id
+}
+
+async function commit(name: string, client: ClientBase): Promise<void> {
+  try {
+    await client.query('COMMIT')
+  } catch (cause) {
+    // A refusal comes from a server that lives, and says that nothing is kept.
+    if (cause instanceof pg.DatabaseError && cause.severity === 'ERROR') throw cause
+    const message = `${name}: the connection broke at COMMIT: all of it may have been kept, or nothing. ${(cause as Error).message}`
+    throw new TidemarkError('STORE_FAILED', message, {}, { cause })
+  }
+}
+
+function endedEarly(name: string): TidemarkError {
+  const message = `${name}: COMMIT or ROLLBACK was called in a transaction that isn't the caller's to end; rows may have been kept that will be written again`
+  return new TidemarkError('STORE_FAILED', message)
+}
+
+/** What is thrown because of a database's answer may have it as its cause. */
+function asksToRepeat(error: unknown): boolean {
+  for (let at = error; at instanceof Error; at = at.cause) {
+    if (at instanceof pg.DatabaseError) return REPEATABLE.includes(at.code ?? '')
+  }
+  return false
+}
