@@ -4,7 +4,7 @@ import { show, TidemarkError } from '../record/errors.js'
 import { assertWellFormed, type ScopeChanges } from './mergeChanges.js'
 import { deleteEntries, keyOf, putEntries } from './postgresEntries.js'
 import { createTables, type Tables, tablesOf } from './postgresSchema.js'
-import { inTransaction } from './postgresTransaction.js'
+import { inTransaction, runWithin } from './postgresTransaction.js'
 import { type OpenStore, storeAdapter } from './storeAdapter.js'
 
 export interface PostgresOptions {
@@ -148,7 +148,7 @@ function openPostgres(
       if (changes.size === 0 && along === undefined) return
       await inTransaction(name, pool, async (client) => {
         const ids = await hold(client, [...changes.keys()])
-        await along?.(client)
+        if (along !== undefined) await runWithin(name, client, along)
         await apply(client, changes, ids)
       })
     },

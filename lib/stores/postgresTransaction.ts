@@ -1,4 +1,4 @@
-import pg, { type ClientBase, type Pool } from 'pg'
+import type { ClientBase, Pool } from 'pg'
 import { TidemarkError } from '../record/errors.js'
 
 /** A client that stands still in a transaction keeps its locks no longer than this. */
@@ -28,6 +28,27 @@ export async function inTransaction(
   }
 }
 
+/**
+ * Runs what isn't ours within a transaction.
+ *
+ * @throws TidemarkError `STORE_FAILED` if it has ended the transaction
+ */
+export async function runWithin(
+  name: string,
+  client: ClientBase,
+  run: (client: ClientBase) => Promise<void>,
+): Promise<void> {
+  const before = await transactionOf(client)
+  await run(client)
+  if ((await transactionOf(client)) === before) return
+  const message = `${name}: COMMIT or ROLLBACK was called in a transaction that isn't the caller's to end; rows may have been kept that will be written again`
+  throw new TidemarkError('STORE_FAILED', message)
+}
+
+async function transactionOf(client: ClientBase): Promise<string> {
+  return (await client.query('SELECT txid_current() AS id')).rows[0].id
+}
+
 async function once(name: string, pool: Pool, run: (client: ClientBase) => Promise<void>): Promise<void> {
   const client = await pool.connect()
   // A connection that breaks between two queries tells it by an event, and ends the process if nobody listens. The next query fails by it.
@@ -36,9 +57,7 @@ async function once(name: string, pool: Pool, run: (client: ClientBase) => Promi
   let isUsable = true
   try {
     await client.query(`BEGIN; SET LOCAL idle_in_transaction_session_timeout = ${IDLE_MS}`)
-    const before = await transactionOf(client)
     await run(client)
-    if ((await transactionOf(client)) !== before) throw endedEarly(name)
     await commit(name, client)
   } catch (error) {
     await client.query('ROLLBACK').catch(() => {
@@ -51,30 +70,26 @@ async function once(name: string, pool: Pool, run: (client: ClientBase) => Promi
   }
 }
 
-async function transactionOf(client: ClientBase): Promise<string> {
-  return (await client.query('SELECT txid_current() AS id')).rows[0].id
-}
-
 async function commit(name: string, client: ClientBase): Promise<void> {
   try {
     await client.query('COMMIT')
   } catch (cause) {
-    // A refusal comes from a server that lives, and says that nothing is kept.
-    if (cause instanceof pg.DatabaseError && cause.severity === 'ERROR') throw cause
+    // An answer says that nothing is kept, unless it is that the connection ends.
+    if (isAnswer(cause) && !/^(08|57P)/.test(cause.code)) throw cause
     const message = `${name}: the connection broke at COMMIT: all of it may have been kept, or nothing. ${(cause as Error).message}`
     throw new TidemarkError('STORE_FAILED', message, {}, { cause })
   }
 }
 
-function endedEarly(name: string): TidemarkError {
-  const message = `${name}: COMMIT or ROLLBACK was called in a transaction that isn't the caller's to end; rows may have been kept that will be written again`
-  return new TidemarkError('STORE_FAILED', message)
+/** Whether the database has said it. Not instanceof: a caller's pool may be of another copy of pg. */
+function isAnswer(error: unknown): error is { readonly code: string } {
+  const { code, severity } = (error ?? {}) as { code?: unknown; severity?: unknown }
+  return typeof code === 'string' && typeof severity === 'string'
 }
 
 /** What is thrown because of a database's answer may have it as its cause. */
 function asksToRepeat(error: unknown): boolean {
-  for (let at = error; at instanceof Error; at = at.cause) {
-    if (at instanceof pg.DatabaseError) return REPEATABLE.includes(at.code ?? '')
-  }
-  return false
+  let at = error
+  while (at instanceof Error && !isAnswer(at)) at = at.cause
+  return isAnswer(at) && REPEATABLE.includes(at.code)
 }
