@@ -22,10 +22,10 @@ import { operate } from '../task/operate.js'
  *
  * ```ts
  * const db = postgres({ connectionString: process.env.DATABASE_URL })
- * const written = spend.pipe(
+ * const ledger = orders.pipe(
  *   toRows(db, async (tx, records) => {
- *     for (const { key, value } of records)
- *       await tx.query('INSERT INTO spend VALUES ($1, $2) ON CONFLICT (customer) DO UPDATE SET total = $2', [key, value])
+ *     const columns = [records.map((order) => order.key), records.map((order) => order.value.amount)]
+ *     await tx.query('INSERT INTO ledger (customer, amount) SELECT * FROM unnest($1::text[], $2::int[])', columns)
  *   }),
  * )
  * ```

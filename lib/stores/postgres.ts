@@ -9,7 +9,7 @@ import { type OpenStore, storeAdapter } from './storeAdapter.js'
 
 export interface PostgresOptions {
   /** As in `postgres://user:password@host/database`. The store has a few connections of its own then. */
-  readonly connectionString?: string
+  readonly connectionString?: string | undefined
   /** Or a pool that is the caller's, who ends it. */
   readonly pool?: Pool
   /** Where the store's two tables are, which it makes if they aren't there. Default `tidemark`. */

@@ -241,21 +241,20 @@ export class LocalScope extends Scope {
 
   block(_node: Node, _blocked: boolean): void {}
 
-  target(node: Node): TopicTarget {
-    return this.refuse(node, 'a topic')
+  target({ operator }: Node): TopicTarget {
+    throw new TidemarkError(
+      'NOT_PLANNED',
+      `${operator} writes to a topic or a database, which only an app can do; pass the pipeline to app.run`,
+      { operator },
+    )
   }
 
   write(node: Node): void {
-    this.refuse(node, 'a topic')
+    this.target(node)
   }
 
   writeRow(node: Node): void {
-    this.refuse(node, 'a database')
-  }
-
-  private refuse({ operator }: Node, to: string): never {
-    const message = `${operator} writes to ${to}, which only an app can do; pass the pipeline to app.run`
-    throw new TidemarkError('NOT_PLANNED', message, { operator })
+    this.target(node)
   }
 }
 

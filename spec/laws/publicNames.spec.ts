@@ -22,8 +22,8 @@ const NAMES: Record<string, string> = {
     globalTable globalTableJoin globalWindow histogram hoppingWindow json keyBy last latest local mapAsync mapValues
     matchPattern max median memory min partitionOf pattern peek placeOf process quantiles rateLimit record reduce
     rollingAggregate selectKey sessionWindow shared sideOutput slidingWindow split stddev streamStreamJoin
-    streamTableJoin string sum suppress tableFilter tableGroupBy tableMapValues tableTableJoin toStream toTable
-    toTopic topK tumblingWindow variance withWatermark
+    streamTableJoin string sum suppress tableFilter tableGroupBy tableMapValues tableTableJoin toRows toStream
+    toTable toTopic topK tumblingWindow variance withWatermark
   `,
   'tidemark/idb': `
     idb

@@ -18,7 +18,8 @@ export async function describePostgres(name: string, body: (server: () => Runnin
     beforeAll(async () => {
       running = await startPostgres(bin)
     }, 60_000)
-    afterAll(() => running?.stop())
     body(() => running)
+    // Hooks run in this order: the tests' own, which close their connections, come before.
+    afterAll(() => running?.stop())
   })
 }

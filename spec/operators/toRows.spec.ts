@@ -1,0 +1,362 @@
+import type { ClientBase } from 'pg'
+import pg from 'pg'
+import { type Observable, of } from 'rxjs'
+import {
+  type App,
+  aggregate,
+  type Clock,
+  createApp,
+  json,
+  memory,
+  peek,
+  record,
+  type StoreAdapter,
+  type StreamRecord,
+  sum,
+  type TidemarkError,
+  type TransactionalStore,
+  toRows,
+  tumblingWindow,
+} from 'tidemark'
+import { postgres } from 'tidemark/postgres'
+import { systemClock } from '../../lib/ports/systemClock.js'
+import { rawTopics } from '../app/raw.js'
+import { describePostgres } from '../postgres/testPostgres.js'
+import { expectDrawn } from '../testing/docstring.js'
+import { until } from '../until.js'
+
+type Payment = StreamRecord<string, number>
+type Payments = Observable<Payment>
+
+await describePostgres('toRows', (server) => {
+  let pool: pg.Pool
+  let schema = ''
+  let topics: Awaited<ReturnType<typeof rawTopics>>
+  let store: TransactionalStore<ClientBase>
+  let apps: App[] = []
+  let tests = 0
+  let takeCheckpoint = () => {}
+
+  beforeAll(() => {
+    pool = new pg.Pool({ connectionString: server().connectionString })
+    // The server may end before its connections have: `end` doesn't wait for them.
+    pool.on('error', () => {})
+  })
+  afterAll(() => pool.end())
+  beforeEach(async () => {
+    schema = `test ${tests++}`
+    store = newStore()
+    topics = await rawTopics({ in: 2 })
+    await pool.query('DROP TABLE IF EXISTS written; CREATE TABLE written (value int, batch int)')
+  })
+  afterEach(async () => {
+    for (const app of apps) await app.stop()
+    apps = []
+    await topics.broker.close()
+  })
+
+  const newStore = () => postgres({ connectionString: server().connectionString, schema })
+
+  /** Takes checkpoints when it is told to. */
+  const COMMIT_MS = 3_600_000
+  const clock: Clock = {
+    ...systemClock,
+    after(ms, callback) {
+      if (ms !== COMMIT_MS) return systemClock.after(ms, callback)
+      takeCheckpoint = callback
+      return () => {}
+    },
+  }
+
+  function made(build: (payments: Payments) => Observable<unknown>, given: StoreAdapter = store): App {
+    const app = createApp({ id: 'rows', broker: topics.broker, store: given, clock, commitInterval: COMMIT_MS })
+    app.run('rows', build(app.stream<number>('in', { value: json() })))
+    apps.push(app)
+    return app
+  }
+
+  async function started(build: (payments: Payments) => Observable<unknown>): Promise<App> {
+    const app = made(build)
+    await app.start()
+    return app
+  }
+
+  async function checkpoint(app: App): Promise<void> {
+    const { checkpoints } = app.stats()
+    takeCheckpoint()
+    await until('a checkpoint', () => app.stats().checkpoints > checkpoints)
+  }
+
+  const send = (value: number, partition = 0) => topics.send({ topic: 'in', partition }, 'k', `${value}`)
+  const isHandled = (app: App, records: number) =>
+    until('the records to be handled', () => app.stats().tasks.reduce((all, task) => all + task.records, 0) === records)
+  const written = async (): Promise<[value: number, batch: number][]> =>
+    (await pool.query('SELECT value, batch FROM written ORDER BY batch, value')).rows.map((row) => [
+      row.value,
+      row.batch,
+    ])
+
+  /** Writes records one by one, and numbers its calls. */
+  function rows(given = store) {
+    let batch = 0
+    return toRows(given, async (tx, records: readonly Payment[]) => {
+      batch++
+      for (const { value } of records) await tx.query('INSERT INTO written VALUES ($1, $2)', [value, batch])
+    })
+  }
+
+  async function failureOf(app: App): Promise<TidemarkError> {
+    let failure: TidemarkError | undefined
+    app.errors$.subscribe((error) => {
+      failure = error
+    })
+    takeCheckpoint()
+    return until('the app to fail', () => failure)
+  }
+
+  test('the diagram in its docstring', async () => {
+    expectDrawn('operators/toRows.ts', 'in    a--b--c--|--d--|', 'rows           abc   d', 'out   a--b--c-----d---')
+    const out: number[] = []
+    const app = await started((payments) =>
+      payments.pipe(
+        rows(),
+        peek(({ value }) => out.push(value)),
+      ),
+    )
+    for (const value of [1, 2, 3]) await send(value)
+    await isHandled(app, 3)
+    expect(out).toEqual([1, 2, 3])
+    expect(await written()).toEqual([])
+    await checkpoint(app)
+    expect(await written()).toEqual([
+      [1, 1],
+      [2, 1],
+      [3, 1],
+    ])
+    await send(4)
+    await isHandled(app, 4)
+    await checkpoint(app)
+    expect(out).toEqual([1, 2, 3, 4])
+    expect((await written()).at(-1)).toEqual([4, 2])
+  })
+
+  test('a checkpoint without records for it calls nobody, and stop takes one', async () => {
+    let calls = 0
+    const app = await started((payments) =>
+      payments.pipe(
+        aggregate(
+          sum(({ value }) => value),
+          { name: 'sums', emit: 'update' },
+        ),
+        toRows(store, async () => {
+          calls++
+        }),
+      ),
+    )
+    await send(1)
+    await isHandled(app, 1)
+    await checkpoint(app)
+    expect(calls).toBe(1)
+    await send(2)
+    await isHandled(app, 2)
+    await app.stop()
+    expect(calls).toBe(2)
+    const again = await started((payments) =>
+      payments.pipe(
+        aggregate(
+          sum(({ value }) => value),
+          { name: 'sums' },
+        ),
+      ),
+    )
+    await send(3)
+    await isHandled(again, 1)
+    expect(calls).toBe(2)
+  })
+
+  test('each task calls it with its own records, and each of several writes, in their order', async () => {
+    const calls: [sink: string, partitions: number[], values: number[]][] = []
+    const sink = (name: string) =>
+      toRows(store, async (_tx, records: readonly Payment[]) => {
+        calls.push([name, [...new Set(records.map(({ partition }) => partition))], records.map(({ value }) => value)])
+      })
+    const app = await started((payments) => payments.pipe(sink('first'), sink('second')))
+    for (const value of [1, 2, 3, 4]) await send(value, value % 2)
+    await isHandled(app, 4)
+    await checkpoint(app)
+    await until('all four calls', () => calls.length === 4)
+    expect(calls.sort()).toEqual([
+      ['first', [0], [2, 4]],
+      ['first', [1], [1, 3]],
+      ['second', [0], [2, 4]],
+      ['second', [1], [1, 3]],
+    ])
+  })
+
+  describe('if write throws', () => {
+    test('nothing of the checkpoint is kept, the app fails, and the next one does it all once', async () => {
+      let isBroken = true
+      const build = (payments: Payments) =>
+        payments.pipe(
+          rows(),
+          aggregate(
+            sum(({ value }) => value),
+            { name: 'sums', emit: 'update' },
+          ),
+          toRows(store, async (tx, records) => {
+            if (isBroken) throw new Error('no such customer')
+            for (const { value } of records) await tx.query('INSERT INTO written VALUES ($1, 0)', [value])
+          }),
+        )
+      const app = await started(build)
+      for (const value of [1, 2, 3]) await send(value, 1)
+      await isHandled(app, 3)
+      const failure = await failureOf(app)
+      expect(failure).toMatchObject({
+        code: 'OPERATOR_FAILED',
+        place: { app: 'rows', operator: 'toRows', partition: 1 },
+        cause: { message: 'no such customer' },
+      })
+      expect(failure.message).toContain('no such customer (in the checkpoint in which task 0_1 writes 3 records')
+      expect(await written()).toEqual([])
+      await app.stop()
+      isBroken = false
+      store = newStore()
+      const again = await started(build)
+      await isHandled(again, 3)
+      await checkpoint(again)
+      expect(await written()).toEqual([
+        [1, 0],
+        [3, 0],
+        [6, 0],
+        [1, 1],
+        [2, 1],
+        [3, 1],
+      ])
+    })
+
+    test('what the database says is its cause', async () => {
+      const app = await started((payments) =>
+        payments.pipe(
+          toRows(store, async (tx) => {
+            await tx.query('INSERT INTO missing VALUES (1)')
+          }),
+        ),
+      )
+      await send(1)
+      await isHandled(app, 1)
+      expect(await failureOf(app)).toMatchObject({ code: 'OPERATOR_FAILED', cause: { code: '42P01' } })
+    })
+  })
+
+  test('a process that has lost its task writes neither state nor rows', async () => {
+    const app = await started((payments) => payments.pipe(rows()))
+    await send(1)
+    await isHandled(app, 1)
+    const other = newStore()
+    await other.open('rows')
+    await other.claim?.('task/rows/in/0')
+    expect(await failureOf(app)).toMatchObject({ code: 'FENCED' })
+    expect(await written()).toEqual([])
+    expect(await other.scopes()).toEqual([])
+    await other.close()
+  })
+
+  test('rows decide where a task goes on, not the offsets of the group', async () => {
+    const app = await started((payments) => payments.pipe(rows()))
+    await send(1)
+    await isHandled(app, 1)
+    await app.stop()
+    expect(await written()).toEqual([[1, 1]])
+    // Another database, in which nothing of it is.
+    schema = `${schema} anew`
+    store = newStore()
+    const anew = await started((payments) => payments.pipe(rows()))
+    await isHandled(anew, 1)
+    await checkpoint(anew)
+    expect(await written()).toEqual([
+      [1, 1],
+      [1, 1],
+    ])
+  })
+
+  test('records wait in a bounded number: checkpoints are taken early', async () => {
+    const sizes: number[] = []
+    const app = await started((payments) =>
+      payments.pipe(
+        toRows(store, async (tx, records) => {
+          sizes.push(records.length)
+          await tx.query('INSERT INTO written SELECT n, 0 FROM generate_series(1, $1) n', [records.length])
+        }),
+      ),
+    )
+    const producer = await topics.broker.producer()
+    const value = Buffer.from('1')
+    const records = Array.from({ length: 100_000 }, () => ({
+      topic: 'in',
+      partition: 0,
+      key: null,
+      value,
+      timestamp: 0,
+      headers: [],
+    }))
+    await producer.send(records)
+    await isHandled(app, records.length)
+    await app.stop()
+    expect(sizes.reduce((all, size) => all + size, 0)).toBe(records.length)
+    expect((await written()).length).toBe(records.length)
+    // What one slice adds to what waited.
+    expect(Math.max(...sizes)).toBeLessThan(60_000)
+    expect(sizes.length).toBeGreaterThan(2)
+  }, 60_000)
+
+  describe('is refused', () => {
+    const write = async () => {}
+
+    test.each([[memory()], [undefined], [{}]])('over a store without transactions', (given) => {
+      expect(() => toRows(given as TransactionalStore<unknown>, write)).toThrow(
+        'BAD_OPTION: toRows: the store must be one with transactions',
+      )
+    })
+
+    test('without a function', () => {
+      expect(() => toRows(store, 'INSERT' as never)).toThrow(
+        'BAD_OPTION: toRows: write must be a function; got "INSERT"',
+      )
+    })
+
+    test.each([
+      ['memory', () => memory()],
+      ['postgres other', () => postgres({ connectionString: server().connectionString, schema: 'other' })],
+    ])('at start, if the app keeps its state elsewhere: %s', async (name, elsewhere) => {
+      const app = made((payments) => payments.pipe(toRows(store, write)), elsewhere())
+      await expect(app.start()).rejects.toMatchObject({
+        code: 'BAD_OPTION',
+        message: expect.stringContaining(
+          `writes rows with the checkpoints of postgres ${schema}, and the app keeps its checkpoints in ${name}; pass that same store`,
+        ),
+        place: { app: 'rows', operator: 'toRows' },
+      })
+      apps = []
+    })
+
+    test('outside an app', () => {
+      const errors: unknown[] = []
+      of(record('k', 1, 0))
+        .pipe(toRows(store, write))
+        .subscribe({ error: (error) => errors.push(error) })
+      expect(errors).toMatchObject([
+        {
+          code: 'NOT_PLANNED',
+          message: expect.stringContaining('writes to a topic or a database, which only an app can do'),
+        },
+      ])
+    })
+
+    test('between a window and its aggregate', async () => {
+      const app = made((payments) => payments.pipe(tumblingWindow('1m'), toRows(store, write)))
+      await expect(app.start()).rejects.toMatchObject({ code: 'LOST_WINDOW' })
+      apps = []
+    })
+  })
+})
