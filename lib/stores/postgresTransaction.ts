@@ -63,7 +63,7 @@ async function once(name: string, pool: Pool, run: (client: ClientBase) => Promi
     await client.query('ROLLBACK').catch(() => {
       isUsable = false
     })
-    throw error
+    throw isUsable ? error : broken(name, error)
   } finally {
     client.off('error', ignore)
     client.release(!isUsable)
@@ -79,6 +79,13 @@ async function commit(name: string, client: ClientBase): Promise<void> {
     const message = `${name}: the connection broke at COMMIT: all of it may have been kept, or nothing. ${(cause as Error).message}`
     throw new TidemarkError('STORE_FAILED', message, {}, { cause })
   }
+}
+
+/** Whoever was told first that the connection is gone, a function of the user's perhaps: it is the store's that broke. */
+function broken(name: string, cause: unknown): unknown {
+  if (cause instanceof TidemarkError && cause.code === 'STORE_FAILED') return cause
+  const message = `${name}: the connection broke in a transaction, of which nothing is kept: ${(cause as Error).message}`
+  return new TidemarkError('STORE_FAILED', message, {}, { cause })
 }
 
 /** Whether the database has said it. Not instanceof: a caller's pool may be of another copy of pg. */

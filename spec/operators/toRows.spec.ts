@@ -1,3 +1,6 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import type { ClientBase } from 'pg'
 import pg from 'pg'
 import { type Observable, of } from 'rxjs'
@@ -6,6 +9,7 @@ import {
   aggregate,
   type Clock,
   createApp,
+  embedded,
   json,
   memory,
   peek,
@@ -18,17 +22,19 @@ import {
   toRows,
   tumblingWindow,
 } from 'tidemark'
+import { level } from 'tidemark/level'
 import { postgres } from 'tidemark/postgres'
 import { systemClock } from '../../lib/ports/systemClock.js'
 import { rawTopics } from '../app/raw.js'
 import { describePostgres } from '../postgres/testPostgres.js'
 import { expectDrawn } from '../testing/docstring.js'
 import { until } from '../until.js'
+import { Payments } from './payments.js'
 
 type Payment = StreamRecord<string, number>
-type Payments = Observable<Payment>
+type PaymentStream = Observable<Payment>
 
-await describePostgres('toRows', (server) => {
+describePostgres('toRows', (server) => {
   let pool: pg.Pool
   let schema = ''
   let topics: Awaited<ReturnType<typeof rawTopics>>
@@ -68,14 +74,14 @@ await describePostgres('toRows', (server) => {
     },
   }
 
-  function made(build: (payments: Payments) => Observable<unknown>, given: StoreAdapter = store): App {
+  function made(build: (payments: PaymentStream) => Observable<unknown>, given: StoreAdapter = store): App {
     const app = createApp({ id: 'rows', broker: topics.broker, store: given, clock, commitInterval: COMMIT_MS })
     app.run('rows', build(app.stream<number>('in', { value: json() })))
     apps.push(app)
     return app
   }
 
-  async function started(build: (payments: Payments) => Observable<unknown>): Promise<App> {
+  async function started(build: (payments: PaymentStream) => Observable<unknown>): Promise<App> {
     const app = made(build)
     await app.start()
     return app
@@ -196,7 +202,7 @@ await describePostgres('toRows', (server) => {
   describe('if write throws', () => {
     test('nothing of the checkpoint is kept, the app fails, and the next one does it all once', async () => {
       let isBroken = true
-      const build = (payments: Payments) =>
+      const build = (payments: PaymentStream) =>
         payments.pipe(
           rows(),
           aggregate(
@@ -280,6 +286,50 @@ await describePostgres('toRows', (server) => {
     ])
   })
 
+  test('members of an app share its state, whatever their instance names', async () => {
+    const start = async (instance: string) => {
+      const app = createApp({ id: 'rows', instance, broker: topics.broker, store: newStore() })
+      const sums = aggregate(
+        sum(({ value }: Payment) => value),
+        { name: 'sums' },
+      )
+      app.run('sums', app.stream<number>('in', { value: json() }).pipe(sums))
+      apps.push(app)
+      await app.start()
+      return app
+    }
+    const first = await start('first')
+    for (const value of [1, 2, 3]) await send(value)
+    await isHandled(first, 3)
+    await first.stop()
+    const second = await start('second')
+    await send(4)
+    await isHandled(second, 1)
+    await second.stop()
+    await store.open('rows')
+    const entries = Array.from(await store.load('task/rows/in/0'), ([key, value]) => [
+      key,
+      Buffer.from(value).toString(),
+    ])
+    await store.close()
+    expect(entries.find(([key]) => key?.startsWith('s/sums/'))?.[1]).toContain('10')
+  })
+
+  test("the end of the connection in its function is the store's failure, not the function's", async () => {
+    const app = await started((payments) =>
+      payments.pipe(
+        toRows(store, async (tx) => {
+          const { rows } = await tx.query('SELECT pg_backend_pid() AS pid')
+          await pool.query('SELECT pg_terminate_backend($1)', [rows[0].pid])
+          await tx.query('SELECT 1')
+        }),
+      ),
+    )
+    await send(1)
+    await isHandled(app, 1)
+    expect(await failureOf(app)).toMatchObject({ code: 'STORE_FAILED', place: { app: 'rows' } })
+  })
+
   test('records wait in a bounded number: checkpoints are taken early', async () => {
     const sizes: number[] = []
     const app = await started((payments) =>
@@ -309,6 +359,29 @@ await describePostgres('toRows', (server) => {
     expect(Math.max(...sizes)).toBeLessThan(60_000)
     expect(sizes.length).toBeGreaterThan(2)
   }, 60_000)
+
+  test('a process that is killed again and again writes each row once, and state agrees with rows', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'tidemark-rows-'))
+    const payments = new Payments(pool, server().connectionString, 'payments', 2)
+    try {
+      const log = embedded({ store: level(folder, { exclusive: true }) })
+      await log.connect()
+      await log.createTopics([{ topic: payments.id, partitions: 2 }])
+      await (await log.producer()).send(payments.next(4_000))
+      await log.close()
+      await payments.createTables()
+      for (const share of [0.1, 0.25, 0.3, 0.55, 0.8, 1]) {
+        const child = await payments.start(folder)
+        await until('more rows', async () => (await payments.written()) >= share * payments.count, 60_000)
+        await payments.kill(child)
+      }
+      await payments.expectExact()
+      expect(new Set(payments.said)).toEqual(new Set(['running']))
+    } finally {
+      await payments.killAll()
+      await rm(folder, { recursive: true, force: true })
+    }
+  }, 120_000)
 
   describe('is refused', () => {
     const write = async () => {}

@@ -1,5 +1,6 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
-import { chmod, chown, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
+import { existsSync, readdirSync } from 'node:fs'
+import { chmod, chown, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -23,8 +24,8 @@ export interface RunningPostgres {
 }
 
 /** The folder of the server's programs; undefined if it isn't installed. */
-export async function findPostgres(): Promise<string | undefined> {
-  const versions = await readdir(VERSIONS).catch(() => [])
+export function findPostgres(): string | undefined {
+  const versions = existsSync(VERSIONS) ? readdirSync(VERSIONS) : []
   const newest = versions.sort((a, b) => Number(b) - Number(a))[0]
   return newest === undefined ? undefined : join(VERSIONS, newest, 'bin')
 }

@@ -13,7 +13,7 @@ import { assertLikeModel } from './storeModel.js'
 const bytes = (text: string) => Buffer.from(text)
 const put = (key: string, text: string) => [key, bytes(text)] as const
 
-await describePostgres('postgres', (server) => {
+describePostgres('postgres', (server) => {
   let schemas = 0
   let pool: pg.Pool
   const children: ChildProcess[] = []
