@@ -23,6 +23,7 @@ export function quiet(given: StoreAdapter): Quiet {
     shared: given.shared,
     open: (app) => watched(given.open(app)),
     load: (scope) => watched(given.load(scope)),
+    ...(given.claim && { claim: (scope: string) => watched((given as Required<StoreAdapter>).claim(scope)) }),
     commit: (changes) => watched(given.commit(changes)),
     clear: (scope) => watched(given.clear(scope)),
     scopes: () => watched(given.scopes()),

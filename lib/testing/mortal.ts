@@ -44,7 +44,7 @@ export function mortal(broker: Broker, store: StoreAdapter): Mortal {
     },
   })
 
-  const guardedStore = guard(store, ['commit', 'clear'])
+  const guardedStore = guard(store, ['claim', 'commit', 'clear'])
   const guardedBroker: Broker = {
     name: broker.name,
     transactional: broker.transactional,

@@ -592,7 +592,8 @@ const laws: Record<string, Law> = {
 }
 
 const encoder = new TextEncoder()
-const decoder = new TextDecoder()
+// As it is, a byte order mark included.
+const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
 const bytesOf = (text: string) => encoder.encode(text)
 const textOf = (bytes: Uint8Array) => decoder.decode(bytes)
 const put = (key: string, text: string): readonly [string, Uint8Array] => [key, bytesOf(text)]

@@ -129,15 +129,14 @@ interface Member<T> {
  * expect(await t.records('counts')).toEqualRecords([{ key: 'alice', value: 1, timestamp: 1_000 }])
  * ```
  *
- * Broker and store are `embedded()` over `memory()`, unless others are given; a store that processes share isn't the broker's too. Checkpoints, and what exchanges tell of their time between
+ * Broker and store are `embedded()` over `memory()`, unless others are given. Checkpoints, and what exchanges tell of their time between
  * records, are taken by `settle` and not by time passing, unless `commitInterval` and `watermarkInterval` are given.
  *
  * @param pipeline builds the pipelines; called again for each restart and member
  * @throws TidemarkError what `app.start` throws
  */
 export async function testApp<T>(pipeline: (app: App) => T, options: TestAppOptions): Promise<TestApp<T>> {
-  const { topics, clock = testClock(), store = memory(), ...given } = options
-  const { broker = embedded({ clock, ...(!store.shared && { store }) }), ...appOptions } = given
+  const { topics, clock = testClock(), store = memory(), broker = embedded({ store, clock }), ...appOptions } = options
   const id = options.id ?? 'test'
   const named = options.instance ?? `${++testApps}`
   const errors: TidemarkError[] = []

@@ -228,6 +228,12 @@ test('after a crash at any commit, records, offsets and what went along tell the
   }
 })
 
+test('a store that processes share is refused', () => {
+  expect(() => embedded({ store: { ...storeOver(new Map()), shared: true } })).toThrow(
+    'BAD_OPTION: embedded: test is shared by processes, and each would write the same topics',
+  )
+})
+
 test('without connect there is nothing to read from the store, and it says so', async () => {
   const broker = embedded({ store: memory() })
   await expect(broker.topics()).rejects.toMatchObject({ code: 'BAD_STATE' })
