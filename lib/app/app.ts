@@ -16,6 +16,7 @@ import type { AnyRecord, BadRecordPolicy, Definition, SourceRole } from '../task
 import { define } from '../task/operate.js'
 import { type WatermarkOptions, watermarkOf } from '../task/watermark.js'
 import type { AppState, AppStats } from './appStats.js'
+import type { Guarantee, StateKeeper } from './committer.js'
 import { describeMermaid, describeText } from './describe.js'
 import type { ExplainRequest, Explanation } from './explanation.js'
 import type { GlobalTopic } from './globalReader.js'
@@ -28,7 +29,18 @@ export interface AppOptions {
   readonly broker: Broker
   /** Where checkpoints go. `memory()` is a choice that one writes down: its state ends with the process. */
   readonly store: StoreAdapter
-  /** Between checkpoints. Default 100 ms where the broker has transactions with the store, else 1 s. */
+  /**
+   * `exactly-once`: what an app writes becomes visible together with the offsets of what it came from, in transactions; readers on Kafka must ask for
+   * committed records. `at-least-once`: it leaves at once, and may come again after a crash. State counts each record once in both.
+   * Default: `exactly-once`; without changelogs on Kafka `at-least-once`.
+   */
+  readonly guarantee?: Guarantee
+  /**
+   * Whether states are mirrored in compacted topics of the broker, `<id>-<state>-changelog`, so that they are found wherever a task runs; `store` then
+   * only makes restarts quick. Default: yes where the topics outlive the process, and `store` is neither the broker's own nor shared by all processes.
+   */
+  readonly changelog?: boolean
+  /** Between checkpoints. Default 100 ms for `exactly-once`, else 1 s. */
   readonly commitInterval?: Duration
   /** Between words of an exchange's writer about its time, where no record carries it. Default 1 s. */
   readonly watermarkInterval?: Duration
@@ -123,6 +135,32 @@ function atLeastOne(maxBufferedRecords: number): number {
   )
 }
 
+function keeperOf({ id, broker, store, changelog }: AppOptions): StateKeeper {
+  const isBrokers = broker.store !== undefined && broker.store === store
+  if (changelog ?? (broker.durable && !isBrokers && !store.shared)) {
+    if (!isBrokers) return 'changelogs'
+    throw new TidemarkError(
+      'BAD_OPTION',
+      "createApp: changelog: the store is the broker's own, whose transactions hold the state already; leave it out",
+      { app: id },
+    )
+  }
+  return isBrokers ? 'broker' : 'store'
+}
+
+function guaranteeOf({ id, broker, guarantee }: AppOptions, keeper: StateKeeper): Guarantee {
+  // A store of its own is written after the transaction: a crash in between repeats outputs.
+  const isApart = keeper === 'store' && broker.durable
+  if (isApart && guarantee === 'exactly-once') {
+    throw new TidemarkError(
+      'BAD_OPTION',
+      'createApp: guarantee: exactly-once needs the state in the transaction, as changelogs have it (changelog: true); or take at-least-once',
+      { app: id },
+    )
+  }
+  return guarantee ?? (isApart ? 'at-least-once' : 'exactly-once')
+}
+
 /**
  * Makes an app: streams and tables come from it, pipelines go into it.
  *
@@ -154,15 +192,21 @@ export function createApp(options: AppOptions): App {
   const roots: Root[] = []
   const streams: Definition[] = []
   const globals: GlobalTopic[] = []
-  const exactlyOnce = options.broker.transactional
+  const keeper = keeperOf(options)
+  const guarantee = guaranteeOf(options, keeper)
   const runtime = new Runtime({
     id: options.id,
     instance: options.instance ?? '',
     broker: options.broker,
     store: options.store,
     clock: options.clock ?? systemClock,
-    isTransactional: exactlyOnce,
-    commitMs: durationMs(options.commitInterval ?? (exactlyOnce ? 100 : 1_000), 'createApp: commitInterval', 1),
+    guarantee,
+    keeper,
+    commitMs: durationMs(
+      options.commitInterval ?? (guarantee === 'exactly-once' ? 100 : 1_000),
+      'createApp: commitInterval',
+      1,
+    ),
     watermarkMs: durationMs(options.watermarkInterval ?? 1_000, 'createApp: watermarkInterval', 1),
     sliceMs: durationMs(options.slice ?? 5, 'createApp: slice', 1),
     maxTaskIdleMs: durationMs(options.maxTaskIdle ?? 0, 'createApp: maxTaskIdle'),
@@ -173,7 +217,7 @@ export function createApp(options: AppOptions): App {
 
   function plan(): Plan {
     const tables = globals.map(({ role }) => role.topic)
-    return planApp(options.id, owner, roots, streams, tables, options.store)
+    return planApp(options.id, owner, roots, streams, tables, options.store, keeper)
   }
 
   function roleOf<K, V>(topic: string, given: StreamOptions<K, V>, what: string): SourceRole {

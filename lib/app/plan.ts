@@ -9,6 +9,7 @@ import { upstream } from '../task/upstream.js'
 import type { Watermark } from '../task/watermark.js'
 import { checkKeys } from './checkKeys.js'
 import { checkRows } from './checkRows.js'
+import type { StateKeeper } from './committer.js'
 import { PlanScope } from './planScope.js'
 
 /** A topic that a sub-topology reads. */
@@ -77,12 +78,14 @@ export function planApp(
   streams: readonly Definition[],
   globalTables: readonly string[],
   store: StoreAdapter,
+  keeper: StateKeeper,
 ): Plan {
-  const scope = new PlanScope(owner, store.durable)
+  const isDurable = store.durable || keeper === 'changelogs'
+  const scope = new PlanScope(owner, isDurable)
   const pipelines = roots.map((root) => root.pipeline)
   const close = scope.plan(pipelines)
   try {
-    const probe = new PlanScope(owner, store.durable)
+    const probe = new PlanScope(owner, isDurable)
     const closeProbe = probe.plan(pipelines)
     closeProbe()
     for (const node of scope.order) {
@@ -115,7 +118,7 @@ export function planApp(
       )
     }
     checkKeys(app, scope)
-    checkRows(app, scope, store)
+    checkRows(app, scope, store, keeper)
     return { ...describePlan(app, scope), globalTables }
   } finally {
     close()

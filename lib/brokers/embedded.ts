@@ -53,7 +53,7 @@ export function embedded(options: EmbeddedOptions = {}): Broker {
 
 class EmbeddedBroker implements Broker {
   readonly name = 'embedded'
-  readonly transactional = true
+  readonly durable: boolean
   declare readonly store?: StoreAdapter
   private readonly contents: Topics
   private readonly transactions: Transactions
@@ -68,6 +68,7 @@ class EmbeddedBroker implements Broker {
       throw new TidemarkError('BAD_OPTION', message)
     }
     if (store) this.store = store
+    this.durable = store?.durable ?? false
     const source = clock ?? systemClock
     this.soon = (callback) => source.soon(callback)
     this.contents = new Topics(this.name, store, compactAfter)

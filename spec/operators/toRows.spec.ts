@@ -255,7 +255,7 @@ describePostgres('toRows', (server) => {
     })
   })
 
-  test('a process that has lost its task writes neither state nor rows', async () => {
+  test('a process that has lost its task writes neither state nor rows, and joins anew', async () => {
     const app = await started((payments) => payments.pipe(rows()))
     await send(1)
     await isHandled(app, 1)
@@ -266,6 +266,10 @@ describePostgres('toRows', (server) => {
     expect(await written()).toEqual([])
     expect(await other.scopes()).toEqual([])
     await other.close()
+    await until('its task to begin anew', () => app.stats().state === 'running')
+    await isHandled(app, 1)
+    await checkpoint(app)
+    expect(await written()).toEqual([[1, 1]])
   })
 
   test('rows decide where a task goes on, not the offsets of the group', async () => {
@@ -406,11 +410,21 @@ describePostgres('toRows', (server) => {
       await expect(app.start()).rejects.toMatchObject({
         code: 'BAD_OPTION',
         message: expect.stringContaining(
-          `writes rows with the checkpoints of postgres ${schema}, and the app keeps its checkpoints in ${name}; pass that same store`,
+          `writes rows in the transaction of the checkpoints in postgres ${schema}, and the app keeps them in ${name}; pass that same store`,
         ),
         place: { app: 'rows', operator: 'toRows' },
       })
       apps = []
+    })
+
+    test('at start, if changelogs keep the state', async () => {
+      const broker = Object.assign(Object.create(topics.broker), { durable: true })
+      const app = createApp({ id: 'rows', broker, store, changelog: true })
+      app.run('rows', app.stream<number>('in', { value: json() }).pipe(toRows(store, write)))
+      await expect(app.start()).rejects.toMatchObject({
+        code: 'BAD_OPTION',
+        message: expect.stringContaining('and the app keeps them in changelogs; leave changelog out'),
+      })
     })
 
     test('outside an app', () => {
