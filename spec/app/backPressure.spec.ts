@@ -85,3 +85,26 @@ test('a window of many keys that closes does not starve the event loop: slices o
     await app.stop()
   }
 })
+
+test('a window whose results are more than may wait for a checkpoint closes all the same', async () => {
+  const keys = 45_000
+  const topics = await rawTopics({ in: 1, out: 1 })
+  const producer = await topics.broker.producer()
+  const at = { topic: 'in', partition: 0, value: Buffer.from('{}'), headers: [] }
+  await producer.send(Array.from({ length: keys }, (_, n) => ({ ...at, key: Buffer.from(`k${n}`), timestamp: 1 })))
+  const app = createApp({ id: 'many', broker: topics.broker, store: memory(), slice: 1, commitInterval: 10 })
+  app.run(
+    'test',
+    app
+      .stream('in', { value: json(), watermark: { maxOutOfOrderness: 0 } })
+      .pipe(tumblingWindow('1s'), aggregate(count(), { name: 'n', emit: 'close' }), toTopic('out')),
+  )
+  await app.start()
+  try {
+    await until('all to be open', () => app.stats().tasks[0]?.records === keys)
+    await producer.send([{ ...at, key: Buffer.from('last'), timestamp: 5_000 }])
+    await until('all results', async () => (await topics.read('out')).length === keys, 20_000)
+  } finally {
+    await app.stop()
+  }
+})
