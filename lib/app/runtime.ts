@@ -46,7 +46,7 @@ const START_MS = 5_000
 const REJOIN_MS = 100
 const MAX_REJOIN_MS = 10_000
 /** Errors of which the last checkpoint is still good: the member lets go of its tasks, and joins again. */
-const PASSING: ReadonlySet<string> = new Set(['FENCED', 'BROKER_UNAVAILABLE'])
+const PASSING: ReadonlySet<string> = new Set(['FENCED', 'BROKER_UNAVAILABLE', 'STORE_UNAVAILABLE'])
 
 /** Ids of the apps that run in this process. */
 const running = new Set<string>()

@@ -20,7 +20,8 @@ export interface StoreChanges {
  * - Arguments are taken as they are at the call: the caller may change them at once.
  * - `load` sees every commit that had resolved before the call; what it returned doesn't change later. The order of entries is free.
  * - A failed commit rejects with `STORE_FAILED`, leaves the last whole state, and later commits work. Keys and scopes that
- *   aren't well-formed strings are refused so.
+ *   aren't well-formed strings are refused so. Where a server can't be reached it rejects with `STORE_UNAVAILABLE`: what it would change is
+ *   there as a whole, or not at all.
  * - A shared store has `claim`: once it resolves, no commit of another adapter that claimed the scope before changes
  *   anything in it, those under way included; such a commit rejects with `FENCED` as a whole. Who never claimed isn't fenced.
  * - A store with `transactions` calls `along` within the commit: what that writes in the transaction is kept if and only if the commit is.

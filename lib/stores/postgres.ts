@@ -4,7 +4,7 @@ import { show, TidemarkError } from '../record/errors.js'
 import { assertWellFormed, type ScopeChanges } from './mergeChanges.js'
 import { deleteEntries, keyOf, putEntries } from './postgresEntries.js'
 import { createTables, type Tables, tablesOf } from './postgresSchema.js'
-import { inTransaction, runWithin } from './postgresTransaction.js'
+import { inTransaction, query, runWithin } from './postgresTransaction.js'
 import { type OpenStore, storeAdapter } from './storeAdapter.js'
 
 export interface PostgresOptions {
@@ -48,7 +48,7 @@ export function postgres(options: PostgresOptions): TransactionalStore<ClientBas
     async take(app) {
       const { pool, end } = connect()
       try {
-        await createTables(pool, schema, tables)
+        await createTables(name, pool, schema, tables)
         return openPostgres(name, app, pool, tables, end)
       } catch (error) {
         await end()
@@ -137,7 +137,7 @@ function openPostgres(
   return {
     async load(scope) {
       assertWellFormed('scope', scope)
-      const { rows } = await pool.query({
+      const rows = await query(name, pool, {
         text: `SELECT e.key, e.value, e.long_key FROM ${entries} e JOIN ${scopes} s ON s.id = e.scope WHERE s.app = $1 AND s.scope = $2`,
         values: [appBytes, Buffer.from(scope)],
         rowMode: 'array',
@@ -154,18 +154,18 @@ function openPostgres(
     },
     async claim(scope) {
       assertWellFormed('scope', scope)
-      const { rows } = await pool.query(
-        `INSERT INTO ${scopes} AS s (app, scope, epoch) VALUES ($1, $2, 1)
-         ON CONFLICT (app, scope) DO UPDATE SET epoch = s.epoch + 1 RETURNING epoch`,
-        [appBytes, Buffer.from(scope)],
-      )
+      const rows = await query(name, pool, {
+        text: `INSERT INTO ${scopes} AS s (app, scope, epoch) VALUES ($1, $2, 1)
+               ON CONFLICT (app, scope) DO UPDATE SET epoch = s.epoch + 1 RETURNING epoch`,
+        values: [appBytes, Buffer.from(scope)],
+      })
       epochs.set(scope, rows[0].epoch)
     },
     async scopes() {
-      const { rows } = await pool.query(
-        `SELECT scope FROM ${scopes} s WHERE app = $1 AND EXISTS (SELECT 1 FROM ${entries} e WHERE e.scope = s.id)`,
-        [appBytes],
-      )
+      const rows = await query(name, pool, {
+        text: `SELECT scope FROM ${scopes} s WHERE app = $1 AND EXISTS (SELECT 1 FROM ${entries} e WHERE e.scope = s.id)`,
+        values: [appBytes],
+      })
       return rows.map((row) => row.scope.toString())
     },
     release: end,

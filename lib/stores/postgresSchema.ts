@@ -1,6 +1,6 @@
 import type { Pool } from 'pg'
 import { show, TidemarkError } from '../record/errors.js'
-import { inTransaction } from './postgresTransaction.js'
+import { inTransaction, query } from './postgresTransaction.js'
 
 /** The names of the tables, quoted. */
 export interface Tables {
@@ -30,11 +30,17 @@ const LOCK = 7_264_137_001
  * Makes the tables, if they aren't there. Names and keys are bytes, as text can't hold NUL. A scope's `epoch` rises with each claim. A key that is too long
  * for an index has a stand-in in `key`, and itself in `long_key`.
  */
-export async function createTables(pool: Pool, schema: string, { scopes, entries }: Tables): Promise<void> {
+export async function createTables(
+  name: string,
+  pool: Pool,
+  schema: string,
+  { scopes, entries }: Tables,
+): Promise<void> {
   // Who may not make tables may use those that somebody has made.
-  const { rows } = await pool.query('SELECT to_regclass($1) AS scopes, to_regclass($2) AS entries', [scopes, entries])
-  if (rows[0].scopes !== null && rows[0].entries !== null) return
-  await inTransaction(`postgres ${schema}`, pool, async (client) => {
+  const text = 'SELECT to_regclass($1) AS scopes, to_regclass($2) AS entries'
+  const [found] = await query(name, pool, { text, values: [scopes, entries] })
+  if (found.scopes !== null && found.entries !== null) return
+  await inTransaction(name, pool, async (client) => {
     await client.query(`SELECT pg_advisory_xact_lock(${LOCK})`)
     await client.query(`
       CREATE SCHEMA IF NOT EXISTS ${quoted(schema)};

@@ -1,4 +1,4 @@
-import type { ClientBase, Pool } from 'pg'
+import type { ClientBase, Pool, QueryConfig } from 'pg'
 import { TidemarkError } from '../record/errors.js'
 
 /** A client that stands still in a transaction keeps its locks no longer than this. */
@@ -50,7 +50,9 @@ async function transactionOf(client: ClientBase): Promise<string> {
 }
 
 async function once(name: string, pool: Pool, run: (client: ClientBase) => Promise<void>): Promise<void> {
-  const client = await pool.connect()
+  const client = await pool.connect().catch((error) => {
+    throw isGone(error) ? unavailable(name, error) : error
+  })
   // A connection that breaks between two queries tells it by an event, and ends the process if nobody listens. The next query fails by it.
   const ignore = () => {}
   client.on('error', ignore)
@@ -63,7 +65,9 @@ async function once(name: string, pool: Pool, run: (client: ClientBase) => Promi
     await client.query('ROLLBACK').catch(() => {
       isUsable = false
     })
-    throw isUsable ? error : broken(name, error)
+    // Whoever heard of it first, a function of the user's perhaps: it is the store's connection that broke.
+    if (isUsable || (error instanceof TidemarkError && error.code === 'STORE_UNAVAILABLE')) throw error
+    throw unavailable(name, error, '; the connection broke in a transaction, of which nothing is kept')
   } finally {
     client.off('error', ignore)
     client.release(!isUsable)
@@ -74,18 +78,29 @@ async function commit(name: string, client: ClientBase): Promise<void> {
   try {
     await client.query('COMMIT')
   } catch (cause) {
-    // An answer says that nothing is kept, unless it is that the connection ends.
-    if (isAnswer(cause) && !/^(08|57P)/.test(cause.code)) throw cause
-    const message = `${name}: the connection broke at COMMIT: all of it may have been kept, or nothing. ${(cause as Error).message}`
-    throw new TidemarkError('STORE_FAILED', message, {}, { cause })
+    if (!isGone(cause)) throw cause
+    throw unavailable(name, cause, '; the connection broke at COMMIT: all of it is kept, or nothing')
   }
 }
 
-/** Whoever was told first that the connection is gone, a function of the user's perhaps: it is the store's that broke. */
-function broken(name: string, cause: unknown): unknown {
-  if (cause instanceof TidemarkError && cause.code === 'STORE_FAILED') return cause
-  const message = `${name}: the connection broke in a transaction, of which nothing is kept: ${(cause as Error).message}`
-  return new TidemarkError('STORE_FAILED', message, {}, { cause })
+/** Runs one statement, which is a transaction of its own. */
+export async function query(name: string, pool: Pool, statement: QueryConfig & { rowMode?: 'array' }): Promise<any[]> {
+  try {
+    return (await pool.query(statement)).rows
+  } catch (error) {
+    throw isGone(error) ? unavailable(name, error) : error
+  }
+}
+
+/** Whether there is no answer, or one that says there is none to come. */
+function isGone(error: unknown): boolean {
+  return !isAnswer(error) || /^(08|57P|53300)/.test(error.code)
+}
+
+function unavailable(name: string, cause: unknown, outcome = ''): TidemarkError {
+  // An AggregateError, as a refused connection gives it, has a code but no message.
+  const { message, code } = cause as Error & { code?: string }
+  return new TidemarkError('STORE_UNAVAILABLE', `${name}: ${message || code}${outcome}`, {}, { cause })
 }
 
 /** Whether the database has said it. Not instanceof: a caller's pool may be of another copy of pg. */

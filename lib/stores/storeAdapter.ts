@@ -51,9 +51,7 @@ export function storeAdapter<S extends OpenStore>(parts: StoreAdapterParts<S>): 
 
   function failure(action: string, cause: unknown, advice = ''): TidemarkError {
     if (cause instanceof TidemarkError) return cause
-    // An AggregateError, as a refused connection gives it, has a code but no message.
-    const reason =
-      (cause as Error | undefined)?.message || (cause as { code?: string } | undefined)?.code || show(cause)
+    const reason = (cause as Error | undefined)?.message ?? show(cause)
     return new TidemarkError('STORE_FAILED', `${name}: ${action} failed: ${reason}${advice}`, place, { cause })
   }
 

@@ -74,7 +74,7 @@ await describeKafka('toRows with Kafka', (brokers) => {
       await writtenAtLeast(payments.count)
       await payments.expectExact()
       const errors = new Set(payments.said.filter((word) => word !== 'running'))
-      for (const code of ['FENCED', 'STORE_FAILED', 'BROKER_UNAVAILABLE']) errors.delete(code)
+      for (const code of ['FENCED', 'STORE_UNAVAILABLE', 'BROKER_UNAVAILABLE']) errors.delete(code)
       expect([...errors]).toEqual([])
     })
   })

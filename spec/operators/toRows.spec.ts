@@ -319,20 +319,44 @@ describePostgres('toRows', (server) => {
     expect(entries.find(([key]) => key?.startsWith('s/sums/'))?.[1]).toContain('10')
   })
 
-  test("the end of the connection in its function is the store's failure, not the function's", async () => {
+  test('when the connection ends in its function, the app goes on from the last checkpoint', async () => {
+    let calls = 0
     const app = await started((payments) =>
       payments.pipe(
-        toRows(store, async (tx) => {
-          const { rows } = await tx.query('SELECT pg_backend_pid() AS pid')
-          await pool.query('SELECT pg_terminate_backend($1)', [rows[0].pid])
-          await tx.query('SELECT 1')
+        toRows(store, async (tx, records) => {
+          if (++calls === 1) {
+            const { rows } = await tx.query('SELECT pg_backend_pid() AS pid')
+            await pool.query('SELECT pg_terminate_backend($1)', [rows[0].pid])
+          }
+          for (const { value } of records) await tx.query('INSERT INTO written VALUES ($1, 0)', [value])
         }),
       ),
     )
     await send(1)
     await isHandled(app, 1)
-    expect(await failureOf(app)).toMatchObject({ code: 'STORE_FAILED', place: { app: 'rows' } })
+    expect(await failureOf(app)).toMatchObject({ code: 'STORE_UNAVAILABLE', place: { app: 'rows' } })
+    await until('its task to begin anew', () => app.stats().state === 'running')
+    await isHandled(app, 1)
+    await checkpoint(app)
+    expect(await written()).toEqual([[1, 0]])
   })
+
+  test('while the database is away the app waits, and each row is written once', async () => {
+    const codes = new Set<string>()
+    const app = createApp({ id: 'rows', broker: topics.broker, store, commitInterval: 5 })
+    app.run('rows', app.stream<number>('in', { value: json() }).pipe(rows()))
+    app.errors$.subscribe(({ code }) => codes.add(code))
+    apps.push(app)
+    await app.start()
+    const values = Array.from({ length: 300 }, (_, n) => n)
+    for (const value of values.slice(0, 150)) await send(value)
+    await server().restart()
+    for (const value of values.slice(150)) await send(value)
+    await until('all rows', async () => (await written()).length >= values.length, 30_000)
+    await app.stop()
+    expect((await written()).map(([value]) => value).sort((a, b) => a - b)).toEqual(values)
+    expect([...codes].filter((code) => code !== 'STORE_UNAVAILABLE')).toEqual([])
+  }, 60_000)
 
   test('records wait in a bounded number: checkpoints are taken early', async () => {
     const sizes: number[] = []

@@ -158,8 +158,8 @@ describePostgres('postgres', (server) => {
           () => undefined,
           (reason) => reason,
         )
-        expect(error).toMatchObject({ code: 'STORE_FAILED' })
-        expect(error.message).toMatch(/open failed: .{10}/)
+        expect(error).toMatchObject({ code: connectionString.includes(':1/') ? 'STORE_UNAVAILABLE' : 'STORE_FAILED' })
+        expect(error.message).toMatch(/postgres tidemark: .{10}/)
         for (const shown of [error, store]) {
           const text = inspect(shown, { depth: 20, showHidden: true })
           expect(text).not.toContain(secret)
@@ -319,7 +319,7 @@ describePostgres('postgres', (server) => {
         await server().restart()
         await client.query('INSERT INTO restarted VALUES (2)')
       })
-      await expect(broken).rejects.toMatchObject({ code: 'STORE_FAILED' })
+      await expect(broken).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' })
       expect(await contents(store, 's')).toEqual([['a', 'whole']])
       expect((await pool.query('SELECT * FROM restarted')).rows).toEqual([])
       await server().restart()
@@ -409,7 +409,7 @@ describePostgres('postgres', (server) => {
       await heir.claim?.('left')
       await heir.commit([{ scope: 'left', entries: [put('a', '0')] }])
       child.kill('SIGCONT')
-      expect((await child.lines.next()).value).toMatch(/^TidemarkError: STORE_FAILED/)
+      expect((await child.lines.next()).value).toMatch(/^TidemarkError: STORE_UNAVAILABLE/)
       expect(await contents(heir, 'left')).toEqual([['a', '0']])
       expect((await pool.query('SELECT * FROM counted')).rows).toEqual([])
       await heir.close()
