@@ -22,6 +22,7 @@ import type { ExplainRequest, Explanation } from './explanation.js'
 import type { GlobalTopic } from './globalReader.js'
 import { type Plan, planApp, type Root } from './plan.js'
 import { Runtime } from './runtime.js'
+import type { Health } from './watchdog.js'
 
 export interface AppOptions {
   /** The consumer group, and the prefix of internal topics: letters, digits, `.`, `_`, `-`. Stable over restarts. */
@@ -51,6 +52,8 @@ export interface AppOptions {
    * timestamps among them. Default 0. One that is known to have more is waited for in any case.
    */
   readonly maxTaskIdle?: Duration
+  /** For how long a task that has something to do may do nothing before that is an error, `STALLED`. Default 1 min. */
+  readonly stallTimeout?: Duration
   /** Longest run of records before I/O gets its turn. Default 5 ms. */
   readonly slice?: Duration
   /** Tells several members of one app in one process apart. */
@@ -114,6 +117,8 @@ export interface App {
   describe(format?: 'text' | 'mermaid'): string
   /** Figures of the tasks that run in this process. */
   stats(): AppStats
+  /** Whether the app is well: what a process manager's checks ask for. */
+  health(): Health
   /**
    * Why an operator's window is open, or its results are not there: for each of its tasks in this process the time, and which partition, call or rule
    * holds it where it is.
@@ -210,6 +215,7 @@ export function createApp(options: AppOptions): App {
     watermarkMs: durationMs(options.watermarkInterval ?? 1_000, 'createApp: watermarkInterval', 1),
     sliceMs: durationMs(options.slice ?? 5, 'createApp: slice', 1),
     maxTaskIdleMs: durationMs(options.maxTaskIdle ?? 0, 'createApp: maxTaskIdle'),
+    stallMs: durationMs(options.stallTimeout ?? 60_000, 'createApp: stallTimeout', 1),
     maxBuffered: atLeastOne(options.maxBufferedRecords ?? 20_000),
     plan,
     globals,
@@ -285,6 +291,7 @@ export function createApp(options: AppOptions): App {
     errors$: runtime.errors$,
     describe: (format = 'text') => (format === 'mermaid' ? describeMermaid(plan()) : describeText(plan())),
     stats: () => runtime.stats(),
+    health: () => runtime.health(),
     explain: (request) => runtime.explain(request),
   }
 }

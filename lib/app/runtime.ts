@@ -18,6 +18,7 @@ import { Rebalances } from './rebalances.js'
 import { Slots } from './slots.js'
 import { type TaskHost, type TaskScope, taskId } from './taskScope.js'
 import { waitsFor } from './waitsFor.js'
+import { type Health, Watchdog, type Watched } from './watchdog.js'
 
 export interface RuntimeOptions {
   readonly id: string
@@ -31,6 +32,7 @@ export interface RuntimeOptions {
   readonly watermarkMs: number
   readonly sliceMs: number
   readonly maxTaskIdleMs: number
+  readonly stallMs: number
   readonly maxBuffered: number
   readonly plan: () => Plan
   readonly globals: readonly GlobalTopic[]
@@ -67,6 +69,7 @@ export class Runtime implements TaskHost, ConsumerListener {
   private globals: GlobalReader | undefined
   private readonly alignments = new Map<string, AlignmentGroup>()
   private readonly rebalances = new Rebalances()
+  private readonly watchdog: Watchdog
   private isScheduled = false
   private turn = 0
   slice = 0
@@ -87,6 +90,7 @@ export class Runtime implements TaskHost, ConsumerListener {
 
   constructor(private readonly options: RuntimeOptions) {
     this.clock = options.clock
+    this.watchdog = new Watchdog(options.stallMs)
   }
 
   get state(): AppState {
@@ -217,6 +221,7 @@ export class Runtime implements TaskHost, ConsumerListener {
   private startTimers(): void {
     this.every(this.options.commitMs, () => this.commit())
     this.every(this.options.watermarkMs, async () => this.stampExchanges())
+    this.every(Math.max(1, Math.floor(this.options.stallMs / 4)), async () => this.watch())
     const idleMs = Math.min(
       ...this.plan.subTopologies.flatMap((sub) =>
         sub.sources.map((source) => source.watermark?.idleMs ?? Number.POSITIVE_INFINITY),
@@ -583,6 +588,51 @@ export class Runtime implements TaskHost, ConsumerListener {
       tasks: [
         ...this.tasks.map((task) => taskStats(task, this.waitsFor(task))),
         ...[...(this.assignment?.restores ?? [])].map(([id, { restore }]) => restoringStats(id, restore.stats())),
+      ],
+    }
+  }
+
+  private watch(): void {
+    for (const error of this.watchdog.look(this.clock.now(), this.watched())) this.errors$.next(this.asError(error))
+  }
+
+  private watched(): Watched[] {
+    const { tasks } = this
+    const restores = [...(this.assignment?.restores ?? [])]
+    return [
+      ...tasks.map((task) => ({
+        name: `task ${task.info.id}`,
+        isDue: task.queues.some((queue) => queue.lag > 0 || queue.size > 0),
+        progress: String(task.handled),
+        why: this.waitsFor(task),
+      })),
+      ...restores.map(([id, { restore }]) => ({
+        name: `the restore of task ${id}`,
+        isDue: true,
+        progress: String(restore.stats().records),
+        why: 'the changelog brings nothing',
+      })),
+      {
+        name: 'checkpoints',
+        isDue: tasks.some((task) => task.isChanged || task.output.length > 0),
+        progress: String(this.checkpoints),
+        why: 'the broker or the store answers no commit',
+      },
+    ]
+  }
+
+  health(): Health {
+    const stalled = this.watchdog.stalled()
+    const restoring = [...(this.assignment?.restores.keys() ?? [])]
+    return {
+      live: this.state !== 'failed' && stalled.length === 0,
+      ready: this.state === 'running' && restoring.length === 0,
+      reasons: [
+        ...(this.state === 'running'
+          ? []
+          : [`the app is ${this.state}${this.failure === undefined ? '' : `: ${this.failure.message}`}`]),
+        ...restoring.map((task) => `task ${task} is being restored`),
+        ...stalled.map((name) => `${name} does nothing`),
       ],
     }
   }

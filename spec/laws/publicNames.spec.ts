@@ -8,7 +8,7 @@ const NAMES: Record<string, string> = {
     AppStats ApproxCountDistinctOptions BatchOptions Branches Broker Change ChangeRecord Clock CogroupInput
     Cogrouped Consumer ConsumerListener ConsumerOptions CountWindowOptions DedupOptions DerivedOptions DropReason
     Duration EmbeddedOptions ErrorCode ErrorPlace ExplainRequest Explanation ExtremeOptions ForeignKeyJoinOptions
-    GlobalTable GlobalTableJoinOptions GlobalTableOptions GlobalTableStats GroupedRow Guarantee Header Headers Histogram
+    GlobalTable GlobalTableJoinOptions GlobalTableOptions GlobalTableStats GroupedRow Guarantee Header Headers Health Histogram
     HistogramOptions HistoryOptions Hold HoldRule InWindow Key KeyByOptions KeyedState LatestOptions MapAsyncOptions
     MatchPatternOptions NO_HEADERS NewTopic OutRecord PartitionRange PartitionState Pattern Position ProcessContext
     ProcessOptions Processor Producer QuantileOptions RateLimitOptions RawBatch RawRecord RebalanceStats RestoreStats ResultOf RollingOptions
