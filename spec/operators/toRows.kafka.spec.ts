@@ -1,5 +1,5 @@
 import { jest } from '@jest/globals'
-import pg from 'pg'
+import type pg from 'pg'
 import { kafka } from '../../lib/brokers/kafka.js'
 import type { Broker, Producer } from '../../lib/ports/broker.js'
 import { describeKafka } from '../kafka/testKafka.js'
@@ -18,8 +18,7 @@ await describeKafka('toRows with Kafka', (brokers) => {
     let payments: Payments
 
     beforeEach(async () => {
-      pool = new pg.Pool({ connectionString: server().connectionString })
-      pool.on('error', () => {})
+      pool = server().pool()
       broker = kafka({ brokers })
       await broker.connect()
       payments = new Payments(pool, server().connectionString, `payments-${Date.now()}`, PARTITIONS)

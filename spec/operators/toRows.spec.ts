@@ -1,8 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { ClientBase } from 'pg'
-import pg from 'pg'
+import type { ClientBase, Pool } from 'pg'
 import { type Observable, of } from 'rxjs'
 import {
   type App,
@@ -35,7 +34,7 @@ type Payment = StreamRecord<string, number>
 type PaymentStream = Observable<Payment>
 
 describePostgres('toRows', (server) => {
-  let pool: pg.Pool
+  let pool: Pool
   let schema = ''
   let topics: Awaited<ReturnType<typeof rawTopics>>
   let store: TransactionalStore<ClientBase>
@@ -44,9 +43,7 @@ describePostgres('toRows', (server) => {
   let takeCheckpoint = () => {}
 
   beforeAll(() => {
-    pool = new pg.Pool({ connectionString: server().connectionString })
-    // The server may end before its connections have: `end` doesn't wait for them.
-    pool.on('error', () => {})
+    pool = server().pool()
   })
   afterAll(() => pool.end())
   beforeEach(async () => {

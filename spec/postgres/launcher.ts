@@ -18,6 +18,8 @@ export interface RunningPostgres {
   readonly password: string
   /** For clients; the database is `postgres`. */
   readonly connectionString: string
+  /** Connections of a test's own, which it ends. */
+  pool(config?: pg.PoolConfig): pg.Pool
   /** Ends it as an administrator would, dropping all connections, and starts it anew. */
   restart(): Promise<void>
   stop(): Promise<void>
@@ -74,6 +76,12 @@ export async function startPostgres(bin: string): Promise<RunningPostgres> {
     port,
     password,
     connectionString,
+    pool(config = {}) {
+      const pool = new pg.Pool({ connectionString, ...config })
+      // The server may end before they have: `end` doesn't wait for that.
+      pool.on('error', () => {})
+      return pool
+    },
     async restart() {
       await end()
       await start()

@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { inspect } from 'node:util'
-import pg from 'pg'
+import type pg from 'pg'
 import type { StoreAdapter } from '../../lib/ports/store.js'
 import { postgres } from '../../lib/stores/postgres.js'
 import { storeConformance } from '../../lib/testing/storeConformance.js'
@@ -25,9 +25,7 @@ describePostgres('postgres', (server) => {
   }
 
   beforeAll(() => {
-    pool = new pg.Pool({ connectionString: server().connectionString })
-    // The server is restarted below.
-    pool.on('error', () => {})
+    pool = server().pool()
   })
   afterAll(async () => {
     for (const child of children) child.kill('SIGKILL')
@@ -296,7 +294,7 @@ describePostgres('postgres', (server) => {
     })
 
     test('that the database ends for its time-out keeps nothing, and the next one works', async () => {
-      const impatient = new pg.Pool({ connectionString: server().connectionString, statement_timeout: 100 })
+      const impatient = server().pool({ statement_timeout: 100 })
       const store = postgres({ pool: impatient, schema: freshSchema() })
       await store.open('app')
       const slow = store.commit([{ scope: 's', entries: [put('a', 'half')] }], async (client) => {
@@ -329,10 +327,7 @@ describePostgres('postgres', (server) => {
     }, 60_000)
 
     test('is made at the isolation level that the database has: serialization failures are repeated', async () => {
-      const strict = new pg.Pool({
-        connectionString: server().connectionString,
-        options: '-c default_transaction_isolation=serializable',
-      })
+      const strict = server().pool({ options: '-c default_transaction_isolation=serializable' })
       await pool.query('CREATE TABLE serial (n int)')
       const schema = freshSchema()
       const stores = [postgres({ pool: strict, schema }), postgres({ pool: strict, schema })]
