@@ -147,6 +147,10 @@ function atLeastOne(maxBufferedRecords: number): number {
 
 function keeperOf({ id, broker, store, changelog }: AppOptions): StateKeeper {
   const isBrokers = broker.store !== undefined && broker.store === store
+  if (changelog && store.shared) {
+    const message = `createApp: changelog: every process finds the state in ${store.name}; leave it out`
+    throw new TidemarkError('BAD_OPTION', message, { app: id })
+  }
   if (changelog ?? (broker.durable && !isBrokers && !store.shared)) {
     if (!isBrokers) return 'changelogs'
     throw new TidemarkError(
@@ -173,7 +177,7 @@ function guaranteeOf({ id, broker, guarantee }: AppOptions, keeper: StateKeeper)
   if (isApart && guarantee === 'exactly-once') {
     throw new TidemarkError(
       'BAD_OPTION',
-      'createApp: guarantee: exactly-once needs the state in the transaction, as changelogs have it (changelog: true); or take at-least-once',
+      "createApp: guarantee: exactly-once needs the state in the broker's transaction, as changelogs have it, and here the store alone keeps it; take at-least-once",
       { app: id },
     )
   }

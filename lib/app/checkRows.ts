@@ -14,7 +14,7 @@ export function checkRows(app: string, scope: PlanScope, store: StoreAdapter, ke
     if (role?.is !== 'rows' || (role.transactions === store.transactions && keeper === 'store')) continue
     const elsewhere =
       keeper === 'changelogs'
-        ? 'the app keeps them in changelogs; leave changelog out, and pass that store to createApp'
+        ? 'the app keeps its state in changelogs; set changelog: false'
         : `the app keeps them in ${store.name}; pass that same store to createApp`
     const message = `it writes rows in the transaction of the checkpoints in ${role.store}, and ${elsewhere}`
     throw new TidemarkError('BAD_OPTION', message, { app, operator })

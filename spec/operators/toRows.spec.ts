@@ -438,14 +438,25 @@ describePostgres('toRows', (server) => {
       apps = []
     })
 
+    const outliving = () => Object.assign(Object.create(topics.broker), { durable: true })
+
     test('at start, if changelogs keep the state', async () => {
-      const broker = Object.assign(Object.create(topics.broker), { durable: true })
-      const app = createApp({ id: 'rows', broker, store, changelog: true })
+      const app = createApp({ id: 'rows', broker: outliving(), store: { ...store, shared: false } })
       app.run('rows', app.stream<number>('in', { value: json() }).pipe(toRows(store, write)))
       await expect(app.start()).rejects.toMatchObject({
         code: 'BAD_OPTION',
-        message: expect.stringContaining('and the app keeps them in changelogs; leave changelog out'),
+        message: expect.stringContaining('and the app keeps its state in changelogs; set changelog: false'),
       })
+    })
+
+    test('with changelogs, or exactly once on a broker: the database keeps the state', () => {
+      const broker = outliving()
+      expect(() => createApp({ id: 'rows', broker, store, changelog: true })).toThrow(
+        `BAD_OPTION: createApp: changelog: every process finds the state in ${store.name}; leave it out`,
+      )
+      expect(() => createApp({ id: 'rows', broker, store, guarantee: 'exactly-once' })).toThrow(
+        'BAD_OPTION: createApp: guarantee: exactly-once needs the state in the broker',
+      )
     })
 
     test('outside an app', () => {
