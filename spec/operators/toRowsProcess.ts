@@ -13,7 +13,7 @@ const broker = where.includes(':')
   ? kafka({ brokers: where.split(','), sessionTimeout: '2s' })
   : embedded({ store: level(where, { exclusive: true }) })
 const db = postgres({ connectionString, schema: id })
-const app = createApp({ id, broker, store: db, commitInterval: '20ms', maxBufferedRecords: 500 })
+const app = createApp({ id, broker, store: db, commitInterval: '20ms' })
 const payments = app.stream<number>(topic, { value: json() })
 app.run(
   'balances',
