@@ -32,6 +32,7 @@ import type { Plan, SubTopology } from './plan.js'
 import { recordBytes } from './recordBytes.js'
 import { type Reader, TaskReaders } from './taskReaders.js'
 import { topicTarget } from './topicTarget.js'
+import { WaitingRows } from './waitingRows.js'
 
 /** What a task needs of the runtime around it. */
 export interface TaskHost {
@@ -74,6 +75,7 @@ export class TaskScope extends Scope {
   failure: TidemarkError | undefined
   /** Written since the last call of {@link takeOutput}. */
   output: OutRecord[] = []
+  readonly rows = new WaitingRows()
   /** About what that takes in memory. */
   outputBytes = 0
   /** A checkpoint is about to be taken: a running advance goes on, but nothing new begins. */
@@ -415,6 +417,10 @@ export class TaskScope extends Scope {
     if (node.definition.role?.is === 'writer') this.words.hasWritten(node, write.partition)
     this.output.push(write)
     this.outputBytes += recordBytes(write)
+  }
+
+  writeRow(node: Node, record: AnyRecord): void {
+    this.rows.add(node, record)
   }
 
   // ---- errors
