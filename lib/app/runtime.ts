@@ -3,6 +3,7 @@ import type { Broker, Consumer, ConsumerListener, Position, RawBatch, TopicParti
 import type { Clock } from '../ports/clock.js'
 import type { StoreAdapter, StoreChanges } from '../ports/store.js'
 import { TidemarkError } from '../record/errors.js'
+import type { ErrorPolicies } from '../task/errorPolicy.js'
 import { AlignmentGroup } from './alignment.js'
 import { type AppState, type AppStats, openingStats, taskStats } from './appStats.js'
 import { type AssignedTask, assignedTasks } from './assignedTasks.js'
@@ -34,6 +35,7 @@ export interface RuntimeOptions {
   readonly maxBuffered: number
   readonly plan: () => Plan
   readonly globals: readonly GlobalTopic[]
+  readonly onError: ErrorPolicies | undefined
 }
 
 /** More slots would mean more transactions at a time than a broker likes. */
@@ -70,6 +72,8 @@ export class Runtime implements TaskHost, ConsumerListener {
   private readonly cancels = new Set<() => void>()
   private committing: Promise<void> = Promise.resolve()
   private checkpoints = 0
+  /** Tasks that are going back to their last checkpoint. */
+  private goingBack: Promise<void> = Promise.resolve()
   private hasAssigned: (() => void) | undefined
   private opened: (() => Promise<void>)[] = []
   private ending: Promise<void> | undefined
@@ -244,6 +248,7 @@ export class Runtime implements TaskHost, ConsumerListener {
     } catch (error) {
       this.failed(this.asError(error))
     }
+    await this.goingBack
     for (const task of this.tasks.values()) task.close()
     this.tasks.clear()
     this.opening.clear()
@@ -337,6 +342,7 @@ export class Runtime implements TaskHost, ConsumerListener {
     { sub, partition, topics }: AssignedTask,
     ranges: ReadonlyMap<string, readonly { start: number; end: number }[]>,
     committed: ReadonlyMap<string, number>,
+    before?: TaskScope,
   ): Promise<Position[]> {
     const { id: app, store } = this.options
     const snapshot = new Snapshot(id, await store.load(checkpointScope(app, sub, partition)))
@@ -347,6 +353,7 @@ export class Runtime implements TaskHost, ConsumerListener {
     const positions: Position[] = []
     try {
       task.open()
+      if (before !== undefined) task.takeOver(before)
       for (const topic of topics) {
         const key = keyOf({ topic, partition })
         const range = ranges.get(topic)?.[partition] ?? { start: 0, end: 0 }
@@ -371,10 +378,42 @@ export class Runtime implements TaskHost, ConsumerListener {
       throw error
     }
     this.tasks.set(id, task)
+    // Now, before a batch from further on can come.
+    if (before !== undefined) this.consumer?.seek(positions)
     return positions
   }
 
+  goBack(task: TaskScope): void {
+    this.tasks.delete(task.info.id)
+    for (const queue of task.queues) this.queues.delete(keyOf(queue))
+    this.opening.add(task.info.id)
+    this.goingBack = this.goingBack
+      .then(() => this.reopen(task))
+      .catch((error) => this.failed(this.asError(error)))
+      .finally(() => this.opening.delete(task.info.id))
+  }
+
+  /** Opens a task anew at its last checkpoint: what it has done since is forgotten, and done again. */
+  private async reopen(before: TaskScope): Promise<void> {
+    const { sub, partition, queues, info } = before
+    // A commit that is under way may have its checkpoint.
+    await this.committing
+    before.close()
+    if (!this.isActive) return
+    const { broker, id } = this.options
+    const topics = queues.map(({ topic }) => topic)
+    const ranges = new Map<string, readonly { start: number; end: number }[]>()
+    for (const topic of topics) ranges.set(topic, await broker.ranges(topic))
+    const committed = new Map(
+      (await broker.committed(id, topics)).map((position) => [keyOf(position), position.offset]),
+    )
+    const positions = await this.openTask(info.id, { sub, partition, topics }, ranges, committed, before)
+    this.consumer?.resume(positions)
+    this.wake()
+  }
+
   async revoked(partitions: readonly TopicPartition[]): Promise<void> {
+    await this.goingBack
     const leaving = new Set<TaskScope>()
     for (const partition of partitions) {
       const entry = this.queues.get(keyOf(partition))
@@ -437,7 +476,7 @@ export class Runtime implements TaskHost, ConsumerListener {
       if (task.step(isOver)) more = true
       if (!this.isActive) return
       if (task.handled > handled) isMoving = true
-      this.resume(task)
+      if (task.failure === undefined) this.resume(task)
       if (!isOver()) continue
       this.turn = (this.turn + n + 1) % tasks.length
       more = true
@@ -513,21 +552,22 @@ export class Runtime implements TaskHost, ConsumerListener {
     if (changed.length === 0) return
     await this.quiesce(changed)
     // From here to the snapshots nothing is awaited.
-    for (const task of changed) {
+    const going = changed.filter((task) => task.failure === undefined)
+    for (const task of going) {
       task.settle()
       task.isQuiescing = false
     }
     this.wake()
     if (this.failure !== undefined) return
-    if (this.options.isTransactional) await this.commitTransactions(changed)
-    else await this.commitAfterSends(changed)
+    if (this.options.isTransactional) await this.commitTransactions(going)
+    else await this.commitAfterSends(going)
     this.checkpoints++
   }
 
   /** Checkpoints are taken between records: an advance that a slice has interrupted ends first, in slices while the app runs. */
   private async quiesce(tasks: readonly TaskScope[]): Promise<void> {
     for (const task of tasks) task.isQuiescing = true
-    while (this.isActive && tasks.some((task) => task.isAdvancing)) {
+    while (this.isActive && tasks.some((task) => task.isAdvancing && task.failure === undefined)) {
       this.wake()
       await new Promise<void>((resolve) => this.clock.soon(resolve))
     }
@@ -582,6 +622,10 @@ export class Runtime implements TaskHost, ConsumerListener {
       this.alignments.set(group, found)
     }
     return found
+  }
+
+  get onError(): ErrorPolicies | undefined {
+    return this.options.onError
   }
 
   partitions(topic: string): number {

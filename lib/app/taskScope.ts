@@ -8,21 +8,26 @@ import type { StreamRecord } from '../record/record.js'
 import type { TimeStamp } from '../record/stamp.js'
 import type {
   AnyRecord,
+  Attempt,
   Definition,
   DropReason,
   ExchangeRole,
+  Outcome,
   SourceRole,
   TaskInfo,
   TopicTarget,
   TopicWrite,
 } from '../task/definition.js'
+import type { ErrorPolicies, ErrorStage } from '../task/errorPolicy.js'
 import type { Input } from '../task/input.js'
 import { gap } from '../task/local.js'
 import type { Node } from '../task/node.js'
+import type { Origin } from '../task/origin.js'
 import { Scope } from '../task/scope.js'
 import type { Checkpointed } from '../task/state.js'
-import { idleWatermarks, SourceTime } from '../task/watermark.js'
+import { idleWatermarks, type Lane, SourceTime } from '../task/watermark.js'
 import { AlignedPartition, type AlignmentGroup } from './alignment.js'
+import { BadRecords, type Verdict } from './badRecords.js'
 import { type Manifest, manifestEntry, type Snapshot } from './checkpoint.js'
 import { ExchangeWords } from './exchangeWords.js'
 import { PartitionChoice } from './partitionChoice.js'
@@ -47,9 +52,16 @@ export interface TaskHost {
   alignment(group: string): AlignmentGroup
   /** The task has something to do that comes from no partition. */
   wake(): void
+  /** What becomes of records that go wrong where neither the operator nor the source says so. */
+  readonly onError: ErrorPolicies | undefined
   /** Something went wrong; `fatal`: the app ends by it. */
   error(error: TidemarkError, fatal: boolean): void
+  /** The task has ended half-way through a record: it is to begin anew at its last checkpoint, by {@link TaskScope.takeOver}. */
+  goBack(task: TaskScope): void
 }
+
+/** The first attempt at the current record. */
+const FIRST: Omit<Attempt, 'run'> = { origin: undefined, call: undefined, tries: 0 }
 
 /** One sub-topology on one partition: its own subscription of the pipeline, its state, time and place in the log. */
 export class TaskScope extends Scope {
@@ -69,6 +81,21 @@ export class TaskScope extends Scope {
   private sliceAt = 0
   /** Of the record that is being handled. */
   private current: PartitionQueue | undefined
+  private readonly bad: BadRecords
+  /** Nodes that have registered state. */
+  private readonly keepers = new Set<Node>()
+  /** The current record as each source reads it. */
+  private readonly readings: (StreamRecord<Key | null, unknown> | undefined)[] = []
+  /** What is being done on behalf of a record, if anything is. */
+  private attempt: Omit<Attempt, 'run'> | undefined
+  /** The attempt has reached an operator that keeps something: it can't be taken back here. */
+  private isTouched = false
+  /** The attempt has gone wrong: what is to become of its record. */
+  private verdict: Verdict | undefined
+  /** Length of the output before the attempt. */
+  private mark = 0
+  /** Set while it waits until a record is to be tried again. */
+  private cancelPause: (() => void) | undefined
   failure: TidemarkError | undefined
   /** Written since the last call of {@link takeOutput}. */
   output: OutRecord[] = []
@@ -91,6 +118,15 @@ export class TaskScope extends Scope {
     this.clock = host.clock
     this.choice = new PartitionChoice(this.queues, host, (queue) => this.timestampOf(queue))
     this.words = new ExchangeWords(this.info.writer, this.sources, this.queues)
+    this.bad = new BadRecords(host.plan.app, sub, host.onError)
+  }
+
+  /** Goes on for a task that has gone back to its last checkpoint: knows what that one has learnt, and counts on. */
+  takeOver(before: TaskScope): void {
+    this.bad.takeOver(before.bad)
+    this.handled = before.handled
+    for (const [definition, { drops }] of before.nodes)
+      for (const [reason, count] of drops) this.nodeOf(definition).drops.set(reason, count)
   }
 
   /** Subscribes the pipeline. @throws TidemarkError `FOREIGN_TASK` if the graph isn't the planned one */
@@ -116,6 +152,7 @@ export class TaskScope extends Scope {
 
   close(): void {
     this.isRunning = false
+    this.cancelPause?.()
     this.choice.close()
     this.abandon()
     this.closeNodes()
@@ -190,16 +227,37 @@ export class TaskScope extends Scope {
     )
   }
 
-  register<S extends Checkpointed>(_node: Node, state: S): S {
+  register<S extends Checkpointed>(node: Node, state: S): S {
     this.states.push(state)
+    this.keepers.add(node)
     return state
+  }
+
+  protected override makeReady(node: Node): void {
+    super.makeReady(node)
+    if (this.bad.isTolerant) this.watch(node)
+  }
+
+  /** Notes whenever something reaches a node that keeps something of it: state, time, a promise to another task. */
+  private watch(node: Node): void {
+    const { handlers, definition } = node
+    const isWriter = definition.role?.is === 'writer'
+    const keeps = this.keepers.has(node) || node.hasFirings || definition.usesTime || handlers.holds !== undefined
+    if (!keeps && !isWriter) return
+    const record = handlers.record.bind(handlers)
+    handlers.record = (given, input) => {
+      // A writer that throws hasn't done anything yet.
+      if (!isWriter) this.isTouched = true
+      record(given, input)
+      this.isTouched = true
+    }
   }
 
   // ---- running
 
   /** Whether it takes records now. */
   get isBlocked(): boolean {
-    return this.blocking.size > 0
+    return this.blocking.size > 0 || this.cancelPause !== undefined
   }
 
   /** Handles records until there is none to handle or `isOver` says so; true if there may be more. */
@@ -253,57 +311,100 @@ export class TaskScope extends Scope {
 
   private handle(queue: PartitionQueue): void {
     this.isChanged = true
-    this.handled++
     this.current = queue
-    for (const reader of this.sources.of(queue.topic)) {
-      const { node, role } = reader
-      let record: StreamRecord<Key | null, unknown>
+    const verdict = this.bad.isEmpty ? undefined : this.bad.on(this.currentPlace() as Origin)
+    if (verdict !== undefined && verdict.policy !== 'again') this.leaveOut(queue, verdict)
+    else if (verdict !== undefined && verdict.notBefore > this.clock.now()) this.pauseUntil(verdict.notBefore)
+    else this.take(queue, verdict)
+    if (this.failure === undefined) this.current = undefined
+  }
+
+  private take(queue: PartitionQueue, again: Verdict | undefined): void {
+    this.begin(again === undefined ? FIRST : { ...FIRST, tries: again.tries })
+    const readers = this.sources.of(queue.topic)
+    if (this.read(queue, readers)) {
+      for (let n = 0; n < readers.length && this.verdict === undefined && this.failure === undefined; n++) {
+        const record = this.readings[n]
+        if (record !== undefined) this.deliver(readers[n] as Reader, record, true)
+      }
+    }
+    const outcome = this.end()
+    if (outcome !== 'done' && outcome !== 'aside') return
+    if (again !== undefined) again.isDone = true
+    this.handled++
+    queue.done()
+  }
+
+  /** The current record as each source reads it, before any of them gets it. False: it is left out, or has to wait. */
+  private read(queue: PartitionQueue, readers: readonly Reader[]): boolean {
+    this.readings.length = 0
+    for (const { node, role } of readers) {
+      let record: StreamRecord<Key | null, unknown> | undefined
       try {
         record = queue.record(role)
       } catch (error) {
-        if (role.is === 'source' && role.badRecords === 'skip') {
-          node.countDrop('bad record')
-          this.host.error(error as TidemarkError, false)
-          continue
-        }
-        this.fail(error)
-        return
+        this.wentWrong(node, 'deserialise', error as TidemarkError)
+        const { verdict } = this
+        // Another source of the topic may well be able to read it.
+        if (verdict?.policy !== 'skip') return false
+        this.verdict = undefined
+        this.goOn()
+        this.carryOut(verdict)
       }
-      if (role.is === 'exchange') this.deliverExchanged(reader, record)
-      else this.deliver(reader, queue.partition, record)
-      if (this.failure !== undefined) return
+      this.readings.push(record)
     }
-    queue.done()
-    this.current = undefined
+    return true
   }
 
-  private deliver(reader: Reader, partition: number, record: StreamRecord<Key | null, unknown>): void {
-    const { node, time } = reader
-    if (reader.partition !== partition || reader.lane === undefined) {
-      reader.lane = time.lane(String(partition), this.sliceAt)
-      reader.partition = partition
+  /** The task has gone back because of this record: now it does without, as if a filter behind the source had left it out. */
+  private leaveOut(queue: PartitionQueue, verdict: Verdict): void {
+    for (const reader of this.sources.of(queue.topic)) {
+      try {
+        this.deliver(reader, queue.record(reader.role), false)
+      } catch {
+        // A source that can't read it has no time of it.
+      }
     }
-    reader.lane.activeAt = this.sliceAt
-    this.measure(time, reader.lane, record.timestamp)
+    this.carryOut(verdict)
+    this.bad.close(this.currentPlace() as Origin)
+    this.handled++
+    queue.done()
+  }
+
+  private pauseUntil(time: number): void {
+    this.cancelPause = this.clock.after(time - this.clock.now(), () => {
+      this.cancelPause = undefined
+      this.host.wake()
+    })
+  }
+
+  private deliver(reader: Reader, given: StreamRecord<Key | null, unknown>, emits: boolean): void {
+    const { node, time } = reader
+    const stamped = reader.role.is === 'exchange' ? unstamp(given) : undefined
+    const record = stamped?.record ?? given
+    if (stamped === undefined) this.takeTime(reader, record)
+    else if (stamped.time !== undefined) this.takeStamp(time, stamped.time)
+    if (stamped?.time?.isWord === true) return
     if (record.timestamp > node.streamTime) node.streamTime = record.timestamp
     time.isSilent = false
+    if (!emits) return
     node.emit(record)
-    if (time.declared?.punctuated === undefined || this.failure !== undefined) return
+    if (time.declared?.punctuated === undefined || this.failure !== undefined || this.verdict !== undefined) return
     try {
-      this.punctuate(time, reader.lane, record)
+      this.punctuate(time, reader.lane as Lane, record)
     } catch (error) {
       this.caught(node, error, record)
     }
   }
 
-  private deliverExchanged({ node, time: source }: Reader, raw: StreamRecord<Key | null, unknown>): void {
-    const { record, time } = unstamp(raw)
-    if (time !== undefined) this.takeStamp(source, time)
-    if (time?.isWord !== true) {
-      source.isSilent = false
-      if (record.timestamp > node.streamTime) node.streamTime = record.timestamp
-      node.emit(record)
+  private takeTime(reader: Reader, { partition, timestamp }: StreamRecord<Key | null, unknown>): void {
+    const { time } = reader
+    if (reader.partition !== partition || reader.lane === undefined) {
+      reader.lane = time.lane(String(partition), this.sliceAt)
+      reader.partition = partition
     }
+    reader.lane.activeAt = this.sliceAt
+    this.measure(time, reader.lane, timestamp)
   }
 
   private takeStamp(source: SourceTime, stamp: TimeStamp): void {
@@ -407,34 +508,128 @@ export class TaskScope extends Scope {
     this.output.push(write)
   }
 
+  // ---- records that go wrong
+
+  origin(): Origin | undefined {
+    if (!this.bad.isTolerant || this.isFiring || this.attempt === undefined) return undefined
+    const { current, attempt } = this
+    const raw = current?.head()
+    if (raw === undefined || current === undefined) return attempt.origin
+    return { ...raw, topic: current.topic, partition: current.partition }
+  }
+
+  onBehalf(node: Node, { run, ...attempt }: Attempt): Outcome {
+    if (this.failure !== undefined) return 'over'
+    const known =
+      attempt.origin === undefined || this.bad.isEmpty ? undefined : this.bad.on(attempt.origin, attempt.call)
+    if (known !== undefined && known.policy !== 'again') return this.carryOut(known)
+    this.begin({ ...attempt, tries: Math.max(attempt.tries, known?.tries ?? 0) })
+    try {
+      run()
+    } catch (error) {
+      this.caught(node, error, undefined)
+    }
+    const outcome = this.end()
+    if (known !== undefined && outcome === 'done') known.isDone = true
+    return outcome
+  }
+
+  private begin(attempt: Omit<Attempt, 'run'>): void {
+    this.attempt = attempt
+    this.mark = this.output.length
+    this.isTouched = false
+    this.isFiring = false
+  }
+
+  private end(): Outcome {
+    const { verdict } = this
+    this.attempt = undefined
+    if (this.failure !== undefined) return 'over'
+    if (verdict === undefined) return 'done'
+    this.verdict = undefined
+    if (!this.isTouched) {
+      this.goOn()
+      // Sinks have written, and nobody has seen it.
+      this.output.length = this.mark
+      return this.carryOut(verdict)
+    }
+    this.failure = verdict.error
+    if (verdict.origin === undefined) {
+      // Nothing could be left out on the way back.
+      this.host.error(verdict.error, true)
+      return 'over'
+    }
+    this.bad.remember(verdict)
+    this.tell(verdict)
+    this.host.goBack(this)
+    return 'over'
+  }
+
+  private carryOut(verdict: Verdict): Outcome {
+    const { policy } = verdict
+    this.tell(verdict)
+    if (policy === 'again') {
+      this.bad.remember(verdict)
+      return { againMs: Math.max(0, verdict.notBefore - this.clock.now()) }
+    }
+    if (policy !== 'skip') this.output.push(this.bad.letter(verdict, policy, this.host.partitions(policy.topic)))
+    verdict.isDone = true
+    return 'aside'
+  }
+
+  private tell(verdict: Verdict): void {
+    if (verdict.isTold) return
+    verdict.isTold = true
+    const { policy, error, definition } = verdict
+    if (policy !== 'again') this.nodeOf(definition).countDrop(policy === 'skip' ? 'bad record' : 'dead letter')
+    this.host.error(error, false)
+  }
+
+  private wentWrong(node: Node, stage: ErrorStage, error: TidemarkError): void {
+    if (this.failure !== undefined || this.verdict !== undefined) return
+    const { attempt } = this
+    const verdict =
+      attempt === undefined || this.isFiring
+        ? undefined
+        : this.bad.judge({ node, stage, error, ...attempt, origin: this.origin() }, this.clock.now())
+    if (verdict === undefined) {
+      this.fail(error)
+      return
+    }
+    this.verdict = verdict
+    this.abandon()
+  }
+
   // ---- errors
 
   outside(input: Input, record: unknown): void {
-    if (this.failure === undefined && this.isRunning) this.fail(gap(input, record as AnyRecord, this))
+    if (this.isGoing) this.fail(gap(input, record as AnyRecord, this))
+  }
+
+  /** Whether its dispatch is still of interest to anybody. */
+  private get isGoing(): boolean {
+    return this.isRunning && this.failure === undefined && this.verdict === undefined
   }
 
   caught(node: Node, error: unknown, record: AnyRecord | undefined): void {
-    this.fail(this.wrap(node, error, record))
+    const known = this.wrap(node, error, record)
+    this.wentWrong(node, stageOf(node, known), this.placed(known))
   }
 
   inputError(input: Input, error: unknown): void {
-    if (this.failure !== undefined) return
-    if (error instanceof TidemarkError) this.fail(error)
-    else {
-      const message = `a plain RxJS operator before ${input.node.operator} threw: ${error instanceof Error ? error.message : String(error)}`
-      this.fail(
-        new TidemarkError(
-          'PIPELINE_ERROR',
-          message,
-          { operator: input.node.operator, ...this.currentPlace() },
-          { cause: error },
-        ),
-      )
-    }
+    const { node } = input
+    const message = `a plain RxJS operator before ${node.operator} threw: ${error instanceof Error ? error.message : String(error)}`
+    const known =
+      error instanceof TidemarkError
+        ? error
+        : new TidemarkError('PIPELINE_ERROR', message, { operator: node.operator }, { cause: error })
+    // Its subscription is gone.
+    this.isTouched = true
+    this.wentWrong(node, 'process', this.placed(known))
   }
 
   inputComplete(input: Input): void {
-    if (!this.isRunning || this.failure !== undefined) return
+    if (!this.isGoing) return
     const isRoot = input.node.definition.role?.is === 'root'
     this.fail(
       new TidemarkError(
@@ -446,7 +641,7 @@ export class TaskScope extends Scope {
   }
 
   protected released(node: Node): void {
-    if (!this.isRunning || this.failure !== undefined) return
+    if (!this.isGoing) return
     this.fail(
       new TidemarkError(
         'DETACHED',
@@ -461,7 +656,13 @@ export class TaskScope extends Scope {
 
   private currentPlace() {
     const queue = this.current
-    return queue === undefined ? {} : { topic: queue.topic, partition: queue.partition, offset: queue.position }
+    if (queue === undefined) return {}
+    return { topic: queue.topic, partition: queue.partition, offset: queue.head()?.offset ?? queue.position }
+  }
+
+  /** A record that an operator made has no place in the log: that of the record behind it helps. */
+  private placed(error: TidemarkError): TidemarkError {
+    return error.place.topic ? error : error.at(this.currentPlace())
   }
 
   fail(error: unknown): void {
@@ -470,8 +671,7 @@ export class TaskScope extends Scope {
       error instanceof TidemarkError
         ? error
         : new TidemarkError('OPERATOR_FAILED', String(error), this.currentPlace(), { cause: error })
-    // A record that an operator made has no place in the log: that of the record behind it helps.
-    this.failure = known.place.topic ? known : known.at(this.currentPlace())
+    this.failure = this.placed(known)
     this.abandon()
     this.host.error(this.failure, true)
   }
@@ -491,6 +691,7 @@ export class TaskScope extends Scope {
   /** What has changed since the last checkpoint, encoded now: the task may go on while it is written. */
   takeCheckpoint(): StoreEntry[] {
     this.isChanged = false
+    this.bad.forgetDone()
     const entries: StoreEntry[] = []
     for (const state of this.states) state.takeChanges(entries)
     const streamTimes: Record<string, number> = {}
@@ -542,5 +743,10 @@ export class TaskScope extends Scope {
 }
 
 const writerId = (sub: SubTopology, partition: number) => `${sub.title}/${partition}`
+
+function stageOf({ definition: { role } }: Node, { code }: TidemarkError): ErrorStage {
+  if (code === 'ASYNC_FAILED' || code === 'CIRCUIT_OPEN') return 'async'
+  return role?.is === 'sink' || (role?.is === 'writer' && code === 'NOT_SERIALISABLE') ? 'serialise' : 'process'
+}
 
 export const taskId = (subTopology: number, partition: number) => `${subTopology}_${partition}`
