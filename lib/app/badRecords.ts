@@ -9,17 +9,21 @@ import { pauseMs } from '../task/retry.js'
 import { withErrorFacts } from './errorHeaders.js'
 import type { SubTopology } from './plan.js'
 
+/** What is being done on behalf of a record. */
+export interface Doing {
+  /** Undefined: the record that is being read, or none. */
+  readonly origin: Origin | undefined
+  /** The call behind it, of those that one record may have made. */
+  readonly call: string | undefined
+  /** How often it has gone wrong before. */
+  readonly tries: number
+}
+
 /** Something that went wrong. */
-export interface Mishap {
+interface Mishap extends Doing {
   readonly node: Node
   readonly stage: ErrorStage
   readonly error: TidemarkError
-  /** The record behind it. */
-  readonly origin: Origin | undefined
-  /** The call behind it, of those that one record may have made. */
-  readonly call: number | undefined
-  /** How often it has gone wrong before. */
-  readonly tries: number
 }
 
 /** What is to become of the record. */
@@ -32,6 +36,8 @@ export interface Verdict extends Omit<Mishap, 'node'> {
   isTold: boolean
   /** It has been carried out: the next checkpoint has it. */
   isDone: boolean
+  /** Its dead letter, once that is on its way. */
+  letter: OutRecord | undefined
 }
 
 type Place = Pick<Origin, 'topic' | 'partition' | 'offset'>
@@ -80,6 +86,7 @@ export class BadRecords {
       tries: isAgain ? tries + 1 : tries,
       isTold: false,
       isDone: false,
+      letter: undefined,
     }
   }
 
@@ -105,7 +112,7 @@ export class BadRecords {
   }
 
   /** What has been decided about a record, or about one of its calls. */
-  on(place: Place, call?: number): Verdict | undefined {
+  on(place: Place, call?: string): Verdict | undefined {
     return this.verdicts
       .get(keyOf(place))
       ?.find((verdict) => call === undefined || verdict.call === undefined || verdict.call === call)
@@ -133,13 +140,21 @@ export class BadRecords {
     }
   }
 
-  /** What the task knew before it went back. */
-  takeOver(before: BadRecords): void {
-    for (const verdicts of before.verdicts.values()) for (const verdict of verdicts) this.remember(verdict)
+  /**
+   * What the task knew before it went back.
+   *
+   * @param unsent what of its output is forgotten; the rest has left
+   */
+  takeOver(before: BadRecords, unsent: readonly OutRecord[]): void {
+    for (const verdict of [...before.verdicts.values()].flat()) {
+      verdict.isDone = false
+      if (verdict.letter !== undefined && unsent.includes(verdict.letter)) verdict.letter = undefined
+      this.remember(verdict)
+    }
   }
 
   /** The dead letter: the record as it was read. */
-  letter({ origin, error, stage, definition }: Verdict, { topic }: DeadLetter, partitions: number): OutRecord {
+  letterOf({ origin, error, stage, definition }: Verdict, { topic }: DeadLetter, partitions: number): OutRecord {
     const { partition, offset, key, value, timestamp, headers, topic: from } = origin as Origin
     const { cause } = error
     const facts = {

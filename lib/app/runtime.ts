@@ -553,6 +553,7 @@ export class Runtime implements TaskHost, ConsumerListener {
     await this.quiesce(changed)
     // From here to the snapshots nothing is awaited.
     const going = changed.filter((task) => task.failure === undefined)
+    if (going.length === 0) return
     for (const task of going) {
       task.settle()
       task.isQuiescing = false

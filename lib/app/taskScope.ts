@@ -27,7 +27,7 @@ import { Scope } from '../task/scope.js'
 import type { Checkpointed } from '../task/state.js'
 import { idleWatermarks, type Lane, SourceTime } from '../task/watermark.js'
 import { AlignedPartition, type AlignmentGroup } from './alignment.js'
-import { BadRecords, type Verdict } from './badRecords.js'
+import { BadRecords, type Doing, type Verdict } from './badRecords.js'
 import { type Manifest, manifestEntry, type Snapshot } from './checkpoint.js'
 import { ExchangeWords } from './exchangeWords.js'
 import { PartitionChoice } from './partitionChoice.js'
@@ -60,8 +60,8 @@ export interface TaskHost {
   goBack(task: TaskScope): void
 }
 
-/** The first attempt at the current record. */
-const FIRST: Omit<Attempt, 'run'> = { origin: undefined, call: undefined, tries: 0 }
+/** The current record, for the first time. */
+const FIRST: Doing = { origin: undefined, call: undefined, tries: 0 }
 
 /** One sub-topology on one partition: its own subscription of the pipeline, its state, time and place in the log. */
 export class TaskScope extends Scope {
@@ -87,7 +87,7 @@ export class TaskScope extends Scope {
   /** The current record as each source reads it. */
   private readonly readings: (StreamRecord<Key | null, unknown> | undefined)[] = []
   /** What is being done on behalf of a record, if anything is. */
-  private attempt: Omit<Attempt, 'run'> | undefined
+  private doing: Doing | undefined
   /** The attempt has reached an operator that keeps something: it can't be taken back here. */
   private isTouched = false
   /** The attempt has gone wrong: what is to become of its record. */
@@ -123,7 +123,7 @@ export class TaskScope extends Scope {
 
   /** Goes on for a task that has gone back to its last checkpoint: knows what that one has learnt, and counts on. */
   takeOver(before: TaskScope): void {
-    this.bad.takeOver(before.bad)
+    this.bad.takeOver(before.bad, before.output)
     this.handled = before.handled
     for (const [definition, { drops }] of before.nodes)
       for (const [reason, count] of drops) this.nodeOf(definition).drops.set(reason, count)
@@ -345,11 +345,11 @@ export class TaskScope extends Scope {
       } catch (error) {
         this.wentWrong(node, 'deserialise', error as TidemarkError)
         const { verdict } = this
+        if (verdict?.policy !== 'skip' || readers.length === 1) return false
         // Another source of the topic may well be able to read it.
-        if (verdict?.policy !== 'skip') return false
         this.verdict = undefined
         this.goOn()
-        this.carryOut(verdict)
+        this.tell(verdict)
       }
       this.readings.push(record)
     }
@@ -511,19 +511,19 @@ export class TaskScope extends Scope {
   // ---- records that go wrong
 
   origin(): Origin | undefined {
-    if (!this.bad.isTolerant || this.isFiring || this.attempt === undefined) return undefined
-    const { current, attempt } = this
+    if (!this.bad.isTolerant || this.isFiring || this.doing === undefined) return undefined
+    const { current, doing } = this
     const raw = current?.head()
-    if (raw === undefined || current === undefined) return attempt.origin
+    if (raw === undefined || current === undefined) return doing.origin
     return { ...raw, topic: current.topic, partition: current.partition }
   }
 
-  onBehalf(node: Node, { run, ...attempt }: Attempt): Outcome {
+  onBehalf(node: Node, { origin, call: number, tries, run }: Attempt): Outcome {
     if (this.failure !== undefined) return 'over'
-    const known =
-      attempt.origin === undefined || this.bad.isEmpty ? undefined : this.bad.on(attempt.origin, attempt.call)
+    const call = `${node.order}#${number}`
+    const known = origin === undefined || this.bad.isEmpty ? undefined : this.bad.on(origin, call)
     if (known !== undefined && known.policy !== 'again') return this.carryOut(known)
-    this.begin({ ...attempt, tries: Math.max(attempt.tries, known?.tries ?? 0) })
+    this.begin({ origin, call, tries: Math.max(tries, known?.tries ?? 0) })
     try {
       run()
     } catch (error) {
@@ -534,8 +534,8 @@ export class TaskScope extends Scope {
     return outcome
   }
 
-  private begin(attempt: Omit<Attempt, 'run'>): void {
-    this.attempt = attempt
+  private begin(doing: Doing): void {
+    this.doing = doing
     this.mark = this.output.length
     this.isTouched = false
     this.isFiring = false
@@ -543,7 +543,7 @@ export class TaskScope extends Scope {
 
   private end(): Outcome {
     const { verdict } = this
-    this.attempt = undefined
+    this.doing = undefined
     if (this.failure !== undefined) return 'over'
     if (verdict === undefined) return 'done'
     this.verdict = undefined
@@ -568,11 +568,14 @@ export class TaskScope extends Scope {
   private carryOut(verdict: Verdict): Outcome {
     const { policy } = verdict
     this.tell(verdict)
+    this.bad.remember(verdict)
     if (policy === 'again') {
-      this.bad.remember(verdict)
       return { againMs: Math.max(0, verdict.notBefore - this.clock.now()) }
     }
-    if (policy !== 'skip') this.output.push(this.bad.letter(verdict, policy, this.host.partitions(policy.topic)))
+    if (policy !== 'skip' && verdict.letter === undefined) {
+      verdict.letter = this.bad.letterOf(verdict, policy, this.host.partitions(policy.topic))
+      this.output.push(verdict.letter)
+    }
     verdict.isDone = true
     return 'aside'
   }
@@ -587,11 +590,11 @@ export class TaskScope extends Scope {
 
   private wentWrong(node: Node, stage: ErrorStage, error: TidemarkError): void {
     if (this.failure !== undefined || this.verdict !== undefined) return
-    const { attempt } = this
+    const { doing } = this
     const verdict =
-      attempt === undefined || this.isFiring
+      doing === undefined || this.isFiring
         ? undefined
-        : this.bad.judge({ node, stage, error, ...attempt, origin: this.origin() }, this.clock.now())
+        : this.bad.judge({ node, stage, error, ...doing, origin: this.origin() }, this.clock.now())
     if (verdict === undefined) {
       this.fail(error)
       return

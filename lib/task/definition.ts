@@ -168,8 +168,8 @@ export interface TaskInfo {
 /** Something done on behalf of a record, after the record's own dispatch. */
 export interface Attempt {
   readonly origin: Origin | undefined
-  /** Tells those of one record apart, also after a restart. */
-  readonly call: number | undefined
+  /** Tells those of one operator apart, also after a restart. */
+  readonly call: number
   /** How often it has failed already. */
   readonly tries: number
   run(): void

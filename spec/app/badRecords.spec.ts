@@ -255,6 +255,31 @@ describe('an operator of ours that throws', () => {
     await t.stop()
   })
 
+  test('what was set aside before the task went back is so again, and nobody hears of it twice', async () => {
+    const { t, send, out, dead, dropped } = await given(
+      (numbers) =>
+        numbers.pipe(
+          mapValues((n) => (n === 2 ? odd(n) : n)),
+          aggregate(
+            last((n) => odd(n.value)),
+            { name: 'last' },
+          ),
+          toTopic('out'),
+        ),
+      deadLetter('dead'),
+    )
+    await send(1, 'x', 2, 3, 4, 5, 6)
+    expect(await out()).toEqual([1, 3, 5])
+    expect(await dead()).toEqual(['x', '2', '4', '6'])
+    expect(t.errors).toHaveLength(4)
+    expect(dropped()).toEqual([
+      { operator: 'source', reason: 'dead letter', count: 1 },
+      { operator: 'mapValues', reason: 'dead letter', count: 1 },
+      { operator: 'last', reason: 'dead letter', count: 2 },
+    ])
+    await t.stop()
+  })
+
   test('in one of several branches: the others have none of it either', async () => {
     const { t, send, out, dead } = await given((numbers, app) => {
       app.run('counts', numbers.pipe(aggregate(count(), { name: 'n' }), toTopic('out')))
