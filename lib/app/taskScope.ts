@@ -94,8 +94,9 @@ export class TaskScope extends Scope {
   private verdict: Verdict | undefined
   /** Length of the output before the attempt. */
   private mark = 0
-  /** Set while it waits until a record is to be tried again. */
-  private cancelPause: (() => void) | undefined
+  /** Wall clock, ms: when a record that it waits with is tried again. */
+  againAt: number | undefined
+  private cancelPause = () => {}
   failure: TidemarkError | undefined
   /** Written since the last call of {@link takeOutput}. */
   output: OutRecord[] = []
@@ -152,7 +153,7 @@ export class TaskScope extends Scope {
 
   close(): void {
     this.isRunning = false
-    this.cancelPause?.()
+    this.cancelPause()
     this.choice.close()
     this.abandon()
     this.closeNodes()
@@ -257,7 +258,7 @@ export class TaskScope extends Scope {
 
   /** Whether it takes records now. */
   get isBlocked(): boolean {
-    return this.blocking.size > 0 || this.cancelPause !== undefined
+    return this.blocking.size > 0 || this.againAt !== undefined
   }
 
   /** Handles records until there is none to handle or `isOver` says so; true if there may be more. */
@@ -372,8 +373,9 @@ export class TaskScope extends Scope {
   }
 
   private pauseUntil(time: number): void {
+    this.againAt = time
     this.cancelPause = this.clock.after(time - this.clock.now(), () => {
-      this.cancelPause = undefined
+      this.againAt = undefined
       this.host.wake()
     })
   }

@@ -468,6 +468,7 @@ describe('retry', () => {
     const t0 = () => t.clock.now()
     await send(1, 2)
     expect(await out()).toEqual([])
+    expect(t.app.stats().tasks[0]?.waitsFor).toBe('a record has gone wrong, and is tried again in 100 ms (retry)')
     await t.advance('1s')
     expect(at).toEqual([0, 100, 300, 700, 700])
     expect(await out()).toEqual([1, 2])
