@@ -239,18 +239,14 @@ export class TaskScope extends Scope {
     if (this.bad.isTolerant) this.watch(node)
   }
 
-  /** Notes whenever something reaches a node that keeps something of it: state, time, a promise to another task. */
+  /** Notes whenever a record reaches a node that keeps something of it. */
   private watch(node: Node): void {
     const { handlers, definition } = node
-    const isWriter = definition.role?.is === 'writer'
-    const keeps = this.keepers.has(node) || node.hasFirings || definition.usesTime || handlers.holds !== undefined
-    if (!keeps && !isWriter) return
+    if (!this.keepers.has(node) && !node.hasFirings && !definition.usesTime && handlers.holds === undefined) return
     const record = handlers.record.bind(handlers)
     handlers.record = (given, input) => {
-      // A writer that throws hasn't done anything yet.
-      if (!isWriter) this.isTouched = true
-      record(given, input)
       this.isTouched = true
+      record(given, input)
     }
   }
 
@@ -506,7 +502,10 @@ export class TaskScope extends Scope {
   }
 
   write(node: Node, write: TopicWrite): void {
-    if (node.definition.role?.is === 'writer') this.words.hasWritten(node, write.partition)
+    if (node.definition.role?.is === 'writer') {
+      this.words.hasWritten(node, write.partition)
+      this.isTouched = true
+    }
     this.output.push(write)
   }
 
@@ -594,7 +593,7 @@ export class TaskScope extends Scope {
     if (this.failure !== undefined || this.verdict !== undefined) return
     const { doing } = this
     const verdict =
-      doing === undefined || this.isFiring
+      doing === undefined
         ? undefined
         : this.bad.judge({ node, stage, error, ...doing, origin: this.origin() }, this.clock.now())
     if (verdict === undefined) {

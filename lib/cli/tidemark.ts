@@ -10,7 +10,7 @@ interface ReplayFlags {
   readonly from: string
   readonly to?: string
   readonly group?: string
-  readonly filter: readonly string[]
+  readonly filter?: readonly string[]
   readonly dryRun?: true
 }
 
@@ -37,12 +37,11 @@ export function tidemark(tell: (line: string) => void = console.log): Command {
     .option(
       '--filter <fact=value...>',
       'only those of which all of these hold; facts: code, stage, operator, topic, app, exception; != for all others',
-      [],
     )
     .option('--dry-run', 'tells what would be done, and does nothing')
     .action(async ({ brokers, config, from, to, group, filter, dryRun }: ReplayFlags) => {
       const broker = kafka(await connectionOptions(brokers, config ?? process.env.TIDEMARK_CONFIG))
-      const wanted = letterFilter(filter)
+      const wanted = letterFilter(filter ?? [])
       await replayDeadLetters(
         broker,
         { from, to, group: group ?? `${from}-replay`, isWanted: wanted, isDryRun: dryRun === true },

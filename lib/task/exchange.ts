@@ -6,7 +6,7 @@ import type { Serde } from '../record/serde.js'
 import { timeHeader, windowHeaders } from '../record/stamp.js'
 import { badTimestamp, isTimestamp } from '../record/timestamp.js'
 import { definitionOf } from './current.js'
-import type { Definition, Needs, OperatorContext, TopicTarget, TopicWrite } from './definition.js'
+import type { Definition, Needs, OperatorContext, TopicTarget } from './definition.js'
 import { define } from './operate.js'
 
 export interface ExchangeTraits {
@@ -45,17 +45,13 @@ export function exchange<In, M>(
     kind,
     [source],
     (context) => {
-      const outgoing: Outgoing[] = []
-      const route = router(context, encoding(context, value, outgoing))
+      const route = router(context, writing(context, value))
       return {
         record(record) {
           const { timestamp } = record as { readonly timestamp?: unknown }
           if (!isTimestamp(timestamp)) throw badTimestamp(timestamp)
-          // What may throw comes first: a record that goes wrong here has had no effect.
-          outgoing.length = 0
-          route(record)
           context.accept(timestamp)
-          for (const message of outgoing) write(context, message)
+          route(record)
         },
       }
     },
@@ -71,39 +67,28 @@ export function exchange<In, M>(
   return stream
 }
 
-type Outgoing = Omit<TopicWrite, 'topic'> & { readonly target: TopicTarget }
-
-/** Turns each message into bytes for its key's partition. */
-function encoding(
-  context: OperatorContext<never>,
-  value: Serde<unknown>,
-  outgoing: Outgoing[],
-): (message: StreamRecord) => void {
+/** Writes each message, with this task's time, to its key's partition. */
+function writing(context: OperatorContext<never>, value: Serde<unknown>): (message: StreamRecord) => void {
   let target: TopicTarget | undefined
   return (message) => {
     target ??= context.target()
     const key = message.key === null ? null : target.keySerde.serialize(message.key)
-    outgoing.push({
-      target,
+    const told = context.toldTime()
+    const stamp = timeHeader({
+      task: context.task.writer,
+      // Where nothing that goes by time has begun: here is a record all the same, and others may follow it.
+      time: told < Number.POSITIVE_INFINITY ? told : Number.NEGATIVE_INFINITY,
+      hasWatermark: context.hasWatermark,
+      idle: false,
+      isWord: false,
+    })
+    context.write({
+      topic: target.topic,
       partition: key === null ? message.partition % target.partitions : partitionOf(key, target.partitions),
       key,
       value: message.value === null ? null : value.serialize(message.value),
       timestamp: message.timestamp,
-      headers: windowHeaders(message),
+      headers: [...windowHeaders(message), stamp],
     })
   }
-}
-
-/** Writes a message, with this task's time. */
-function write(context: OperatorContext<never>, { target, headers, ...message }: Outgoing): void {
-  const told = context.toldTime()
-  const stamp = timeHeader({
-    task: context.task.writer,
-    // Where nothing that goes by time has begun: here is a record all the same, and others may follow it.
-    time: told < Number.POSITIVE_INFINITY ? told : Number.NEGATIVE_INFINITY,
-    hasWatermark: context.hasWatermark,
-    idle: false,
-    isWord: false,
-  })
-  context.write({ topic: target.topic, ...message, headers: [...headers, stamp] })
 }
