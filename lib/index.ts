@@ -29,6 +29,7 @@ export {
   type TableOptions,
 } from './app/app.js'
 export type { AppState, AppStats, TaskStats } from './app/appStats.js'
+export type { Guarantee } from './app/committer.js'
 export type {
   ExplainRequest,
   Explanation,
@@ -40,6 +41,9 @@ export type {
   WriterState,
 } from './app/explanation.js'
 export type { GlobalTableStats } from './app/globalReader.js'
+export type { RebalanceStats } from './app/rebalances.js'
+export type { RestoreStats } from './app/restore.js'
+export type { Health } from './app/watchdog.js'
 export { type EmbeddedOptions, embedded } from './brokers/embedded.js'
 export { broadcast, type Rules } from './joins/broadcast.js'
 export { type ForeignKeyJoinOptions, foreignKeyJoin } from './joins/foreignKeyJoin.js'

@@ -20,9 +20,16 @@ export interface Manifest {
   readonly sources: { readonly [source: string]: SavedTime }
   /** Stream time by operator. */
   readonly streamTimes: { readonly [operator: string]: number }
+  /** Where changelogs are kept: which life of them, and which checkpoint of it. */
+  readonly history?: string
+  readonly checkpoint?: number
 }
 
-const MANIFEST = 'manifest'
+export const MANIFEST = 'manifest'
+
+/** The state that an entry belongs to; undefined for what concerns the whole task. */
+export const stateOf = (key: string): string | undefined =>
+  key.startsWith('s/') ? key.slice(2, key.indexOf('/', 2)) : undefined
 
 export const manifestEntry = (manifest: Manifest): StoreEntry => [MANIFEST, utf8.encode(JSON.stringify(manifest))]
 
@@ -34,12 +41,11 @@ export class Snapshot {
   constructor(task: string, entries: Iterable<readonly [key: string, value: Uint8Array]>) {
     let manifest: Manifest | undefined
     for (const [key, value] of entries) {
+      const name = stateOf(key)
       if (key === MANIFEST) manifest = readManifest(task, value)
-      else {
-        const slash = key.indexOf('/', 2)
-        const name = key.slice(2, slash)
+      else if (name !== undefined) {
         const list = this.states.get(name)
-        const entry: [string, Uint8Array] = [key.slice(slash + 1), value]
+        const entry: [string, Uint8Array] = [key.slice(name.length + 3), value]
         if (list === undefined) this.states.set(name, [entry])
         else list.push(entry)
       }
@@ -55,7 +61,7 @@ export class Snapshot {
   }
 }
 
-function readManifest(task: string, value: Uint8Array): Manifest {
+export function readManifest(task: string, value: Uint8Array): Manifest {
   try {
     const manifest = JSON.parse(utf8.decode(value)) as Manifest
     if (manifest.version === 1) return manifest

@@ -28,6 +28,7 @@ import type { Checkpointed } from '../task/state.js'
 import { idleWatermarks, type Lane, SourceTime } from '../task/watermark.js'
 import { AlignedPartition, type AlignmentGroup } from './alignment.js'
 import { BadRecords, type Doing, type Verdict } from './badRecords.js'
+import type { TaskChangelog } from './changelog.js'
 import { type Manifest, manifestEntry, type Snapshot } from './checkpoint.js'
 import { ExchangeWords } from './exchangeWords.js'
 import { PartitionChoice } from './partitionChoice.js'
@@ -113,6 +114,8 @@ export class TaskScope extends Scope {
     private readonly snapshot: Snapshot,
     /** The topics of which a partition belongs to it. */
     private readonly topics: readonly string[],
+    /** Where its states have changelogs. */
+    readonly changelog: TaskChangelog | undefined,
   ) {
     super()
     this.info = { id: taskId(sub.id, partition), partition, writer: writerId(sub, partition) }
@@ -708,6 +711,7 @@ export class TaskScope extends Scope {
       states: this.sub.states,
       sources: this.sources.save(),
       streamTimes,
+      ...this.changelog?.next(),
     }
     entries.push(manifestEntry(manifest))
     return entries

@@ -64,10 +64,10 @@ await describeKafka('bad records, on Kafka', (brokers) => {
     const set = values.filter((value) => value % 10 === 0 || value === 55)
     await until('the letters', async () => (await topics.read(dead)).length >= set.length, 60_000)
     const rest = values.filter((value) => !set.includes(value))
-    const written = async () => new Set((await topics.read(out)).map(({ value }) => Number(value)))
-    await until('all others', async () => (await written()).size >= rest.length, 60_000)
+    const written = async () => (await topics.read(out)).map(({ value }) => Number(value))
+    await until('all others', async () => (await written()).length >= rest.length, 60_000)
     await app.stop()
-    expect([...(await written())].sort((a, b) => a - b)).toEqual(rest)
+    expect((await written()).sort((a, b) => a - b)).toEqual(rest)
     expect((await topics.read(dead)).map(({ value }) => Number(value)).sort((a, b) => a - b)).toEqual(set)
     expect(errors.map(({ code }) => code).sort()).toEqual([
       ...set.slice(1).map(() => 'OPERATOR_FAILED'),
