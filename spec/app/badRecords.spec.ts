@@ -5,6 +5,7 @@ import {
   aggregate,
   collect,
   count,
+  createApp,
   deadLetter,
   type ErrorPolicies,
   flatMap,
@@ -12,6 +13,7 @@ import {
   keyBy,
   last,
   mapValues,
+  memory,
   peek,
   process,
   retry,
@@ -22,6 +24,8 @@ import {
   tumblingWindow,
 } from 'tidemark'
 import { matchers, type TestApp, testApp } from 'tidemark/testing'
+import { until } from '../until.js'
+import { rawTopics } from './raw.js'
 
 expect.extend(matchers)
 
@@ -278,6 +282,45 @@ describe('an operator of ours that throws', () => {
       { operator: 'last', reason: 'dead letter', count: 2 },
     ])
     await t.stop()
+  })
+
+  test('while checkpoints and slices come as they like: nothing is lost, twice, or stuck', async () => {
+    const topics = await rawTopics({ in: 4, out: 1 })
+    const app = createApp({
+      id: 'often',
+      broker: topics.broker,
+      store: memory(),
+      commitInterval: 1,
+      slice: 1,
+      onError: deadLetter('dead'),
+    })
+    const numbers = app.stream<number>('in', { value: json(), watermark: { maxOutOfOrderness: 0 } })
+    app.run(
+      'windows',
+      numbers.pipe(
+        tumblingWindow(2),
+        aggregate(
+          collect((n) => (n.value % 7 === 0 ? odd(0) : n.value)),
+          { name: 'all', emit: 'close' },
+        ),
+        toTopic('out'),
+      ),
+    )
+    await app.start()
+    const values = Array.from({ length: 400 }, (_, n) => n)
+    for (const value of values)
+      await topics.send({ topic: 'in', partition: value % 4 }, `${value % 4}`, `${value}`, value)
+    // Closes the windows.
+    for (let partition = 0; partition < 4; partition++)
+      await topics.send({ topic: 'in', partition }, `${partition}`, '1', 10_000)
+    const bad = values.filter((value) => value % 7 === 0)
+    const good = values.filter((value) => value % 7 !== 0)
+    const seen = async () => (await topics.read('out')).flatMap(({ value }) => JSON.parse(value as string) as number[])
+    await until('all good ones', async () => (await seen()).length >= good.length)
+    await until('all letters', async () => (await topics.read('dead')).length >= bad.length)
+    await app.stop()
+    expect((await seen()).sort((a, b) => a - b)).toEqual(good)
+    expect((await topics.read('dead')).map(({ value }) => Number(value)).sort((a, b) => a - b)).toEqual(bad)
   })
 
   test('in one of several branches: the others have none of it either', async () => {
