@@ -551,7 +551,7 @@ export class Runtime implements TaskHost, ConsumerListener {
   /** Checkpoints are taken between records: an advance that a slice has interrupted ends first, in slices while the app runs. */
   private async quiesce(tasks: readonly TaskScope[]): Promise<void> {
     for (const task of tasks) task.isQuiescing = true
-    while (this.isActive && tasks.some((task) => task.isAdvancing && task.failure === undefined)) {
+    while (this.isActive && tasks.some((task) => task.isAdvancing)) {
       this.wake()
       await new Promise<void>((resolve) => this.clock.soon(resolve))
     }

@@ -8,6 +8,7 @@ import {
   createApp,
   deadLetter,
   type ErrorPolicies,
+  embedded,
   flatMap,
   json,
   keyBy,
@@ -17,6 +18,7 @@ import {
   peek,
   process,
   retry,
+  type StoreAdapter,
   type StreamRecord,
   string,
   sum,
@@ -90,6 +92,15 @@ async function given(
     dropped: () => t.app.stats().tasks.flatMap((task) => task.dropped),
   }
 }
+
+/** A store whose commits take a while: they are under way when a task goes back. */
+const slowly = (store: StoreAdapter): StoreAdapter =>
+  Object.assign(Object.create(store) as StoreAdapter, {
+    async commit(changes: Parameters<StoreAdapter['commit']>[0]) {
+      await new Promise((resolve) => setTimeout(resolve, 3))
+      await store.commit(changes)
+    },
+  })
 
 const odd = (n: number) => {
   if (n % 2 === 1) return n
@@ -284,16 +295,21 @@ describe('an operator of ours that throws', () => {
     await t.stop()
   })
 
-  test('while checkpoints and slices come as they like: nothing is lost, twice, or stuck', async () => {
-    const topics = await rawTopics({ in: 4, out: 1 })
+  test.each([
+    ['at once', memory()],
+    ['slowly', slowly(memory())],
+  ])('while checkpoints come as they like, %s: nothing is lost, twice, or told twice', async (_name, store) => {
+    const topics = await rawTopics({ in: 4, out: 1 }, embedded({ store }))
     const app = createApp({
       id: 'often',
       broker: topics.broker,
-      store: memory(),
+      store,
       commitInterval: 1,
       slice: 1,
       onError: deadLetter('dead'),
     })
+    const errors: unknown[] = []
+    app.errors$.subscribe((error) => errors.push(error))
     const numbers = app.stream<number>('in', { value: json(), watermark: { maxOutOfOrderness: 0 } })
     app.run(
       'windows',
@@ -321,6 +337,7 @@ describe('an operator of ours that throws', () => {
     await app.stop()
     expect((await seen()).sort((a, b) => a - b)).toEqual(good)
     expect((await topics.read('dead')).map(({ value }) => Number(value)).sort((a, b) => a - b)).toEqual(bad)
+    expect(errors).toHaveLength(bad.length)
   })
 
   test('in one of several branches: the others have none of it either', async () => {

@@ -490,6 +490,28 @@ describe('a circuit', () => {
     await t.stop()
   })
 
+  test('calls that were under way when it opened change nothing: one is tried, not one for each', async () => {
+    const clock = testClock()
+    const { call, calls } = down(clock, () => true)
+    const t = await testApp(
+      (app) => {
+        const stream = app.stream<number>('in', { value: json() })
+        const onError = retry({ times: Number.POSITIVE_INFINITY, backoff: 10, jitter: 0 })
+        const circuit = { failures: 2, openFor: 1_000 }
+        app.run('out', stream.pipe(mapAsync(call, { name: 'calls', concurrency: 4, onError, circuit })))
+      },
+      { topics: { in: 1 }, clock },
+    )
+    await t.send(
+      'in',
+      [1, 2, 3, 4].map((value) => ({ key: 'k', value, timestamp: value })),
+    )
+    await t.settle()
+    await t.advance('1s')
+    expect(calls.map(([at]) => at)).toEqual([0, 0, 0, 0, 1_000])
+    await t.stop()
+  })
+
   test('reject: meanwhile each call fails at once, and its record goes where the policy says', async () => {
     let isDown = true
     const clock = testClock()
