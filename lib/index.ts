@@ -43,6 +43,7 @@ export type {
 export type { GlobalTableStats } from './app/globalReader.js'
 export type { RebalanceStats } from './app/rebalances.js'
 export type { RestoreStats } from './app/restore.js'
+export type { StandbyStats } from './app/standbys.js'
 export type { Health } from './app/watchdog.js'
 export { type EmbeddedOptions, embedded } from './brokers/embedded.js'
 export { broadcast, type Rules } from './joins/broadcast.js'

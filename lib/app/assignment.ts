@@ -6,6 +6,7 @@ import type { Committer, CommitterOptions } from './committer.js'
 import { PartitionQueue } from './partitionQueue.js'
 import type { Plan } from './plan.js'
 import { Restore, RestoreCancelled, type Restored } from './restore.js'
+import type { Standbys } from './standbys.js'
 import { type TaskHost, TaskScope } from './taskScope.js'
 
 /** What the tasks of this process need of the runtime around them. */
@@ -14,6 +15,7 @@ export interface AssignmentHost
   readonly plan: Plan
   readonly tasks: TaskHost
   readonly committer: Committer
+  readonly standbys: Standbys
   consumer(): Promise<Consumer>
   /** A task runs now. */
   opened(): void
@@ -41,6 +43,11 @@ export class Assignment {
 
   queue(at: TopicPartition): PartitionQueue | undefined {
     return this.queues.get(keyOf(at))?.queue
+  }
+
+  /** Whether a task is this process's. */
+  has(id: string): boolean {
+    return this.tasks.has(id) || this.restores.has(id)
   }
 
   /** Takes over slots, and begins to restore their tasks. */
@@ -172,6 +179,7 @@ export class Assignment {
     consumer: Consumer,
     before?: TaskScope,
   ): Promise<void> {
+    await this.host.standbys.end(id)
     if (restore.isCancelled) return
     const restored = await restore.run()
     if (restore.isCancelled) return

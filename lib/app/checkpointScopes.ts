@@ -9,6 +9,18 @@ const prefixOf = (app: string) => `task/${app}/`
 export const checkpointScope = (app: string, sub: SubTopology, partition: number) =>
   `${prefixOf(app)}${sub.title}/${partition}`
 
+/** The partitions of which a store has checkpoints of the plan's tasks. */
+export async function checkpointPartitions({ app, subTopologies }: Plan, store: StoreAdapter): Promise<number[]> {
+  const known = new Set(subTopologies.map((sub) => sub.title))
+  const prefix = prefixOf(app)
+  return (await store.scopes()).flatMap((scope) => {
+    const slash = scope.lastIndexOf('/')
+    return scope.startsWith(prefix) && known.has(scope.slice(prefix.length, slash))
+      ? [Number(scope.slice(slash + 1))]
+      : []
+  })
+}
+
 /**
  * Checkpoints of sub-topologies that the plan doesn't have would be left behind, and come back as of then.
  *

@@ -2,7 +2,7 @@ import type { Broker, PartitionRange } from '../ports/broker.js'
 import type { Clock } from '../ports/clock.js'
 import type { StoreAdapter, StoreEntry } from '../ports/store.js'
 import { utf8 } from '../record/serde.js'
-import { changelogTopic, MARK, type Mark, TaskChangelog } from './changelog.js'
+import { changelogTopic, MARK, type Mark, readChangelog, TaskChangelog } from './changelog.js'
 import { MANIFEST, type Manifest, manifestEntry, readManifest, Snapshot } from './checkpoint.js'
 import { checkpointScope } from './checkpointScopes.js'
 import type { SubTopology } from './plan.js'
@@ -133,28 +133,12 @@ export class Restore {
     }
   }
 
-  /** @returns the last manifest in it */
-  private async readState(
-    state: string,
-    from: number,
-    to: number,
-    into: Map<string, Uint8Array | null>,
-  ): Promise<Uint8Array | undefined> {
+  private readState(state: string, from: number, to: number, into: Map<string, Uint8Array | null>) {
     const { app, partition, broker } = this.options
-    let position = from
-    let manifest: Uint8Array | undefined
-    await broker.read({ topic: changelogTopic(app, state), partition }, from, to, ({ records, nextOffset }) => {
+    return readChangelog(broker, { topic: changelogTopic(app, state), partition, from, to }, into, (offsets) => {
       if (this.isCancelled) throw new RestoreCancelled()
-      for (const { key, value } of records) {
-        if (key === null) continue
-        const name = utf8.decode(key)
-        if (name !== MANIFEST) into.set(name, value)
-        else if (value !== null) manifest = value
-      }
-      this.read += nextOffset - position
-      position = nextOffset
+      this.read += offsets
     })
-    return manifest
   }
 
   /** Nothing was ever written. */

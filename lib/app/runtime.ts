@@ -7,7 +7,7 @@ import type { ErrorPolicies } from '../task/errorPolicy.js'
 import { AlignmentGroup } from './alignment.js'
 import { type AppState, type AppStats, restoringStats, taskStats } from './appStats.js'
 import { Assignment } from './assignment.js'
-import { checkScopes } from './checkpointScopes.js'
+import { checkpointPartitions, checkScopes } from './checkpointScopes.js'
 import { Committer, type Guarantee, type StateKeeper } from './committer.js'
 import { describeText } from './describe.js'
 import { explain } from './explain.js'
@@ -17,6 +17,7 @@ import { resolvePartitions, tasksOf } from './partitions.js'
 import type { Plan } from './plan.js'
 import { Rebalances } from './rebalances.js'
 import { Slots } from './slots.js'
+import { Standbys, type StandbyTask } from './standbys.js'
 import { type TaskHost, type TaskScope, taskId } from './taskScope.js'
 import { waitsFor } from './waitsFor.js'
 import { type Health, Watchdog, type Watched } from './watchdog.js'
@@ -29,6 +30,7 @@ export interface RuntimeOptions {
   readonly clock: Clock
   readonly guarantee: Guarantee
   readonly keeper: StateKeeper
+  readonly standbys: number
   readonly commitMs: number
   readonly watermarkMs: number
   readonly sliceMs: number
@@ -65,6 +67,9 @@ export class Runtime implements TaskHost, ConsumerListener {
   private slots!: Slots
   private committer: Committer | undefined
   private assignment: Assignment | undefined
+  private standbys: Standbys | undefined
+  /** Slots of which the local store has a copy. */
+  private readonly warm = new Set<number>()
   private consumer: Promise<Consumer> | undefined
   /** The same, once it is there. */
   private member: Consumer | undefined
@@ -163,6 +168,8 @@ export class Runtime implements TaskHost, ConsumerListener {
       this.opened.push(() => store.close())
     }
     await checkScopes(this.plan, store)
+    if (hasChangelogs)
+      for (const partition of await checkpointPartitions(this.plan, store)) this.warm.add(this.slots.of(partition))
     const globals = new GlobalReader(this.options.id, broker, this.options.globals, (error, fatal) =>
       this.error(error, fatal),
     )
@@ -187,11 +194,14 @@ export class Runtime implements TaskHost, ConsumerListener {
       report: (error) => this.errors$.next(this.asError(error)),
     })
     this.committer = committer
+    const standbys = new Standbys({ ...parts, report: (error) => this.errors$.next(this.asError(error)) })
+    this.standbys = standbys
     this.assignment = new Assignment({
       ...parts,
       plan: this.plan,
       tasks: this,
       committer,
+      standbys,
       consumer,
       opened: () => this.taskOpened(),
       error: (error) => this.trouble(error),
@@ -204,6 +214,8 @@ export class Runtime implements TaskHost, ConsumerListener {
       slots: this.slots.count,
       // As text: a member with another one hears where it differs.
       plan: describeText(this.plan),
+      standbys: this.options.standbys,
+      warm: () => [...this.warm],
       listener: this,
     })
     this.member = await this.consumer
@@ -211,11 +223,12 @@ export class Runtime implements TaskHost, ConsumerListener {
 
   /** Leaves the group, and lets go of all tasks as they are. */
   private async leave(): Promise<void> {
-    const { assignment, consumer, committer } = this
+    const { assignment, consumer, committer, standbys } = this
     assignment?.clear()
     this.member = undefined
     const attempt = (run: () => Promise<unknown> | undefined) => this.attempt(run)
     await attempt(async () => (await consumer?.catch(() => undefined))?.close())
+    await attempt(() => standbys?.close())
     await attempt(() => this.slots?.keep(new Set()))
     await attempt(() => committer?.close())
   }
@@ -385,6 +398,7 @@ export class Runtime implements TaskHost, ConsumerListener {
     if (!this.isActive || this.assignment === undefined) return
     if (this.assignment.restores.size === 0) this.rebalances.end(this.clock.now())
     if (this.state !== 'running') this.state$.next('running')
+    if (this.options.store.durable) for (const { partition } of this.tasks) this.warm.add(this.slots.of(partition))
     this.hasAssigned?.()
     this.wake()
   }
@@ -406,6 +420,21 @@ export class Runtime implements TaskHost, ConsumerListener {
     if (assignment.restores.size === 0) this.rebalances.end(this.clock.now())
     // Those that have left are waited for no longer.
     this.wake()
+  }
+
+  standby(slots: readonly number[]): void {
+    if (!this.isActive || this.options.keeper !== 'changelogs') return
+    const tasks = this.plan.subTopologies.flatMap((sub): StandbyTask[] =>
+      sub.states.length === 0
+        ? []
+        : Array.from({ length: this.tasksIn(sub.id) }, (_, partition) => ({
+            id: taskId(sub.id, partition),
+            sub,
+            partition,
+          })).filter(({ id, partition }) => slots.includes(this.slots.of(partition)) && !this.assignment?.has(id)),
+    )
+    for (const slot of slots) this.warm.add(slot)
+    this.standbys?.set(tasks)
   }
 
   batch(batch: RawBatch): void {
@@ -595,6 +624,7 @@ export class Runtime implements TaskHost, ConsumerListener {
       checkpoints: this.checkpoints,
       globalTables: this.globals?.stats() ?? [],
       rebalances: this.rebalances.stats(),
+      standbys: this.standbys?.stats() ?? [],
       tasks: [
         ...this.tasks.map((task) => taskStats(task, this.waitsFor(task))),
         ...[...(this.assignment?.restores ?? [])].map(([id, { restore }]) => restoringStats(id, restore.stats())),

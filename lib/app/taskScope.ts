@@ -27,7 +27,8 @@ import { Scope } from '../task/scope.js'
 import type { Checkpointed } from '../task/state.js'
 import { idleWatermarks, type Lane, SourceTime } from '../task/watermark.js'
 import { AlignedPartition, type AlignmentGroup } from './alignment.js'
-import { BadRecords, type Doing, type Verdict } from './badRecords.js'
+import { Attempts, FIRST } from './attempts.js'
+import type { Verdict } from './badRecords.js'
 import type { TaskChangelog } from './changelog.js'
 import { type Manifest, manifestEntry, type Snapshot } from './checkpoint.js'
 import { ExchangeWords } from './exchangeWords.js'
@@ -61,9 +62,6 @@ export interface TaskHost {
   goBack(task: TaskScope): void
 }
 
-/** The current record, for the first time. */
-const FIRST: Doing = { origin: undefined, call: undefined, tries: 0 }
-
 /** One sub-topology on one partition: its own subscription of the pipeline, its state, time and place in the log. */
 export class TaskScope extends Scope {
   readonly info: TaskInfo
@@ -82,19 +80,9 @@ export class TaskScope extends Scope {
   private sliceAt = 0
   /** Of the record that is being handled. */
   private current: PartitionQueue | undefined
-  private readonly bad: BadRecords
-  /** Nodes that have registered state. */
-  private readonly keepers = new Set<Node>()
+  private readonly attempts: Attempts
   /** The current record as each source reads it. */
   private readonly readings: (StreamRecord<Key | null, unknown> | undefined)[] = []
-  /** What is being done on behalf of a record, if anything is. */
-  private doing: Doing | undefined
-  /** The attempt has reached an operator that keeps something: it can't be taken back here. */
-  private isTouched = false
-  /** The attempt has gone wrong: what is to become of its record. */
-  private verdict: Verdict | undefined
-  /** Length of the output before the attempt. */
-  private mark = 0
   /** Wall clock, ms: when a record that it waits with is tried again. */
   againAt: number | undefined
   private cancelPause = () => {}
@@ -122,12 +110,12 @@ export class TaskScope extends Scope {
     this.clock = host.clock
     this.choice = new PartitionChoice(this.queues, host, (queue) => this.timestampOf(queue))
     this.words = new ExchangeWords(this.info.writer, this.sources, this.queues)
-    this.bad = new BadRecords(host.plan.app, sub, host.onError)
+    this.attempts = new Attempts(this, host, () => this.currentRecord())
   }
 
   /** Goes on for a task that has gone back to its last checkpoint: knows what that one has learnt, and counts on. */
   takeOver(before: TaskScope): void {
-    this.bad.takeOver(before.bad, before.output)
+    this.attempts.takeOver(before.attempts, before.output)
     this.handled = before.handled
     for (const [definition, { drops }] of before.nodes)
       for (const [reason, count] of drops) this.nodeOf(definition).drops.set(reason, count)
@@ -233,24 +221,13 @@ export class TaskScope extends Scope {
 
   register<S extends Checkpointed>(node: Node, state: S): S {
     this.states.push(state)
-    this.keepers.add(node)
+    this.attempts.keeps(node)
     return state
   }
 
   protected override makeReady(node: Node): void {
     super.makeReady(node)
-    if (this.bad.isTolerant) this.watch(node)
-  }
-
-  /** Notes whenever a record reaches a node that keeps something of it. */
-  private watch(node: Node): void {
-    const { handlers, definition } = node
-    if (!this.keepers.has(node) && !node.hasFirings && !definition.usesTime && handlers.holds === undefined) return
-    const record = handlers.record.bind(handlers)
-    handlers.record = (given, input) => {
-      this.isTouched = true
-      record(given, input)
-    }
+    this.attempts.watch(node)
   }
 
   // ---- running
@@ -312,7 +289,8 @@ export class TaskScope extends Scope {
   private handle(queue: PartitionQueue): void {
     this.isChanged = true
     this.current = queue
-    const verdict = this.bad.isEmpty ? undefined : this.bad.on(this.currentPlace() as Origin)
+    const { known } = this.attempts
+    const verdict = known.isEmpty ? undefined : known.on(this.currentPlace() as Origin)
     if (verdict !== undefined && verdict.policy !== 'again') this.leaveOut(queue, verdict)
     else if (verdict !== undefined && verdict.notBefore > this.clock.now()) this.pauseUntil(verdict.notBefore)
     else this.take(queue, verdict)
@@ -320,15 +298,15 @@ export class TaskScope extends Scope {
   }
 
   private take(queue: PartitionQueue, again: Verdict | undefined): void {
-    this.begin(again === undefined ? FIRST : { ...FIRST, tries: again.tries })
+    this.attempts.begin(again === undefined ? FIRST : { ...FIRST, tries: again.tries })
     const readers = this.sources.of(queue.topic)
     if (this.read(queue, readers)) {
-      for (let n = 0; n < readers.length && this.verdict === undefined && this.failure === undefined; n++) {
+      for (let n = 0; n < readers.length && this.isGoing; n++) {
         const record = this.readings[n]
         if (record !== undefined) this.deliver(readers[n] as Reader, record, true)
       }
     }
-    const outcome = this.end()
+    const outcome = this.attempts.end()
     if (outcome !== 'done' && outcome !== 'aside') return
     if (again !== undefined) again.isDone = true
     this.handled++
@@ -343,13 +321,9 @@ export class TaskScope extends Scope {
       try {
         record = queue.record(role)
       } catch (error) {
-        this.wentWrong(node, 'deserialise', error as TidemarkError)
-        const { verdict } = this
-        if (verdict?.policy !== 'skip' || readers.length === 1) return false
+        this.attempts.wentWrong(node, 'deserialise', error as TidemarkError)
         // Another source of the topic may well be able to read it.
-        this.verdict = undefined
-        this.goOn()
-        this.tell(verdict)
+        if (readers.length === 1 || !this.attempts.isLeftToOthers()) return false
       }
       this.readings.push(record)
     }
@@ -365,8 +339,8 @@ export class TaskScope extends Scope {
         // A source that can't read it has no time of it.
       }
     }
-    this.carryOut(verdict)
-    this.bad.close(this.currentPlace() as Origin)
+    this.attempts.carryOut(verdict)
+    this.attempts.known.close(this.currentPlace() as Origin)
     this.handled++
     queue.done()
   }
@@ -390,7 +364,7 @@ export class TaskScope extends Scope {
     time.isSilent = false
     if (!emits) return
     node.emit(record)
-    if (time.declared?.punctuated === undefined || this.failure !== undefined || this.verdict !== undefined) return
+    if (time.declared?.punctuated === undefined || !this.isGoing) return
     try {
       this.punctuate(time, reader.lane as Lane, record)
     } catch (error) {
@@ -507,7 +481,7 @@ export class TaskScope extends Scope {
   write(node: Node, write: TopicWrite): void {
     if (node.definition.role?.is === 'writer') {
       this.words.hasWritten(node, write.partition)
-      this.isTouched = true
+      this.attempts.isTouched = true
     }
     this.output.push(write)
   }
@@ -515,96 +489,30 @@ export class TaskScope extends Scope {
   // ---- records that go wrong
 
   origin(): Origin | undefined {
-    if (!this.bad.isTolerant || this.isFiring || this.doing === undefined) return undefined
-    const { current, doing } = this
+    return this.attempts.origin()
+  }
+
+  private currentRecord(): Origin | undefined {
+    const { current } = this
     const raw = current?.head()
-    if (raw === undefined || current === undefined) return doing.origin
-    return { ...raw, topic: current.topic, partition: current.partition }
+    return raw && current && { ...raw, topic: current.topic, partition: current.partition }
   }
 
   onBehalf(node: Node, { origin, call: number, tries, run }: Attempt): Outcome {
+    const { attempts } = this
     if (this.failure !== undefined) return 'over'
     const call = `${node.order}#${number}`
-    const known = origin === undefined || this.bad.isEmpty ? undefined : this.bad.on(origin, call)
-    if (known !== undefined && known.policy !== 'again') return this.carryOut(known)
-    this.begin({ origin, call, tries: Math.max(tries, known?.tries ?? 0) })
+    const verdict = origin === undefined || attempts.known.isEmpty ? undefined : attempts.known.on(origin, call)
+    if (verdict !== undefined && verdict.policy !== 'again') return attempts.carryOut(verdict)
+    attempts.begin({ origin, call, tries: Math.max(tries, verdict?.tries ?? 0) })
     try {
       run()
     } catch (error) {
       this.caught(node, error, undefined)
     }
-    const outcome = this.end()
-    if (known !== undefined && outcome === 'done') known.isDone = true
+    const outcome = attempts.end()
+    if (verdict !== undefined && outcome === 'done') verdict.isDone = true
     return outcome
-  }
-
-  private begin(doing: Doing): void {
-    this.doing = doing
-    this.mark = this.output.length
-    this.isTouched = false
-    this.isFiring = false
-  }
-
-  private end(): Outcome {
-    const { verdict } = this
-    this.doing = undefined
-    if (this.failure !== undefined) return 'over'
-    if (verdict === undefined) return 'done'
-    this.verdict = undefined
-    if (!this.isTouched) {
-      this.goOn()
-      // Sinks have written, and nobody has seen it.
-      this.output.length = this.mark
-      return this.carryOut(verdict)
-    }
-    this.failure = verdict.error
-    if (verdict.origin === undefined) {
-      // Nothing could be left out on the way back.
-      this.host.error(verdict.error, true)
-      return 'over'
-    }
-    this.bad.remember(verdict)
-    this.tell(verdict)
-    this.host.goBack(this)
-    return 'over'
-  }
-
-  private carryOut(verdict: Verdict): Outcome {
-    const { policy } = verdict
-    this.tell(verdict)
-    this.bad.remember(verdict)
-    if (policy === 'again') {
-      return { againMs: Math.max(0, verdict.notBefore - this.clock.now()) }
-    }
-    if (policy !== 'skip' && verdict.letter === undefined) {
-      verdict.letter = this.bad.letterOf(verdict, policy, this.host.partitions(policy.topic))
-      this.output.push(verdict.letter)
-    }
-    verdict.isDone = true
-    return 'aside'
-  }
-
-  private tell(verdict: Verdict): void {
-    if (verdict.isTold) return
-    verdict.isTold = true
-    const { policy, error, definition } = verdict
-    if (policy !== 'again') this.nodeOf(definition).countDrop(policy === 'skip' ? 'bad record' : 'dead letter')
-    this.host.error(error, false)
-  }
-
-  private wentWrong(node: Node, stage: ErrorStage, error: TidemarkError): void {
-    if (this.failure !== undefined || this.verdict !== undefined) return
-    const { doing } = this
-    const verdict =
-      doing === undefined
-        ? undefined
-        : this.bad.judge({ node, stage, error, ...doing, origin: this.origin() }, this.clock.now())
-    if (verdict === undefined) {
-      this.fail(error)
-      return
-    }
-    this.verdict = verdict
-    this.abandon()
   }
 
   // ---- errors
@@ -615,12 +523,12 @@ export class TaskScope extends Scope {
 
   /** Whether its dispatch is still of interest to anybody. */
   private get isGoing(): boolean {
-    return this.isRunning && this.failure === undefined && this.verdict === undefined
+    return this.isRunning && this.failure === undefined && !this.attempts.hasFailed
   }
 
   caught(node: Node, error: unknown, record: AnyRecord | undefined): void {
     const known = this.wrap(node, error, record)
-    this.wentWrong(node, stageOf(node, known), this.placed(known))
+    this.attempts.wentWrong(node, stageOf(node, known), this.placed(known))
   }
 
   inputError(input: Input, error: unknown): void {
@@ -631,8 +539,8 @@ export class TaskScope extends Scope {
         ? error
         : new TidemarkError('PIPELINE_ERROR', message, { operator: node.operator }, { cause: error })
     // Its subscription is gone.
-    this.isTouched = true
-    this.wentWrong(node, 'process', this.placed(known))
+    this.attempts.isTouched = true
+    this.attempts.wentWrong(node, 'process', this.placed(known))
   }
 
   inputComplete(input: Input): void {
@@ -698,7 +606,7 @@ export class TaskScope extends Scope {
   /** What has changed since the last checkpoint, encoded now: the task may go on while it is written. */
   takeCheckpoint(): StoreEntry[] {
     this.isChanged = false
-    this.bad.forgetDone()
+    this.attempts.known.forgetDone()
     const entries: StoreEntry[] = []
     for (const state of this.states) state.takeChanges(entries)
     const streamTimes: Record<string, number> = {}

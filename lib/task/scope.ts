@@ -222,12 +222,12 @@ export abstract class Scope extends Timeline implements StateHome {
   }
 
   /** Stops the running dispatch: whatever it still emits reaches nobody. */
-  protected abandon(): void {
+  abandon(): void {
     if (active === this) setActive(undefined)
   }
 
   /** Goes on with it after that. */
-  protected goOn(): void {
+  goOn(): void {
     setActive(this)
   }
 

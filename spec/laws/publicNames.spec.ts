@@ -13,8 +13,8 @@ const NAMES: Record<string, string> = {
     HoldRule InWindow Key KeyByOptions KeyedState LatestOptions MapAsyncOptions MatchPatternOptions NO_HEADERS
     NewTopic OutRecord PartitionRange PartitionState Pattern Position ProcessContext ProcessOptions Processor
     Producer QuantileOptions RateLimitOptions RawBatch RawRecord RebalanceStats RestoreStats ResultOf RetryOptions
-    RollingOptions Rules SelectKeyOptions Serde SourceState Split SpreadOptions StepOptions StoreAdapter
-    StoreChanges StoreEntry StreamOptions StreamRecord StreamStreamJoinOptions StreamTableJoinOptions
+    RollingOptions Rules SelectKeyOptions Serde SourceState Split SpreadOptions StandbyStats StepOptions
+    StoreAdapter StoreChanges StoreEntry StreamOptions StreamRecord StreamStreamJoinOptions StreamTableJoinOptions
     SuppressOptions Table TableGroupByOptions TableJoinKind TableOperator TableOptions TableRow
     TableTableJoinOptions TaskExplanation TaskStats TidemarkError Timers ToTopicOptions TopKOptions TopicPartition
     Transaction TransactionalProducer ValueState Waiting WatermarkOptions Window WindowAssigner WindowOptions
