@@ -37,7 +37,7 @@ await describeKafka('bad records, on Kafka', (brokers) => {
       broker: kafka({ brokers }),
       store: memory(),
       commitInterval: '50ms',
-      maxBufferedRecords: 20,
+      maxBufferedBytes: 1_000,
       onError: deadLetter(dead),
     })
     const errors: TidemarkError[] = []
