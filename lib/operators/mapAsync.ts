@@ -202,14 +202,20 @@ class Calls<R extends StreamRecord<any, any>> implements Handlers<R> {
     for (const call of this.calls.values()) {
       if (this.running >= this.settings.concurrency) return
       if (call.state !== 'waiting' || this.isBusy(call)) continue
-      const isAdmitted = this.circuit?.admits() !== false
-      if (!isAdmitted && this.circuit?.rejects !== true) return
-      call.state = 'running'
-      this.running++
-      if (this.settings.order === 'key') this.busyKeys.set(identity(call.record), call.id)
-      if (isAdmitted) void this.run(call)
-      else this.later(() => this.failed(call, rejected()))
+      if (!this.make(call)) return
     }
+  }
+
+  /** Makes a call. False: none may be made at present. */
+  private make(call: Call<R>): boolean {
+    const isAdmitted = this.circuit?.admits() !== false
+    if (!isAdmitted && this.circuit?.rejects !== true) return false
+    call.state = 'running'
+    this.running++
+    if (this.settings.order === 'key') this.busyKeys.set(identity(call.record), call.id)
+    if (isAdmitted) void this.run(call)
+    else this.later(() => this.failed(call, rejected()))
+    return true
   }
 
   /** Whether a call of its key that came before is under way. */
@@ -314,10 +320,15 @@ class Calls<R extends StreamRecord<any, any>> implements Handlers<R> {
     if (typeof outcome === 'object') {
       call.tries++
       call.state = 'pausing'
-      this.after(outcome.againMs, () => {
-        call.state = 'waiting'
-        this.later(() => this.start())
-      })
+      // It is in flight meanwhile.
+      this.running++
+      this.after(outcome.againMs, () =>
+        this.later(() => {
+          this.running--
+          call.state = 'waiting'
+          this.make(call)
+        }),
+      )
       return true
     }
     // Held until its result is out, so that nothing behind it sees a time past it.

@@ -34,6 +34,7 @@ export abstract class Scope extends Timeline implements StateHome {
   abstract register<S extends Checkpointed>(node: Node, state: S): S
   abstract target(node: Node): TopicTarget
   abstract write(node: Node, write: TopicWrite): void
+  abstract writeRow(node: Node, record: AnyRecord): void
   abstract origin(): Origin | undefined
   abstract onBehalf(node: Node, attempt: Attempt): Outcome
   abstract block(node: Node, blocked: boolean): void

@@ -25,10 +25,11 @@ const PACKAGES: Record<string, RegExp> = {
   'classic-level': /^stores\/level$/,
   'idb-keyval': /^stores\/idb$/,
   commander: /^cli\/tidemark$/,
+  pg: /^stores\/postgres/,
   kafkajs: /^brokers\/kafka(\/|$)/,
   // The config that a command is told to read.
   'computed:': /^cli\/connectionOptions$/,
-  'node:': /^(stores\/level|brokers\/kafka|cli)(\/|$)/,
+  'node:': /^(stores\/level|stores\/postgres\w*|brokers\/kafka|cli)(\/|$)/,
 }
 
 /** The files that take more than types from rxjs: the seam, and who makes an Observable that no operator is. */
@@ -63,7 +64,7 @@ describe('imports', () => {
   })
 
   test('reach no adapter: any of them could be deleted and the rest would compile', () => {
-    const adapters = /^(brokers|stores)\/(kafka|embedded|level|idb|memory)(\/|$)/
+    const adapters = /^(brokers|stores)\/(kafka|embedded|level|idb|postgres|memory)(\/|$)/
     const reached = ours.filter(
       ({ from, to }) =>
         !['index', 'cli'].includes(folderOf(from)) &&
