@@ -93,7 +93,7 @@ export function fraud(app: App, { watermark = { maxOutOfOrderness: '1m', idleTim
       value: json(),
       timestamp: ({ value }) => value.time,
       watermark,
-      badRecords: 'skip',
+      onError: 'skip',
     })
     .pipe(
       onTime(late),

@@ -13,7 +13,8 @@ import { GlobalRows, type GlobalTable, globalTableOf } from '../tables/globalTab
 import type { Table } from '../tables/table.js'
 import { type HistoryOptions, historyOf, tableOf } from '../tables/toTable.js'
 import { definitionOf } from '../task/current.js'
-import type { AnyRecord, BadRecordPolicy, Definition, SourceRole } from '../task/definition.js'
+import type { AnyRecord, Definition, SourceRole } from '../task/definition.js'
+import { type ErrorPolicies, policyOf } from '../task/errorPolicy.js'
 import { define } from '../task/operate.js'
 import { type WatermarkOptions, watermarkOf } from '../task/watermark.js'
 import type { AppState, AppStats } from './appStats.js'
@@ -31,6 +32,11 @@ export interface AppOptions {
   readonly broker: Broker
   /** Where checkpoints go. `memory()` is a choice that one writes down: its state ends with the process. */
   readonly store: StoreAdapter
+  /**
+   * What becomes of a record that goes wrong: one policy, or one for each stage (`deserialise`, `process`, `async`, `serialise`). Default `fail`. A source,
+   * `mapAsync` and `toTopic` may say otherwise.
+   */
+  readonly onError?: ErrorPolicies
   /**
    * `exactly-once`: what an app writes becomes visible together with the offsets of what it came from, in transactions; readers on Kafka must ask for
    * committed records. `at-least-once`: it leaves at once, and may come again after a crash. State counts each record once in both.
@@ -77,16 +83,21 @@ interface TopicOptions<K, V> {
    * value too, if the topic has any; a table doesn't, and takes a delete's timestamp from the broker.
    */
   readonly timestamp?: (record: StreamRecord<K, V>) => number
-  /** What to do with a record that can't be read: `fail` (default) stops the app there, `skip` counts and reports it on `errors$`. */
-  readonly badRecords?: BadRecordPolicy
+}
+
+interface OnError {
+  /** What becomes of its records that go wrong, here or in what follows. Default: as the app's `onError` says. */
+  readonly onError?: ErrorPolicies
 }
 
 /** `key`: the serde of keys. Default for keys that are strings: UTF-8. */
 export type StreamOptions<K, V> = TopicOptions<K, V> &
+  OnError &
   KeySerde<K> & { readonly watermark?: WatermarkOptions<StreamRecord<K, V>> }
 
 /** The values of a table are never null: null deletes. `key` as for a stream. */
 export type TableOptions<K, V> = TopicOptions<K, V> &
+  OnError &
   KeySerde<K> &
   HistoryOptions & {
     /** Names the state, and lets it be read from outside. Without it the table keeps rows only if what follows needs them, under the topic's name. */
@@ -94,7 +105,11 @@ export type TableOptions<K, V> = TopicOptions<K, V> &
   }
 
 /** The values of a table are never null: null deletes. `key` as for a stream. */
-export type GlobalTableOptions<K, V> = TopicOptions<K, V> & KeySerde<K>
+export type GlobalTableOptions<K, V> = TopicOptions<K, V> &
+  KeySerde<K> & {
+    /** What becomes of a record that can't be read. Default: `skip` if the app's `onError` says so, else `fail`; as every instance reads it, at every start, there are no dead letters of it. */
+    readonly onError?: 'fail' | 'skip'
+  }
 
 /** A pipeline with its broker, store and id; what runs. */
 export interface App {
@@ -232,13 +247,14 @@ export function createApp(options: AppOptions): App {
     maxTaskIdleMs: durationMs(options.maxTaskIdle ?? 0, 'createApp: maxTaskIdle'),
     maxBufferedBytes: wholeNumber(options.maxBufferedBytes ?? 128 << 20, 'createApp: maxBufferedBytes', 1),
     stallMs: durationMs(options.stallTimeout ?? 60_000, 'createApp: stallTimeout', 1),
+    onError: options.onError,
     plan,
     globals,
   })
 
   function plan(): Plan {
     const tables = globals.map(({ role }) => role.topic)
-    return planApp(options.id, owner, roots, streams, tables, options.store, keeper)
+    return planApp(options.id, owner, roots, streams, tables, options.store, keeper, options.onError)
   }
 
   function roleOf<K, V>(topic: string, given: StreamOptions<K, V>, what: string): SourceRole {
@@ -252,7 +268,7 @@ export function createApp(options: AppOptions): App {
       value: given.value as Serde<unknown>,
       timestamp: given.timestamp as ((record: AnyRecord) => number) | undefined,
       watermark: given.watermark === undefined ? undefined : watermarkOf(given.watermark, `app.${what} ${topic}`),
-      badRecords: given.badRecords ?? 'fail',
+      onError: given.onError,
     }
   }
 
@@ -283,7 +299,8 @@ export function createApp(options: AppOptions): App {
       return tableOf<K, V>(given.name ?? topic, given.name !== undefined, rows, history)
     },
     globalTable<V, K extends Key = string>(topic: string, given: GlobalTableOptions<K, V>): GlobalTable<K, V> {
-      const role = roleOf(topic, tableOptions(given), 'globalTable')
+      const onError = given.onError ?? (policyOf(options.onError, 'deserialise') === 'skip' ? 'skip' : 'fail')
+      const role = roleOf(topic, tableOptions({ ...given, onError }), 'globalTable')
       const rows = new GlobalRows<V>()
       globals.push({ role, rows: rows as GlobalRows<unknown> })
       return globalTableOf<K, V>(topic, rows)

@@ -66,27 +66,67 @@ export class Assignment {
     const slots = new Set([...wanted.values()].map(({ partition }) => host.slots.of(partition)))
     const consumer = await host.consumer()
     consumer.pause(partitions)
-    const begun = [...wanted].map(([id, assigned]) => {
-      const restore = new Restore({
-        app: host.app,
-        task: id,
-        sub: assigned.sub,
-        partition: assigned.partition,
-        broker: host.broker,
-        store: host.store,
-        clock: host.clock,
-        hasChangelogs: host.keeper === 'changelogs',
-      })
-      this.restores.set(id, { assigned, restore })
-      return { id, assigned, restore }
-    })
+    const begun = [...wanted].map(([id, assigned]) => ({ id, assigned, restore: this.begin(id, assigned) }))
     await Promise.all([...slots].map((slot) => host.slots.open(slot)))
     const places = await placesOf(host.broker, host.app, partitions)
     for (const { id, assigned, restore } of begun) {
-      void this.inTurn(() => this.open(id, assigned, restore, places, consumer)).catch((error) => {
-        if (!(error instanceof RestoreCancelled) && !restore.isCancelled) host.error(error)
-      })
+      this.watch(
+        restore,
+        this.inTurn(() => this.open(id, assigned, restore, places, consumer)),
+      )
     }
+  }
+
+  private begin(task: string, assigned: AssignedTask): Restore {
+    const { host } = this
+    const restore = new Restore({
+      app: host.app,
+      task,
+      sub: assigned.sub,
+      partition: assigned.partition,
+      broker: host.broker,
+      store: host.store,
+      clock: host.clock,
+      hasChangelogs: host.keeper === 'changelogs',
+    })
+    this.restores.set(task, { assigned, restore })
+    return restore
+  }
+
+  private watch(restore: Restore, opening: Promise<void>): void {
+    opening.catch((error) => {
+      if (!(error instanceof RestoreCancelled) && !restore.isCancelled) this.host.error(error)
+    })
+  }
+
+  /**
+   * A task that can't go on begins anew at its last checkpoint: what it has done since is forgotten, and done again.
+   *
+   * @param committed when that checkpoint is written
+   */
+  goBack(task: TaskScope, committed: Promise<void>): void {
+    const { sub, partition, queues, info } = task
+    const assigned = { sub, partition, topics: queues.map(({ topic }) => topic) }
+    this.forget(task)
+    const restore = this.begin(info.id, assigned)
+    this.watch(restore, this.reopen(task, assigned, restore, committed))
+  }
+
+  private async reopen(
+    before: TaskScope,
+    assigned: AssignedTask,
+    restore: Restore,
+    committed: Promise<void>,
+  ): Promise<void> {
+    const { broker, app, consumer: member } = this.host
+    await committed
+    before.close()
+    const consumer = await member()
+    if (restore.isCancelled) return
+    const partitions = assigned.topics.map((topic) => ({ topic, partition: assigned.partition }))
+    consumer.pause(partitions)
+    const places = await placesOf(broker, app, partitions)
+    await this.inTurn(() => this.open(before.info.id, assigned, restore, places, consumer, before))
   }
 
   /** The running tasks that have one of these partitions. */
@@ -123,6 +163,10 @@ export class Assignment {
 
   private close(task: TaskScope): void {
     task.close()
+    this.forget(task)
+  }
+
+  private forget(task: TaskScope): void {
     this.tasks.delete(task.info.id)
     for (const queue of task.queues) this.queues.delete(keyOf(queue))
   }
@@ -144,6 +188,7 @@ export class Assignment {
     restore: Restore,
     places: Places,
     consumer: Consumer,
+    before?: TaskScope,
   ): Promise<void> {
     if (restore.isCancelled) return
     await this.host.standbys.end(id)
@@ -158,14 +203,20 @@ export class Assignment {
         )
       : places
     if (restore.isCancelled) return
-    const positions = this.start(id, assigned, restored, known)
+    const positions = this.start(id, assigned, restored, known, before)
     this.restores.delete(id)
     consumer.seek(positions)
     consumer.resume(positions)
     this.host.opened()
   }
 
-  private start(id: string, { sub, partition, topics }: AssignedTask, restored: Restored, places: Places): Position[] {
+  private start(
+    id: string,
+    { sub, partition, topics }: AssignedTask,
+    restored: Restored,
+    places: Places,
+    before: TaskScope | undefined,
+  ): Position[] {
     const { app, tasks, committer } = this.host
     const { snapshot } = restored
     checkStates(app, id, sub, snapshot)
@@ -175,6 +226,7 @@ export class Assignment {
     const queues: PartitionQueue[] = []
     try {
       task.open()
+      if (before !== undefined) task.takeOver(before)
       for (const topic of topics) {
         const key = keyOf({ topic, partition })
         const range = places.ranges.get(key) ?? { start: 0, end: 0 }

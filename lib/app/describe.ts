@@ -12,6 +12,7 @@ export function describeText(plan: Plan): string {
     if (sub.states.length > 0) lines.push(`    states: ${sub.states.join(', ')}`)
   }
   if (plan.globalTables.length > 0) lines.push(`  global tables: ${plan.globalTables.join(', ')}`)
+  if (plan.deadLetters.length > 0) lines.push(`  dead letters: ${plan.deadLetters.join(', ')}`)
   return lines.join('\n')
 }
 

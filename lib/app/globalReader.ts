@@ -138,7 +138,7 @@ export class GlobalReader implements ConsumerListener {
         if (key === null) this.drop(reading, 'null key')
         else rows.put(key, value, timestamp)
       } catch (error) {
-        if (role.badRecords !== 'skip') throw error
+        if (role.onError !== 'skip') throw error
         this.drop(reading, 'bad record')
         this.report(error as TidemarkError, false)
       }

@@ -129,7 +129,7 @@ function decode(
     const code = cause instanceof TidemarkError && cause.code === 'BAD_TIMESTAMP' ? 'BAD_TIMESTAMP' : 'DESERIALISE'
     throw new TidemarkError(
       code,
-      `the ${part} can't be read: ${message}; repair the writer, or let the source skip such records with badRecords: 'skip'`,
+      `the ${part} can't be read: ${message}; repair the writer, or let the source leave such records out with onError: 'skip', or deadLetter('a-topic')`,
       place,
       { cause },
     )

@@ -6,11 +6,11 @@ import type { Plan, PlannedSource } from './plan.js'
 
 /**
  * Finds the partition count of each topic of a plan: those that exist have theirs; an internal one gets what its exchange asks for, else what it is
- * joined with has, else as many as its writing tasks.
+ * joined with has, else as many as its writing tasks; one of dead letters as many as the widest.
  *
  * @param existing counts of the topics that the broker has
  * @param hasChangelogs whether states have changelogs: topics with a partition for each task
- * @returns all counts, and the internal topics to create
+ * @returns all counts, and the topics to create
  * @throws TidemarkError `UNKNOWN_TOPIC`, `CO_PARTITION`, `PLAN_MISMATCH`
  */
 export function resolvePartitions(
@@ -51,6 +51,12 @@ export function resolvePartitions(
     const wanted = wantedBy(source) ?? tasksOf(plan, source.writtenBy as number, counts)
     counts.set(source.topic, wanted)
     if (!existing.has(source.topic)) missing.push({ topic: source.topic, partitions: wanted, keepsOld: true })
+  }
+  const widest = Math.max(...counts.values())
+  for (const topic of plan.deadLetters) {
+    counts.set(topic, existing.get(topic) ?? widest)
+    // A letter has its record's timestamp, however old that is.
+    if (!existing.has(topic)) missing.push({ topic, partitions: widest, keepsOld: true })
   }
   for (const { operator, sources } of plan.coPartitioned) {
     const [first] = sources

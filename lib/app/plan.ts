@@ -4,6 +4,7 @@ import { TidemarkError } from '../record/errors.js'
 import { json, type Serde } from '../record/serde.js'
 import { observableOf } from '../task/current.js'
 import type { Definition } from '../task/definition.js'
+import { deadLetterTopics, type ErrorPolicies } from '../task/errorPolicy.js'
 import type { Node } from '../task/node.js'
 import { upstream } from '../task/upstream.js'
 import type { Watermark } from '../task/watermark.js'
@@ -54,6 +55,8 @@ export interface Plan {
   readonly subTopologies: readonly SubTopology[]
   /** Topics of global tables. */
   readonly globalTables: readonly string[]
+  /** Topics of records that have gone wrong. */
+  readonly deadLetters: readonly string[]
   /** Equal for equal plans: topics, operators, names and edges. */
   readonly fingerprint: string
   /** Sets of sources (their topics) that must have equally many partitions, with the join that wants it. */
@@ -79,6 +82,7 @@ export function planApp(
   globalTables: readonly string[],
   store: StoreAdapter,
   keeper: StateKeeper,
+  onError: ErrorPolicies | undefined,
 ): Plan {
   const isDurable = store.durable || keeper === 'changelogs'
   const scope = new PlanScope(owner, isDurable)
@@ -119,13 +123,33 @@ export function planApp(
     }
     checkKeys(app, scope)
     checkRows(app, scope, store, keeper)
-    return { ...describePlan(app, scope), globalTables }
+    return { ...describePlan(app, scope), globalTables, deadLetters: deadLetters(app, scope, onError) }
   } finally {
     close()
   }
 }
 
-function describePlan(app: string, scope: PlanScope): Omit<Plan, 'globalTables'> {
+/** @throws TidemarkError `BAD_OPTION` for a source that would read its own dead letters */
+function deadLetters(app: string, scope: PlanScope, onError: ErrorPolicies | undefined): string[] {
+  const topics = new Set(deadLetterTopics(onError))
+  for (const { definition } of scope.order) {
+    const { role } = definition
+    const own = [
+      ...deadLetterTopics(definition.onError),
+      ...deadLetterTopics(role?.is === 'source' ? role.onError : undefined),
+    ]
+    for (const topic of own) topics.add(topic)
+    if (role?.is !== 'source' || ![...own, ...deadLetterTopics(onError)].includes(role.topic)) continue
+    throw new TidemarkError(
+      'BAD_OPTION',
+      'records of this topic that go wrong would be written to it again, for ever; give it another onError',
+      { app, topic: role.topic },
+    )
+  }
+  return [...topics].sort()
+}
+
+function describePlan(app: string, scope: PlanScope): Omit<Plan, 'globalTables' | 'deadLetters'> {
   const component = components(scope.order)
   const ids = numbered(scope, component)
   const idOf = (node: Node) => ids.get(component(node)) as number

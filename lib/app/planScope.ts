@@ -1,7 +1,7 @@
 import type { Observable, Subscription } from 'rxjs'
 import { systemClock } from '../ports/systemClock.js'
 import { TidemarkError } from '../record/errors.js'
-import type { AnyRecord, Definition, TaskInfo, TopicTarget } from '../task/definition.js'
+import type { AnyRecord, Definition, Outcome, TaskInfo, TopicTarget } from '../task/definition.js'
 import type { Input } from '../task/input.js'
 import type { Node } from '../task/node.js'
 import { Scope } from '../task/scope.js'
@@ -169,6 +169,14 @@ export class PlanScope extends Scope {
 
   target(): TopicTarget {
     throw new TidemarkError('NOT_PLANNED', 'nothing is written while an app is planned')
+  }
+
+  origin(): undefined {
+    return undefined
+  }
+
+  onBehalf(): Outcome {
+    return 'over'
   }
 
   protected released(): void {}

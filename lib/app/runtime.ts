@@ -3,6 +3,7 @@ import type { Broker, Consumer, ConsumerListener, Position, RawBatch, TopicParti
 import type { Clock } from '../ports/clock.js'
 import type { StoreAdapter } from '../ports/store.js'
 import { TidemarkError } from '../record/errors.js'
+import type { ErrorPolicies } from '../task/errorPolicy.js'
 import { AlignmentGroup } from './alignment.js'
 import { type AppState, type AppStats, restoringStats, taskStats } from './appStats.js'
 import { Assignment } from './assignment.js'
@@ -38,6 +39,7 @@ export interface RuntimeOptions {
   readonly stallMs: number
   readonly plan: () => Plan
   readonly globals: readonly GlobalTopic[]
+  readonly onError: ErrorPolicies | undefined
 }
 
 /** More slots would mean more transactions at a time than a broker likes. */
@@ -528,7 +530,7 @@ export class Runtime implements TaskHost, ConsumerListener {
       if (task.step(isOver)) more = true
       if (!this.isActive) return
       if (task.handled > handled) isMoving = true
-      this.resume(task)
+      if (task.failure === undefined) this.resume(task)
       if (!isOver()) continue
       this.turn = (this.turn + n + 1) % tasks.length
       more = true
@@ -659,6 +661,15 @@ export class Runtime implements TaskHost, ConsumerListener {
   }
 
   // ---- what tasks ask for
+
+  goBack(task: TaskScope): void {
+    // A commit that is under way may have its checkpoint.
+    this.life?.assignment.goBack(task, this.committing)
+  }
+
+  get onError(): ErrorPolicies | undefined {
+    return this.options.onError
+  }
 
   get maxTaskIdleMs(): number {
     return this.options.maxTaskIdleMs

@@ -8,21 +8,27 @@ import type { StreamRecord } from '../record/record.js'
 import type { TimeStamp } from '../record/stamp.js'
 import type {
   AnyRecord,
+  Attempt,
   Definition,
   DropReason,
   ExchangeRole,
+  Outcome,
   SourceRole,
   TaskInfo,
   TopicTarget,
   TopicWrite,
 } from '../task/definition.js'
+import type { ErrorPolicies, ErrorStage } from '../task/errorPolicy.js'
 import type { Input } from '../task/input.js'
 import { gap } from '../task/local.js'
 import type { Node } from '../task/node.js'
+import type { Origin } from '../task/origin.js'
 import { Scope } from '../task/scope.js'
 import type { Checkpointed } from '../task/state.js'
-import { idleWatermarks, SourceTime } from '../task/watermark.js'
+import { idleWatermarks, type Lane, SourceTime } from '../task/watermark.js'
 import { AlignedPartition, type AlignmentGroup } from './alignment.js'
+import { Attempts, FIRST } from './attempts.js'
+import type { Verdict } from './badRecords.js'
 import type { TaskChangelog } from './changelog.js'
 import { type Manifest, manifestEntry, type Snapshot } from './checkpoint.js'
 import { ExchangeWords } from './exchangeWords.js'
@@ -50,8 +56,12 @@ export interface TaskHost {
   alignment(group: string): AlignmentGroup
   /** The task has something to do that comes from no partition. */
   wake(): void
+  /** What becomes of records that go wrong where neither the operator nor the source says so. */
+  readonly onError: ErrorPolicies | undefined
   /** Something went wrong; `fatal`: the app ends by it. */
   error(error: TidemarkError, fatal: boolean): void
+  /** The task has ended half-way through a record: it is to begin anew at its last checkpoint, by {@link TaskScope.takeOver}. */
+  goBack(task: TaskScope): void
 }
 
 /** One sub-topology on one partition: its own subscription of the pipeline, its state, time and place in the log. */
@@ -72,6 +82,12 @@ export class TaskScope extends Scope {
   private sliceAt = 0
   /** Of the record that is being handled. */
   private current: PartitionQueue | undefined
+  private readonly attempts: Attempts
+  /** The current record as each source reads it. */
+  private readonly readings: (StreamRecord<Key | null, unknown> | undefined)[] = []
+  /** Wall clock, ms: when a record that it waits with is tried again. */
+  againAt: number | undefined
+  private cancelPause = () => {}
   failure: TidemarkError | undefined
   /** Written since the last call of {@link takeOutput}. */
   output: OutRecord[] = []
@@ -99,6 +115,15 @@ export class TaskScope extends Scope {
     this.clock = host.clock
     this.choice = new PartitionChoice(this.queues, host, (queue) => this.timestampOf(queue))
     this.words = new ExchangeWords(this.info.writer, this.sources, this.queues)
+    this.attempts = new Attempts(this, host, () => this.currentRecord())
+  }
+
+  /** Goes on for a task that has gone back to its last checkpoint: knows what that one has learnt, and counts on. */
+  takeOver(before: TaskScope): void {
+    this.attempts.takeOver(before.attempts, before.output)
+    this.handled = before.handled
+    for (const [definition, { drops }] of before.nodes)
+      for (const [reason, count] of drops) this.nodeOf(definition).drops.set(reason, count)
   }
 
   /** Subscribes the pipeline. @throws TidemarkError `FOREIGN_TASK` if the graph isn't the planned one */
@@ -124,6 +149,7 @@ export class TaskScope extends Scope {
 
   close(): void {
     this.isRunning = false
+    this.cancelPause()
     this.choice.close()
     this.abandon()
     this.closeNodes()
@@ -201,16 +227,22 @@ export class TaskScope extends Scope {
     )
   }
 
-  register<S extends Checkpointed>(_node: Node, state: S): S {
+  register<S extends Checkpointed>(node: Node, state: S): S {
     this.states.push(state)
+    this.attempts.keeps(node)
     return state
+  }
+
+  protected override makeReady(node: Node): void {
+    super.makeReady(node)
+    this.attempts.watch(node)
   }
 
   // ---- running
 
   /** Whether it takes records now. */
   get isBlocked(): boolean {
-    return this.blocking.size > 0
+    return this.blocking.size > 0 || this.againAt !== undefined
   }
 
   /** Handles records until there is none to handle or `isOver` says so; true if there may be more. */
@@ -264,57 +296,98 @@ export class TaskScope extends Scope {
 
   private handle(queue: PartitionQueue): void {
     this.isChanged = true
-    this.handled++
     this.current = queue
-    for (const reader of this.sources.of(queue.topic)) {
-      const { node, role } = reader
-      let record: StreamRecord<Key | null, unknown>
+    const { known } = this.attempts
+    const verdict = known.isEmpty ? undefined : known.on(this.currentPlace() as Origin)
+    if (verdict !== undefined && verdict.policy !== 'again') this.leaveOut(queue, verdict)
+    else if (verdict !== undefined && verdict.notBefore > this.clock.now()) this.pauseUntil(verdict.notBefore)
+    else this.take(queue, verdict)
+    if (this.failure === undefined) this.current = undefined
+  }
+
+  private take(queue: PartitionQueue, again: Verdict | undefined): void {
+    this.attempts.begin(again === undefined ? FIRST : { ...FIRST, tries: again.tries })
+    const readers = this.sources.of(queue.topic)
+    if (this.read(queue, readers)) {
+      for (let n = 0; n < readers.length && this.isGoing; n++) {
+        const record = this.readings[n]
+        if (record !== undefined) this.deliver(readers[n] as Reader, record, true)
+      }
+    }
+    const outcome = this.attempts.end()
+    if (outcome !== 'done' && outcome !== 'aside') return
+    if (again !== undefined) again.isDone = true
+    this.handled++
+    queue.done()
+  }
+
+  /** The current record as each source reads it, before any of them gets it. False: it is left out, or has to wait. */
+  private read(queue: PartitionQueue, readers: readonly Reader[]): boolean {
+    this.readings.length = 0
+    for (const { node, role } of readers) {
+      let record: StreamRecord<Key | null, unknown> | undefined
       try {
         record = queue.record(role)
       } catch (error) {
-        if (role.is === 'source' && role.badRecords === 'skip') {
-          node.countDrop('bad record')
-          this.host.error(error as TidemarkError, false)
-          continue
-        }
-        this.fail(error)
-        return
+        this.attempts.wentWrong(node, 'deserialise', error as TidemarkError)
+        // Another source of the topic may well be able to read it.
+        if (readers.length === 1 || !this.attempts.isLeftToOthers()) return false
       }
-      if (role.is === 'exchange') this.deliverExchanged(reader, record)
-      else this.deliver(reader, queue.partition, record)
-      if (this.failure !== undefined) return
+      this.readings.push(record)
     }
-    queue.done()
-    this.current = undefined
+    return true
   }
 
-  private deliver(reader: Reader, partition: number, record: StreamRecord<Key | null, unknown>): void {
-    const { node, time } = reader
-    if (reader.partition !== partition || reader.lane === undefined) {
-      reader.lane = time.lane(String(partition), this.sliceAt)
-      reader.partition = partition
+  /** The task has gone back because of this record: now it does without, as if a filter behind the source had left it out. */
+  private leaveOut(queue: PartitionQueue, verdict: Verdict): void {
+    for (const reader of this.sources.of(queue.topic)) {
+      try {
+        this.deliver(reader, queue.record(reader.role), false)
+      } catch {
+        // A source that can't read it has no time of it.
+      }
     }
-    reader.lane.activeAt = this.sliceAt
-    this.measure(time, reader.lane, record.timestamp)
+    this.attempts.carryOut(verdict)
+    this.attempts.known.close(this.currentPlace() as Origin)
+    this.handled++
+    queue.done()
+  }
+
+  private pauseUntil(time: number): void {
+    this.againAt = time
+    this.cancelPause = this.clock.after(time - this.clock.now(), () => {
+      this.againAt = undefined
+      this.host.wake()
+    })
+  }
+
+  private deliver(reader: Reader, given: StreamRecord<Key | null, unknown>, emits: boolean): void {
+    const { node, time } = reader
+    const stamped = reader.role.is === 'exchange' ? unstamp(given) : undefined
+    const record = stamped?.record ?? given
+    if (stamped === undefined) this.takeTime(reader, record)
+    else if (stamped.time !== undefined) this.takeStamp(time, stamped.time)
+    if (stamped?.time?.isWord === true) return
     if (record.timestamp > node.streamTime) node.streamTime = record.timestamp
     time.isSilent = false
+    if (!emits) return
     node.emit(record)
-    if (time.declared?.punctuated === undefined || this.failure !== undefined) return
+    if (time.declared?.punctuated === undefined || !this.isGoing) return
     try {
-      this.punctuate(time, reader.lane, record)
+      this.punctuate(time, reader.lane as Lane, record)
     } catch (error) {
       this.caught(node, error, record)
     }
   }
 
-  private deliverExchanged({ node, time: source }: Reader, raw: StreamRecord<Key | null, unknown>): void {
-    const { record, time } = unstamp(raw)
-    if (time !== undefined) this.takeStamp(source, time)
-    if (time?.isWord !== true) {
-      source.isSilent = false
-      if (record.timestamp > node.streamTime) node.streamTime = record.timestamp
-      node.emit(record)
+  private takeTime(reader: Reader, { partition, timestamp }: StreamRecord<Key | null, unknown>): void {
+    const { time } = reader
+    if (reader.partition !== partition || reader.lane === undefined) {
+      reader.lane = time.lane(String(partition), this.sliceAt)
+      reader.partition = partition
     }
+    reader.lane.activeAt = this.sliceAt
+    this.measure(time, reader.lane, timestamp)
   }
 
   private takeStamp(source: SourceTime, stamp: TimeStamp): void {
@@ -414,43 +487,78 @@ export class TaskScope extends Scope {
   }
 
   write(node: Node, write: TopicWrite): void {
-    if (node.definition.role?.is === 'writer') this.words.hasWritten(node, write.partition)
+    if (node.definition.role?.is === 'writer') {
+      this.words.hasWritten(node, write.partition)
+      this.attempts.isTouched = true
+    }
     this.output.push(write)
     this.outputBytes += recordBytes(write)
   }
 
   writeRow(node: Node, record: AnyRecord): void {
+    this.attempts.isTouched = true
     this.rows.add(node, record)
+  }
+
+  // ---- records that go wrong
+
+  origin(): Origin | undefined {
+    return this.attempts.origin()
+  }
+
+  private currentRecord(): Origin | undefined {
+    const { current } = this
+    const raw = current?.head()
+    return raw && current && { ...raw, topic: current.topic, partition: current.partition }
+  }
+
+  onBehalf(node: Node, { origin, call: number, tries, run }: Attempt): Outcome {
+    const { attempts } = this
+    if (this.failure !== undefined) return 'over'
+    const call = `${node.order}#${number}`
+    const verdict = origin === undefined || attempts.known.isEmpty ? undefined : attempts.known.on(origin, call)
+    if (verdict !== undefined && verdict.policy !== 'again') return attempts.carryOut(verdict)
+    attempts.begin({ origin, call, tries: Math.max(tries, verdict?.tries ?? 0) })
+    try {
+      run()
+    } catch (error) {
+      this.caught(node, error, undefined)
+    }
+    const outcome = attempts.end()
+    if (verdict !== undefined && outcome === 'done') verdict.isDone = true
+    return outcome
   }
 
   // ---- errors
 
   outside(input: Input, record: unknown): void {
-    if (this.failure === undefined && this.isRunning) this.fail(gap(input, record as AnyRecord, this))
+    if (this.isGoing) this.fail(gap(input, record as AnyRecord, this))
+  }
+
+  /** Whether its dispatch is still of interest to anybody. */
+  private get isGoing(): boolean {
+    return this.isRunning && this.failure === undefined && !this.attempts.hasFailed
   }
 
   caught(node: Node, error: unknown, record: AnyRecord | undefined): void {
-    this.fail(this.wrap(node, error, record))
+    const known = this.wrap(node, error, record)
+    this.attempts.wentWrong(node, stageOf(node, known), this.placed(known))
   }
 
   inputError(input: Input, error: unknown): void {
-    if (this.failure !== undefined) return
-    if (error instanceof TidemarkError) this.fail(error)
-    else {
-      const message = `a plain RxJS operator before ${input.node.operator} threw: ${error instanceof Error ? error.message : String(error)}`
-      this.fail(
-        new TidemarkError(
-          'PIPELINE_ERROR',
-          message,
-          { operator: input.node.operator, ...this.currentPlace() },
-          { cause: error },
-        ),
-      )
-    }
+    const { node } = input
+    const message = `a plain RxJS operator before ${node.operator} threw: ${error instanceof Error ? error.message : String(error)}`
+    const known =
+      error instanceof TidemarkError
+        ? error
+        : new TidemarkError('PIPELINE_ERROR', message, { operator: node.operator }, { cause: error })
+    // Its subscription is gone.
+    this.attempts.isTouched = true
+    this.attempts.wentWrong(node, 'process', this.placed(known))
   }
 
   inputComplete(input: Input): void {
-    if (!this.isRunning || this.failure !== undefined) return
+    if (!this.isGoing) return
     const isRoot = input.node.definition.role?.is === 'root'
     this.fail(
       new TidemarkError(
@@ -462,7 +570,7 @@ export class TaskScope extends Scope {
   }
 
   protected released(node: Node): void {
-    if (!this.isRunning || this.failure !== undefined) return
+    if (!this.isGoing) return
     this.fail(
       new TidemarkError(
         'DETACHED',
@@ -477,7 +585,13 @@ export class TaskScope extends Scope {
 
   private currentPlace() {
     const queue = this.current
-    return queue === undefined ? {} : { topic: queue.topic, partition: queue.partition, offset: queue.position }
+    if (queue === undefined) return {}
+    return { topic: queue.topic, partition: queue.partition, offset: queue.head()?.offset ?? queue.position }
+  }
+
+  /** A record that an operator made has no place in the log: that of the record behind it helps. */
+  private placed(error: TidemarkError): TidemarkError {
+    return error.place.topic ? error : error.at(this.currentPlace())
   }
 
   fail(error: unknown): void {
@@ -486,8 +600,7 @@ export class TaskScope extends Scope {
       error instanceof TidemarkError
         ? error
         : new TidemarkError('OPERATOR_FAILED', String(error), this.currentPlace(), { cause: error })
-    // A record that an operator made has no place in the log: that of the record behind it helps.
-    this.failure = known.place.topic ? known : known.at(this.currentPlace())
+    this.failure = this.placed(known)
     this.abandon()
     this.host.error(this.failure, true)
   }
@@ -508,6 +621,7 @@ export class TaskScope extends Scope {
   /** What has changed since the last checkpoint, encoded now: the task may go on while it is written. */
   takeCheckpoint(): StoreEntry[] {
     this.isChanged = false
+    this.attempts.known.forgetDone()
     const entries: StoreEntry[] = []
     for (const state of this.states) state.takeChanges(entries)
     // Without a prototype: an operator may be called __proto__.
@@ -561,5 +675,10 @@ export class TaskScope extends Scope {
 }
 
 const writerId = (sub: SubTopology, partition: number) => `${sub.title}/${partition}`
+
+function stageOf({ definition: { role } }: Node, { code }: TidemarkError): ErrorStage {
+  if (code === 'ASYNC_FAILED' || code === 'CIRCUIT_OPEN') return 'async'
+  return role?.is === 'sink' || (role?.is === 'writer' && code === 'NOT_SERIALISABLE') ? 'serialise' : 'process'
+}
 
 export const taskId = (subTopology: number, partition: number) => `${subTopology}_${partition}`

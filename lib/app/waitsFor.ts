@@ -9,6 +9,8 @@ export function waitsFor(task: TaskScope, maxTaskIdleMs: number): string | undef
   const [blocking] = task.full
   if (blocking !== undefined)
     return `${blocking.operator} takes no more: ${blocking.handlers.underWay?.() ?? 0} of its calls are under way`
+  if (task.againAt !== undefined)
+    return `a record has gone wrong, and is tried again in ${Math.max(0, task.againAt - task.clock.now())} ms (retry)`
   const { bootstraps } = task
   const queues = bootstraps.length > 0 ? bootstraps : task.queues
   const missing = queues.find((queue) => queue.size === 0 && queue.lag > 0)

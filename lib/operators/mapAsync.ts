@@ -5,8 +5,11 @@ import { compareKeys, type Key, keyIdentity } from '../record/key.js'
 import type { StreamRecord, WithValue } from '../record/record.js'
 import { type RecordJson, recordFromJson, recordToJson } from '../record/recordJson.js'
 import type { Handlers, OperatorContext, Waiting } from '../task/definition.js'
+import type { ErrorPolicy } from '../task/errorPolicy.js'
 import { operate } from '../task/operate.js'
+import { type Origin, type OriginJson, originFromJson, originToJson } from '../task/origin.js'
 import type { CellState } from '../task/state.js'
+import { Circuit, type CircuitOptions, type CircuitSettings, circuitSettings } from './circuit.js'
 
 export interface MapAsyncOptions {
   /** Names the state: the inputs in flight. A must where the app's store is durable. */
@@ -17,17 +20,29 @@ export interface MapAsyncOptions {
   readonly order?: 'input' | 'key' | 'none'
   /** For one call. Default: none. */
   readonly timeout?: Duration
-  /** How often a failed call is made again. Default 0. */
-  readonly retries?: number
-  /** Before the first retry; doubles with each. Default 100 ms. */
-  readonly backoff?: Duration
+  /** What becomes of a record whose call fails. Default: as its source or the app says, else `fail`. */
+  readonly onError?: ErrorPolicy
+  /** Makes no calls for a while when so many have failed in a row. Default: none. */
+  readonly circuit?: CircuitOptions
+}
+
+type Caller<R> = (record: R, context: { readonly signal: AbortSignal }) => Promise<unknown>
+
+/** An input in flight, as the state has it. */
+interface InFlight {
+  readonly record: RecordJson
+  readonly origin?: OriginJson
 }
 
 interface Call<R> {
   readonly id: number
   readonly record: R
-  state: 'waiting' | 'running' | 'done'
+  readonly origin: Origin | undefined
+  /** `pausing`: it has failed and is made again later. */
+  state: 'waiting' | 'running' | 'pausing' | 'done'
   value: unknown
+  /** How often it has failed. */
+  tries: number
 }
 
 /**
@@ -42,8 +57,24 @@ interface Call<R> {
  *
  * The inputs in flight are state: a checkpoint holds them and doesn't wait for them, and a restart calls them again, so a call may be made more
  * than once. What follows sees no time beyond the earliest record in flight. A full operator stops the task's reading (back-pressure); outside an app, where a
- * source can't be stopped, inputs queue. A call that fails after its retries fails the task with `ASYNC_FAILED`. On completion what is in flight comes
- * out first. A call's signal aborts when its time is up, and when the task ends (unsubscribing, `stop`), after which no call is made.
+ * source can't be stopped, inputs queue. On completion what is in flight comes out first. A call's signal aborts when its time is up, and when the task ends
+ * (unsubscribing, `stop`), after which no call is made.
+ *
+ * A call that rejects, throws or takes too long has failed, and `onError` decides: by default the task fails with `ASYNC_FAILED`. With `retry` the call is made
+ * again after a pause, while others go on (with order `key`, not those of its key; with `input`, their results wait). What is left out lets those behind it go on.
+ * A `circuit` opens when so many calls have failed in a row, whichever records they were for.
+ *
+ * ```ts
+ * const priced = orders.pipe(
+ *   mapAsync((order) => lookUp(order.value.userId), {
+ *     name: 'prices',
+ *     order: 'key',
+ *     timeout: '2s',
+ *     onError: retry({ times: 5, orElse: deadLetter('orders-dead') }),
+ *     circuit: { failures: 20, openFor: '30s' },
+ *   }),
+ * )
+ * ```
  *
  * @throws TidemarkError `BAD_OPTION`, `BAD_DURATION`; at planning `UNNAMED_STATE`
  */
@@ -51,16 +82,18 @@ export function mapAsync<R extends StreamRecord<any, any>, V>(
   call: (record: R, context: { readonly signal: AbortSignal }) => Promise<V>,
   options: MapAsyncOptions = {},
 ): OperatorFunction<R, WithValue<R, V>> {
-  const { concurrency = 16, retries = 0, order = 'input', name } = options
+  const { concurrency = 16, order = 'input', name, onError, circuit } = options
   if (!Number.isInteger(concurrency) || concurrency < 1)
-    throw badOption('concurrency', 'a whole number of at least 1', concurrency)
-  if (!Number.isInteger(retries) || retries < 0) throw badOption('retries', 'a whole number of at least 0', retries)
+    throw new TidemarkError(
+      'BAD_OPTION',
+      `mapAsync: concurrency must be a whole number of at least 1; got ${show(concurrency)}`,
+      { operator: 'mapAsync' },
+    )
   const settings = {
     concurrency,
-    retries,
     order,
     timeoutMs: options.timeout === undefined ? undefined : durationMs(options.timeout, 'mapAsync: timeout', 1),
-    backoffMs: durationMs(options.backoff ?? 100, 'mapAsync: backoff'),
+    circuit: circuit === undefined ? undefined : circuitSettings(circuit),
   }
   return operate<R, WithValue<R, V>>(
     'mapAsync',
@@ -68,26 +101,25 @@ export function mapAsync<R extends StreamRecord<any, any>, V>(
     {
       ...(name !== undefined && { name }),
       keyed: order === 'key',
+      ...(onError !== undefined && { onError }),
     },
   )
 }
 
-const badOption = (option: string, wanted: string, got: unknown) =>
-  new TidemarkError('BAD_OPTION', `mapAsync: ${option} must be ${wanted}; got ${show(got)}`, { operator: 'mapAsync' })
-
 interface Settings {
   readonly concurrency: number
-  readonly retries: number
   readonly order: 'input' | 'key' | 'none'
   readonly timeoutMs: number | undefined
-  readonly backoffMs: number
+  readonly circuit: CircuitSettings | undefined
 }
 
 class Calls<R extends StreamRecord<any, any>> implements Handlers<R> {
-  private readonly state: CellState<number, RecordJson>
+  private readonly state: CellState<number, InFlight>
   /** In the order of the inputs. */
   private readonly calls = new Map<number, Call<R>>()
-  private readonly busyKeys = new Set<unknown>()
+  /** With order `key`: keys of which a call is under way, and which one. */
+  private readonly busyKeys = new Map<unknown, number>()
+  private readonly circuit: Circuit | undefined
   private running = 0
   private nextId = 0
   private isEnding = false
@@ -99,20 +131,36 @@ class Calls<R extends StreamRecord<any, any>> implements Handlers<R> {
 
   constructor(
     private readonly context: OperatorContext<unknown>,
-    private readonly call: (record: R, context: { readonly signal: AbortSignal }) => Promise<unknown>,
+    private readonly call: Caller<R>,
     private readonly settings: Settings,
   ) {
+    const { circuit } = settings
+    if (circuit !== undefined)
+      this.circuit = new Circuit(
+        circuit,
+        (ms, run) => this.after(ms, run),
+        () => this.later(() => this.start()),
+      )
     this.state = context.cells()
     const restored = [...this.state.all()].sort((a, b) => (a.key as number) - (b.key as number))
-    for (const cell of restored) this.add(cell.key as number, recordFromJson(cell.value) as R)
-    if (restored.length > 0) context.later(() => this.start())
+    for (const { key, value } of restored)
+      this.add(
+        key as number,
+        recordFromJson(value.record) as R,
+        value.origin === undefined ? undefined : originFromJson(value.origin),
+      )
+    if (restored.length > 0) this.later(() => this.start())
   }
 
   record(record: R): void {
     this.context.accept(record.timestamp)
     const id = this.nextId
-    this.add(id, record)
-    this.state.put(id, recordToJson(record))
+    const origin = this.context.origin()
+    this.add(id, record, origin)
+    this.state.put(id, {
+      record: recordToJson(record),
+      ...(origin !== undefined && { origin: originToJson(origin) }),
+    })
     this.start()
   }
 
@@ -143,52 +191,50 @@ class Calls<R extends StreamRecord<any, any>> implements Handlers<R> {
     for (const attempt of this.attempts) attempt.abort()
   }
 
-  private add(id: number, record: R): void {
+  private add(id: number, record: R, origin: Origin | undefined): void {
     this.nextId = id + 1
-    this.calls.set(id, { id, record, state: 'waiting', value: undefined })
+    this.calls.set(id, { id, record, origin, state: 'waiting', value: undefined, tries: 0 })
     this.context.block(this.calls.size >= this.settings.concurrency)
   }
 
+  /** Makes the calls that may be made now. */
   private start(): void {
     for (const call of this.calls.values()) {
       if (this.running >= this.settings.concurrency) return
-      if (call.state !== 'waiting') continue
-      const key = this.settings.order === 'key' ? identity(call.record) : undefined
-      if (key !== undefined && this.busyKeys.has(key)) continue
-      if (key !== undefined) this.busyKeys.add(key)
-      call.state = 'running'
-      this.running++
-      void this.run(call)
+      if (call.state !== 'waiting' || this.isBusy(call)) continue
+      if (!this.make(call)) return
     }
   }
 
+  /** Makes a call. False: none may be made at present. */
+  private make(call: Call<R>): boolean {
+    const isAdmitted = this.circuit?.admits() !== false
+    if (!isAdmitted && this.circuit?.rejects !== true) return false
+    call.state = 'running'
+    this.running++
+    if (this.settings.order === 'key') this.busyKeys.set(identity(call.record), call.id)
+    if (isAdmitted) void this.run(call)
+    else this.later(() => this.failed(call, rejected()))
+    return true
+  }
+
+  /** Whether a call of its key that came before is under way. */
+  private isBusy({ id, record }: Call<R>): boolean {
+    if (this.settings.order !== 'key') return false
+    const owner = this.busyKeys.get(identity(record))
+    return owner !== undefined && owner !== id
+  }
+
   private async run(call: Call<R>): Promise<void> {
-    const { retries, backoffMs } = this.settings
-    for (let attempt = 0; ; attempt++) {
-      try {
-        call.value = await this.attempt(call.record)
-        break
-      } catch (cause) {
-        if (this.isClosed) return
-        if (attempt >= retries) {
-          const tries = attempt === 0 ? '' : ` ${attempt + 1} times`
-          const message = `the call failed${tries}: ${cause instanceof Error ? cause.message : String(cause)}`
-          const { topic, partition, offset, key } = call.record
-          this.context.fail(
-            new TidemarkError(
-              'ASYNC_FAILED',
-              message,
-              { operator: this.context.operator, topic, partition, offset, key },
-              { cause },
-            ),
-            call.record,
-          )
-          return
-        }
-        await new Promise<void>((resolve) => this.after(backoffMs * 2 ** attempt, resolve))
-      }
+    try {
+      call.value = await this.attempt(call.record)
+    } catch (cause) {
+      this.circuit?.failed()
+      this.later(() => this.failed(call, cause))
+      return
     }
-    if (!this.isClosed) this.context.later(() => this.done(call))
+    this.circuit?.succeeded()
+    this.later(() => this.succeeded(call))
   }
 
   private attempt(record: R): Promise<unknown> {
@@ -216,6 +262,14 @@ class Calls<R extends StreamRecord<any, any>> implements Handlers<R> {
     })
   }
 
+  /** Runs something in a dispatch of its own, unless the task has ended. */
+  private later(run: () => void): void {
+    if (this.isClosed) return
+    this.context.later(() => {
+      if (!this.isClosed) run()
+    })
+  }
+
   /** A timer that ends with the task. */
   private after(ms: number, run: () => void): () => void {
     const cancelTimer = this.context.clock.after(ms, () => {
@@ -230,27 +284,78 @@ class Calls<R extends StreamRecord<any, any>> implements Handlers<R> {
     return cancel
   }
 
-  private done(call: Call<R>): void {
-    call.state = 'done'
+  private failed(call: Call<R>, cause: unknown): void {
     this.running--
+    const error = asyncError(this.context.operator, call, cause)
+    const isOver = !this.settle(call, () => {
+      throw error
+    })
+    if (!isOver) this.goOn()
+  }
+
+  private succeeded(call: Call<R>): void {
+    this.running--
+    call.state = 'done'
+    if (this.settings.order === 'input' || this.settle(call, () => this.emit(call))) this.goOn()
+  }
+
+  private emit(call: Call<R>): void {
+    this.context.emit({ ...call.record, value: call.value })
+  }
+
+  /** With order `input`: what is done and has nothing before it comes out. False: the task is over. */
+  private releaseHeads(): boolean {
+    for (const head of this.calls.values()) {
+      if (head.state !== 'done') return true
+      if (!this.settle(head, () => this.emit(head))) return false
+    }
+    return true
+  }
+
+  /** Handles how a call went; if that goes wrong, the policy says whether it is made again or left out. False: the task is over. */
+  private settle(call: Call<R>, run: () => void): boolean {
+    const { id, origin, tries } = call
+    const outcome = this.context.onBehalf({ origin, call: id, tries, run })
+    if (outcome === 'over') return false
+    if (typeof outcome === 'object') {
+      call.tries++
+      call.state = 'pausing'
+      // It is in flight meanwhile.
+      this.running++
+      this.after(outcome.againMs, () =>
+        this.later(() => {
+          this.running--
+          call.state = 'waiting'
+          this.make(call)
+        }),
+      )
+      return true
+    }
+    // Held until its result is out, so that nothing behind it sees a time past it.
+    this.calls.delete(id)
+    this.state.delete(id)
     if (this.settings.order === 'key') this.busyKeys.delete(identity(call.record))
-    if (this.settings.order === 'input') {
-      for (const head of this.calls.values()) {
-        if (head.state !== 'done') break
-        this.release(head)
-      }
-    } else this.release(call)
+    return true
+  }
+
+  /** One has gone: others may have their turn. */
+  private goOn(): void {
+    if (this.settings.order === 'input' && !this.releaseHeads()) return
     this.start()
     this.context.block(this.calls.size >= this.settings.concurrency)
     if (this.isEnding && this.calls.size === 0) this.context.finish()
   }
-
-  private release(call: Call<R>): void {
-    // Held until its result is out, so that nothing behind it sees a time past it.
-    this.context.emit({ ...call.record, value: call.value })
-    this.calls.delete(call.id)
-    this.state.delete(call.id)
-  }
 }
 
 const identity = (record: StreamRecord<Key | null, unknown>) => (record.key === null ? null : keyIdentity(record.key))
+
+const rejected = () => new TidemarkError('CIRCUIT_OPEN', 'no call was made, as too many have failed in a row (circuit)')
+
+function asyncError(operator: string, { record, tries }: Call<StreamRecord>, cause: unknown): TidemarkError {
+  const { topic, partition, offset, key } = record
+  const place = { operator, key, ...(topic !== '' && { topic, partition, offset }) }
+  if (cause instanceof TidemarkError && cause.code === 'CIRCUIT_OPEN') return cause.at(place)
+  const times = tries === 0 ? '' : ` ${tries + 1} times`
+  const message = `the call failed${times}: ${cause instanceof Error ? cause.message : String(cause)}`
+  return new TidemarkError('ASYNC_FAILED', message, place, { cause })
+}

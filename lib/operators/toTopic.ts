@@ -5,12 +5,15 @@ import { json, type KeySerde, type Serde, string } from '../record/serde.js'
 import { windowHeaders } from '../record/stamp.js'
 import { badTimestamp, isTimestamp } from '../record/timestamp.js'
 import type { TopicTarget } from '../task/definition.js'
+import type { ErrorPolicy } from '../task/errorPolicy.js'
 import { operate } from '../task/operate.js'
 
 /** `key`: the serde of keys. Default for keys that are strings: UTF-8. */
 export type ToTopicOptions<K, V> = KeySerde<K> & {
   /** Default: JSON. */
   readonly value?: Serde<V>
+  /** What becomes of a record that can't be written. Default: as its source or the app says, else `fail`. */
+  readonly onError?: ErrorPolicy
 }
 
 /** Options that can be left out where the key serde can. */
@@ -37,6 +40,7 @@ export function toTopic<R extends StreamRecord<any, any>>(
   ...[options]: Given<NonNullable<R['key']>, NonNullable<R['value']>>
 ): MonoTypeOperatorFunction<R> {
   const keySerde = (options?.key ?? string()) as Serde<unknown>
+  const { onError } = options ?? {}
   const valueSerde = (options?.value ?? json()) as Serde<unknown>
   return operate<R, R>(
     'toTopic',
@@ -59,6 +63,10 @@ export function toTopic<R extends StreamRecord<any, any>>(
         },
       }
     },
-    { role: { is: 'sink', topic, key: keySerde }, windowing: 'refuses' },
+    {
+      role: { is: 'sink', topic, key: keySerde },
+      windowing: 'refuses',
+      ...(onError !== undefined && { onError }),
+    },
   )
 }

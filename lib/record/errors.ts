@@ -21,6 +21,7 @@ export type ErrorCode =
   | 'BAD_TIMESTAMP'
   | 'BROKER_UNAVAILABLE'
   | 'BUFFER_FULL'
+  | 'CIRCUIT_OPEN'
   | 'CO_PARTITION'
   | 'DESERIALISE'
   | 'DETACHED'

@@ -1,10 +1,14 @@
+import { base64 } from './base64.js'
 import { type Key, keyText, parseKey } from './key.js'
-import { NO_HEADERS, type StreamRecord } from './record.js'
+import { type Headers, NO_HEADERS, type StreamRecord } from './record.js'
+
+/** Headers as plain JSON data. */
+export type HeadersJson = readonly (readonly [name: string, value: string | null])[]
 
 /** A record as plain JSON data, for states that hold records. */
 export interface RecordJson {
   readonly key: string | null
-  readonly headers?: readonly (readonly [string, string | null])[]
+  readonly headers?: HeadersJson
   /** Value, timestamp, topic, partition, offset, and what else the record carries (a window). */
   readonly rest: Omit<StreamRecord, 'key' | 'headers'>
 }
@@ -13,9 +17,7 @@ export function recordToJson(record: StreamRecord<Key | null, unknown>): RecordJ
   const { key, headers, ...rest } = record
   return {
     key: key === null ? null : keyText(key),
-    ...(headers.length > 0 && {
-      headers: headers.map(([name, value]) => [name, value === null ? null : toBase64(value)] as const),
-    }),
+    ...(headers.length > 0 && { headers: headersToJson(headers) }),
     rest,
   }
 }
@@ -29,13 +31,13 @@ export function recordFromJson({ key, headers, rest }: RecordJson): StreamRecord
     topic,
     partition,
     offset,
-    headers:
-      headers === undefined
-        ? NO_HEADERS
-        : headers.map(([name, text]) => [name, text === null ? null : fromBase64(text)] as const),
+    headers: headersFromJson(headers),
     ...more,
   }
 }
 
-const toBase64 = (bytes: Uint8Array): string => btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(''))
-const fromBase64 = (text: string): Uint8Array => Uint8Array.from(atob(text), (char) => char.charCodeAt(0))
+export const headersToJson = (headers: Headers): HeadersJson =>
+  headers.map(([name, value]) => [name, base64.encode(value)] as const)
+
+export const headersFromJson = (headers: HeadersJson | undefined): Headers =>
+  headers === undefined ? NO_HEADERS : headers.map(([name, text]) => [name, base64.decode(text)] as const)

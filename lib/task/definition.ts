@@ -4,13 +4,15 @@ import type { Clock } from '../ports/clock.js'
 import type { Key } from '../record/key.js'
 import type { Headers, StreamRecord } from '../record/record.js'
 import type { Serde } from '../record/serde.js'
+import type { ErrorPolicies, ErrorPolicy } from './errorPolicy.js'
+import type { Origin } from './origin.js'
 import type { SeriesState } from './seriesState.js'
 import type { CellState, KeyedState, WindowState } from './state.js'
 import type { Watermark } from './watermark.js'
 import type { Windowing } from './windowing.js'
 
 /** Why a record was left out; counted by operator and reason, never silent. */
-export type DropReason = 'late' | 'null key' | 'null value' | 'bad record' | (string & {})
+export type DropReason = 'late' | 'null key' | 'null value' | 'bad record' | 'dead letter' | (string & {})
 
 /** Any record, whatever its key and value. */
 export type AnyRecord = StreamRecord<unknown, unknown>
@@ -139,6 +141,10 @@ export interface OperatorContext<Out> {
   finish(): void
   /** Fails the task with an error that comes from no handler. */
   fail(error: unknown, record?: AnyRecord): void
+  /** The record of a topic behind what is being handled, where it may have to be set aside; undefined for what comes out by itself. */
+  origin(): Origin | undefined
+  /** Within a dispatch of {@link later}: handles what a record has brought about. If that goes wrong, that record's policy decides. */
+  onBehalf(attempt: Attempt): Outcome
   /** Where this definition writes; only in an app. */
   target(): TopicTarget
   write(write: TopicWrite): void
@@ -161,8 +167,21 @@ export interface TaskInfo {
   readonly writer: string
 }
 
-/** What a source does with a record that it can't read: fail the app, or count it as dropped and go on. */
-export type BadRecordPolicy = 'fail' | 'skip'
+/** Something done on behalf of a record, after the record's own dispatch. */
+export interface Attempt {
+  readonly origin: Origin | undefined
+  /** Tells those of one operator apart, also after a restart. */
+  readonly call: number
+  /** How often it has failed already. */
+  readonly tries: number
+  run(): void
+}
+
+/**
+ * How an attempt went. `aside`: the record has been left out; `over`: the task has ended, and nothing of it counts any more; else it is to be made again
+ * after that many ms.
+ */
+export type Outcome = 'done' | 'aside' | 'over' | { readonly againMs: number }
 
 /** Reads a topic of an app. */
 export interface SourceRole {
@@ -173,7 +192,8 @@ export interface SourceRole {
   readonly value: Serde<unknown>
   readonly timestamp: ((record: AnyRecord) => number) | undefined
   readonly watermark: Watermark | undefined
-  readonly badRecords: BadRecordPolicy
+  /** Of its records, in whatever stage. */
+  readonly onError: ErrorPolicies | undefined
 }
 
 /** Cuts the topology: what stands before it writes to an internal topic, what follows reads that topic. */
@@ -259,5 +279,7 @@ export interface Definition {
   readonly changesKey: KeyChange | undefined
   /** Side outputs that it may write. */
   readonly sideOutputs: readonly object[]
+  /** What becomes of a record whose call or write here fails. */
+  readonly onError?: ErrorPolicy
   setup(context: OperatorContext<unknown>): Handlers<never>
 }

@@ -4,9 +4,10 @@ import { systemClock } from '../ports/systemClock.js'
 import { TidemarkError } from '../record/errors.js'
 import { badTimestamp, isTimestamp } from '../record/timestamp.js'
 import { active, building } from './current.js'
-import type { AnyRecord, Definition, TaskInfo, TopicTarget } from './definition.js'
+import type { AnyRecord, Attempt, Definition, Outcome, TaskInfo, TopicTarget } from './definition.js'
 import type { Input } from './input.js'
 import type { Node } from './node.js'
+import { pauseMs } from './retry.js'
 import { Scope } from './scope.js'
 import type { Checkpointed } from './state.js'
 import { idleWatermarks, type Lane, type SourceTime } from './watermark.js'
@@ -240,6 +241,28 @@ export class LocalScope extends Scope {
   }
 
   block(_node: Node, _blocked: boolean): void {}
+
+  origin(): undefined {
+    return undefined
+  }
+
+  /** Outside an app there is no topic for dead letters, and nothing to go back to: calls that fail can be left out, or made again. */
+  onBehalf(node: Node, { tries, run }: Attempt): Outcome {
+    try {
+      run()
+      return this.hasFailed ? 'over' : 'done'
+    } catch (error) {
+      const { onError } = node.definition
+      const isRetry = typeof onError === 'object' && onError.is === 'retry'
+      if (isRetry && tries < onError.times) return { againMs: pauseMs(onError, tries, 0) }
+      if ((isRetry ? onError.orElse : onError) === 'skip') {
+        node.countDrop('bad record')
+        return 'aside'
+      }
+      this.caught(node, error, undefined)
+      return 'over'
+    }
+  }
 
   target({ operator }: Node): TopicTarget {
     throw new TidemarkError(

@@ -6,6 +6,7 @@ import { active } from './current.js'
 import { checkAllMarked } from './declareWatermarks.js'
 import {
   type AnyRecord,
+  type Attempt,
   type Definition,
   type DropReason,
   type Firing,
@@ -13,6 +14,7 @@ import {
   type Needs,
   NO_NEEDS,
   type OperatorContext,
+  type Outcome,
   type TaskInfo,
   type TopicTarget,
   type TopicWrite,
@@ -21,6 +23,7 @@ import {
 import type { Edge } from './edge.js'
 import { Input } from './input.js'
 import { lastToClose, windowingBefore } from './meetingWindows.js'
+import type { Origin } from './origin.js'
 import { type Onlooker, outsideOfTasks } from './readers.js'
 import type { Scope } from './scope.js'
 import { SeriesState } from './seriesState.js'
@@ -357,7 +360,11 @@ export class Node implements OperatorContext<unknown> {
   fireOne(): void {
     let first = this.firings[0] as Firing
     for (const firing of this.firings) if (firing.due() < first.due()) first = firing
+    const { scope } = this
+    const wasFiring = scope.isFiring
+    scope.isFiring = true
     first.fireNext()
+    scope.isFiring = wasFiring
     this.dueChanged()
   }
 
@@ -431,6 +438,14 @@ export class Node implements OperatorContext<unknown> {
 
   readonly fail = (error: unknown, record?: AnyRecord): void => {
     this.scope.caught(this, error, record)
+  }
+
+  readonly origin = (): Origin | undefined => {
+    return this.scope.origin()
+  }
+
+  readonly onBehalf = (attempt: Attempt): Outcome => {
+    return this.scope.onBehalf(this, attempt)
   }
 
   readonly target = (): TopicTarget => {

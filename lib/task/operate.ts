@@ -34,6 +34,7 @@ export function define<In, Out>(
     changesKey: traits.changesKey,
     ...(traits.bareInputs !== undefined && { bareInputs: traits.bareInputs }),
     sideOutputs: traits.sideOutputs ?? [],
+    ...(traits.onError !== undefined && { onError: traits.onError }),
   }
   const observable = new Observable<Out>((subscriber) => {
     const scope = building

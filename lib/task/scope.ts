@@ -3,12 +3,13 @@ import type { Clock } from '../ports/clock.js'
 import { type ErrorPlace, TidemarkError } from '../record/errors.js'
 import { active, building, definitionOf, setActive, setBuilding } from './current.js'
 import { declareWatermarks } from './declareWatermarks.js'
-import type { AnyRecord, Definition, TaskInfo, TopicTarget, TopicWrite } from './definition.js'
+import type { AnyRecord, Attempt, Definition, Outcome, TaskInfo, TopicTarget, TopicWrite } from './definition.js'
 import { Edge, type Path } from './edge.js'
 import type { Input } from './input.js'
 import { lateOutputOf } from './lateOutput.js'
 import { Node } from './node.js'
 import { inOrder } from './order.js'
+import type { Origin } from './origin.js'
 import { hide, show } from './readers.js'
 import type { Checkpointed, StateHome } from './state.js'
 import { Timeline } from './timeline.js'
@@ -20,6 +21,8 @@ import { Timeline } from './timeline.js'
 export abstract class Scope extends Timeline implements StateHome {
   readonly nodes = new Map<Definition, Node>()
   private isSealed = false
+  /** What is handled now has come out by itself (a timer, a window that closes): no record is to blame for it. */
+  isFiring = false
   protected path: Path = { to: undefined, windowing: undefined, watermark: undefined }
 
   abstract readonly info: TaskInfo
@@ -32,6 +35,8 @@ export abstract class Scope extends Timeline implements StateHome {
   abstract target(node: Node): TopicTarget
   abstract write(node: Node, write: TopicWrite): void
   abstract writeRow(node: Node, record: AnyRecord): void
+  abstract origin(): Origin | undefined
+  abstract onBehalf(node: Node, attempt: Attempt): Outcome
   abstract block(node: Node, blocked: boolean): void
   abstract later(node: Node, run: () => void): void
   /** A record came to an input while this task wasn't dispatching. */
@@ -218,8 +223,13 @@ export abstract class Scope extends Timeline implements StateHome {
   }
 
   /** Stops the running dispatch: whatever it still emits reaches nobody. */
-  protected abandon(): void {
+  abandon(): void {
     if (active === this) setActive(undefined)
+  }
+
+  /** Goes on with it after that. */
+  goOn(): void {
+    setActive(this)
   }
 
   // ---- errors

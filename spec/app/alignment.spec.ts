@@ -225,7 +225,7 @@ describe('nobody waits for ever', () => {
           app
             .stream<number>('in', {
               value: json(),
-              badRecords: 'skip',
+              onError: 'skip',
               timestamp: ({ timestamp }) => (timestamp === 7 ? Number.NaN : timestamp),
               watermark: { maxOutOfOrderness: 0, alignment: { maxDrift: 1 } },
             })

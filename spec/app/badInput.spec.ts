@@ -31,9 +31,9 @@ afterEach(async () => {
 
 async function given(
   pipeline: (orders: Orders) => Observable<unknown>,
-  options: Partial<AppOptions> & { badRecords?: 'skip'; time?: boolean } = {},
+  options: Partial<AppOptions> & { time?: boolean } = {},
 ) {
-  const { badRecords, time, ...rest } = options
+  const { time, ...rest } = options
   const topics = await rawTopics({ orders: 2, out: 1 })
   const make = (id = 'bad') => {
     const app = createApp({ id, broker: topics.broker, store: memory(), ...rest })
@@ -42,7 +42,6 @@ async function given(
     const orders = app.stream<Order>('orders', {
       value: json(),
       ...(time && { timestamp: (order: StreamRecord<string, Order>) => order.value.time }),
-      ...(badRecords && { badRecords }),
     })
     app.run('test', pipeline(orders))
     apps.push(app)
@@ -83,8 +82,8 @@ describe('a record that is not JSON', () => {
     expect(again.errors.at(-1)?.place.offset).toBe(1)
   })
 
-  test('is counted and reported with badRecords: skip', async () => {
-    const { app, errors, send, read } = await given(copy, { badRecords: 'skip' })
+  test('is counted and reported with onError: skip', async () => {
+    const { app, errors, send, read } = await given(copy, { onError: 'skip' })
     await app.start()
     await send(at1, 'a', good)
     await send(at1, 'b', 'nonsense')

@@ -108,7 +108,7 @@ test('deep nesting is a bad record, which is left out; its neighbours are not', 
   const deep = (levels: number) => `${'['.repeat(levels)}${']'.repeat(levels)}`
   const objects = `${'{"a":'.repeat(100_000)}1${'}'.repeat(100_000)}`
   const { t, send, out, dropped } = await given((app) => {
-    const stream = app.stream('in', { value: json(), badRecords: 'skip' })
+    const stream = app.stream('in', { value: json(), onError: 'skip' })
     app.run(
       'test',
       stream.pipe(
@@ -153,7 +153,7 @@ test('what an operator nests too deeply to be written is NOT_SERIALISABLE, with 
 test('keys that are none, or nested to do harm, are bad records', async () => {
   const { t, send, out, dropped } = await given(
     (app) => {
-      const stream = app.stream<unknown, string>('in', { key: json(), value: json(), badRecords: 'skip' })
+      const stream = app.stream<unknown, string>('in', { key: json(), value: json(), onError: 'skip' })
       app.run('test', stream.pipe(aggregate(count(), { name: 'n' }), toTopic('out', { key: json() })))
     },
     { topics: { in: { partitions: 1, key: bytes(), value: bytes() }, rows: 1, out: { partitions: 1, key: json() } } },
@@ -214,7 +214,7 @@ test('timestamps that no time is, are bad records; the last that is one is not',
     const stream = app.stream<{ t: never }>('in', {
       value: json(),
       timestamp: ({ value, timestamp }) => (value.t === undefined ? timestamp : value.t),
-      badRecords: 'skip',
+      onError: 'skip',
     })
     app.run('test', stream.pipe(tumblingWindow('1m'), aggregate(count(), { name: 'n' }), toTopic('out')))
   })
@@ -270,7 +270,7 @@ test.each<[string, Serde<string>, [key: string | Uint8Array | null, value: strin
     (app) =>
       app.run(
         'test',
-        app.stream<string>('in', { value: serde, badRecords: 'skip' }).pipe(toTopic('out', { value: serde })),
+        app.stream<string>('in', { value: serde, onError: 'skip' }).pipe(toTopic('out', { value: serde })),
       ),
     { topics },
   )

@@ -20,7 +20,7 @@ import {
   tumblingWindow,
 } from 'tidemark'
 import { testApp } from 'tidemark/testing'
-import { LEFT_OUT, leavesOut, leftOut } from './leftOut.js'
+import { DEAD, LEFT_OUT, leavesOut, leftOut } from './leftOut.js'
 import { asJson, asKey, asText, type Format, type Reading, readings } from './reading.js'
 import { type Given, given } from './records.js'
 
@@ -143,7 +143,7 @@ async function run(records: readonly Given[]): Promise<number> {
     ...TOPICS.map((topic) => [topic, { partitions: 2, key: bytes(), value: bytes() }] as const),
     ...OUT.map((topic) => [topic, { partitions: 2, key: json(), value: string() }] as const),
   ])
-  const t = await testApp(pipeline, { topics })
+  const t = await testApp(pipeline, { topics: { ...topics, ...DEAD } })
   try {
     for (const [n, topic] of TOPICS.entries())
       await t.send(topic, records.filter((record) => record.topic === n) as never)
@@ -172,7 +172,7 @@ async function run(records: readonly Given[]): Promise<number> {
         .filter((drop) => drop.operator === operator && drop.reason === reason)
         .reduce((sum, drop) => sum + drop.count, 0)
 
-    // Of the sources: what can't be read is left out, all else is seen, each once.
+    // Of the sources: what can't be read is a dead letter, all else is seen, each once.
     const bad = [...read.values()].flat().filter(({ isBad }) => isBad)
     expect((await leftOut(t)).sort()).toEqual(idsOf(bad))
     expect((await written('seen')).sort()).toEqual(idsOf(good('orders', 'texts', 'left', 'right')))
@@ -215,7 +215,7 @@ function reporter({ failed, seed, counterexamplePath, errorInstance }: fc.RunDet
   throw new Error(`seed ${seed}, path ${counterexamplePath}: ${text.slice(0, 5_000)}`, { cause: errorInstance })
 }
 
-test(`${RECORDS} malformed records (seed ${SEED}): each is processed or left out, never both, never neither`, async () => {
+test(`${RECORDS} malformed records (seed ${SEED}): each is processed or a dead letter, never both, never neither`, async () => {
   let tried = 0
   let out = 0
   const chunk = fc.array(given(TOPICS.length), { minLength: CHUNK, maxLength: CHUNK, size: 'max' })

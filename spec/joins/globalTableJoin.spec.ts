@@ -283,11 +283,11 @@ describe('in an app', () => {
     await t.stop()
   })
 
-  const bad = (badRecords: 'fail' | 'skip') => (app: App) => {
+  const bad = (onError: 'fail' | 'skip') => (app: App) => {
     app.run('stream', app.stream<string>('stream', { value: json() }))
     return app.globalTable<number>('table', {
       value: json(),
-      badRecords,
+      onError,
       timestamp: (r) => (r.value === 13 ? Number.NaN : 5),
     })
   }

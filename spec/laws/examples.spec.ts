@@ -22,6 +22,7 @@ test('every example of the documentation compiles', () => {
       'tidemark/kafka': 'brokers/kafka',
       'tidemark/level': 'stores/level',
       'tidemark/idb': 'stores/idb',
+      'tidemark/postgres': 'stores/postgres',
       'tidemark/testing': 'testing/index',
     }).map(([name, file]) => [name, [join(ROOT, 'lib', `${file}.ts`)]]),
   )

@@ -5,25 +5,27 @@ import { entries, exportedNames } from './publicNames.js'
 const NAMES: Record<string, string> = {
   tidemark: `
     AbsenceOptions AggregateOptions Aggregated Aggregator Aggregators AlignmentOptions App AppOptions AppState
-    AppStats ApproxCountDistinctOptions BatchOptions Branches Broker Change ChangeRecord Clock CogroupInput
-    Cogrouped Consumer ConsumerListener ConsumerOptions CountWindowOptions DedupOptions DerivedOptions DropReason
-    Duration EmbeddedOptions ErrorCode ErrorPlace ExplainRequest Explanation ExtremeOptions ForeignKeyJoinOptions
-    GlobalTable GlobalTableJoinOptions GlobalTableOptions GlobalTableStats GroupedRow Guarantee Header Headers Health Histogram
-    HistogramOptions HistoryOptions Hold HoldRule InWindow Key KeyByOptions KeyedState LatestOptions MapAsyncOptions
-    MatchPatternOptions NO_HEADERS NewTopic OutRecord PartitionRange PartitionState Pattern Position ProcessContext
-    ProcessOptions Processor Producer QuantileOptions RateLimitOptions RawBatch RawRecord RebalanceStats RestoreStats ResultOf RollingOptions
-    Rules SelectKeyOptions Serde SourceState Split SpreadOptions StandbyStats StepOptions StoreAdapter StoreChanges StoreEntry
-    StreamOptions StreamRecord StreamStreamJoinOptions StreamTableJoinOptions SuppressOptions Table
-    TableGroupByOptions TableJoinKind TableOperator TableOptions TableRow TableTableJoinOptions TaskExplanation
-    TaskStats TidemarkError Timers ToTopicOptions TopKOptions TopicPartition Transaction TransactionalProducer TransactionalStore
-    ValueState Waiting WatermarkOptions Window WindowAssigner WindowOptions WindowedRecord WithKey WithValue
-    WriterState aggregate approxCountDistinct avg batch broadcast bytes cogroup collect compareKeys correlation
-    count countDistinct countWindow createApp customWindow dedup durationMs embedded first flatMap foreignKeyJoin
-    globalTable globalTableJoin globalWindow histogram hoppingWindow json keyBy last latest local mapAsync mapValues
-    matchPattern max median memory min partitionOf pattern peek placeOf process quantiles rateLimit record reduce
-    rollingAggregate selectKey sessionWindow shared sideOutput slidingWindow split stddev streamStreamJoin
-    streamTableJoin string sum suppress tableFilter tableGroupBy tableMapValues tableTableJoin toRows toStream
-    toTable toTopic topK tumblingWindow variance withWatermark
+    AppStats ApproxCountDistinctOptions BatchOptions Branches Broker Change ChangeRecord CircuitOptions Clock
+    CogroupInput Cogrouped Consumer ConsumerListener ConsumerOptions CountWindowOptions DedupOptions DerivedOptions
+    DropReason Duration EmbeddedOptions ErrorCode ErrorPlace ErrorPolicies ErrorPolicy ErrorStage ExplainRequest
+    Explanation ExtremeOptions ForeignKeyJoinOptions GlobalTable GlobalTableJoinOptions GlobalTableOptions
+    GlobalTableStats GroupedRow Guarantee Header Headers Health Histogram HistogramOptions HistoryOptions Hold
+    HoldRule InWindow Key KeyByOptions KeyedState LatestOptions MapAsyncOptions MatchPatternOptions NO_HEADERS
+    NewTopic OutRecord PartitionRange PartitionState Pattern Position ProcessContext ProcessOptions Processor
+    Producer QuantileOptions RateLimitOptions RawBatch RawRecord RebalanceStats RestoreStats ResultOf RetryOptions
+    RollingOptions Rules SelectKeyOptions Serde SourceState Split SpreadOptions StandbyStats StepOptions
+    StoreAdapter StoreChanges StoreEntry StreamOptions StreamRecord StreamStreamJoinOptions StreamTableJoinOptions
+    SuppressOptions Table TableGroupByOptions TableJoinKind TableOperator TableOptions TableRow
+    TableTableJoinOptions TaskExplanation TaskStats TidemarkError Timers ToTopicOptions TopKOptions TopicPartition
+    Transaction TransactionalProducer TransactionalStore ValueState Waiting WatermarkOptions Window WindowAssigner
+    WindowOptions WindowedRecord WithKey WithValue WriterState aggregate approxCountDistinct avg batch broadcast
+    bytes cogroup collect compareKeys correlation count countDistinct countWindow createApp customWindow deadLetter
+    dedup durationMs embedded first flatMap foreignKeyJoin globalTable globalTableJoin globalWindow histogram
+    hoppingWindow json keyBy last latest local mapAsync mapValues matchPattern max median memory min partitionOf
+    pattern peek placeOf process quantiles rateLimit record reduce retry rollingAggregate selectKey sessionWindow
+    shared sideOutput slidingWindow split stddev streamStreamJoin streamTableJoin string sum suppress tableFilter
+    tableGroupBy tableMapValues tableTableJoin toRows toStream toTable toTopic topK tumblingWindow variance
+    withWatermark
   `,
   'tidemark/idb': `
     idb

@@ -43,7 +43,8 @@ export function importsOfLib(): Import[] {
 function importsOf(path: string): Import[] {
   const found: Import[] = []
   const add = (specifier: ts.Node, isType: boolean, values: readonly string[]) => {
-    const { text } = specifier as ts.StringLiteral
+    // One that is computed could be anything.
+    const text = ts.isStringLiteralLike(specifier) ? specifier.text : 'computed:'
     const isOurs = text.startsWith('.')
     const to = isOurs ? inLib(posix.join(dirname(path), text)) : text
     found.push({ from: inLib(path), to, isOurs, isType, values })

@@ -8,6 +8,7 @@ import {
   type MapAsyncOptions,
   mapAsync,
   record,
+  retry,
   type StreamRecord,
   tumblingWindow,
   type WindowedRecord,
@@ -104,8 +105,7 @@ async function play<T>(
     return value
   }
   const calls = mapAsync<StreamRecord<string, number>, number>(call, {
-    retries: RETRIES,
-    backoff: BACKOFF,
+    onError: retry({ times: RETRIES, backoff: BACKOFF, jitter: 0 }),
     ...(concurrency !== undefined && { concurrency }),
     ...(order !== undefined && { order }),
   })

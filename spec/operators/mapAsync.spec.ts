@@ -1,19 +1,30 @@
 import { describe, expect, test } from '@jest/globals'
-import { Subject } from 'rxjs'
+import { map, type Observable, Subject } from 'rxjs'
 import {
   aggregate,
   collect,
+  count,
+  deadLetter,
   json,
   local,
   mapAsync,
   mapValues,
   record,
+  retry,
   type StreamRecord,
   toTopic,
   tumblingWindow,
   withWatermark,
 } from 'tidemark'
-import { type MarbleTools, matchers, operatorLaws, runMarbles, testApp, testClock } from 'tidemark/testing'
+import {
+  type MarbleTools,
+  matchers,
+  operatorLaws,
+  runMarbles,
+  type TestApp,
+  testApp,
+  testClock,
+} from 'tidemark/testing'
 import { expectDrawn } from '../testing/docstring.js'
 
 expect.extend(matchers)
@@ -115,7 +126,7 @@ describe('edges', () => {
               calls.push(clock.now())
               throw new RangeError('boom')
             },
-            { retries: 2, backoff: 10 },
+            { onError: retry({ times: 2, backoff: 10, jitter: 0 }) },
           ),
         ),
     })
@@ -137,7 +148,7 @@ describe('edges', () => {
               if (calls++ === 0) throw new Error('once')
               return '1'
             },
-            { retries: 1 },
+            { onError: retry({ times: 1, jitter: 0 }) },
           ),
         ),
     })
@@ -166,7 +177,7 @@ describe('edges', () => {
               seen.push({ signal, at: clock.now() })
               return seen.length === 1 ? new Promise<string>(() => {}) : Promise.resolve('1')
             },
-            { timeout: 4, retries: 1, backoff: 10 },
+            { timeout: 4, onError: retry({ times: 1, backoff: 10, jitter: 0 }) },
           ),
         ),
     })
@@ -184,7 +195,9 @@ describe('edges', () => {
       calls++
       throw new Error('boom')
     }
-    const subscription = local(source.pipe(mapAsync(failing, { retries: 5, backoff: 10 })), { clock }).subscribe()
+    const subscription = local(source.pipe(mapAsync(failing, { onError: retry({ times: 5, backoff: 10 }) })), {
+      clock,
+    }).subscribe()
     source.next(record('a', 1, 1))
     await clock.settle()
     source.next(record('b', 1, 1))
@@ -210,14 +223,11 @@ describe('edges', () => {
     expect(signal?.aborted).toBe(true)
   })
 
-  test.each([{ concurrency: 0 }, { concurrency: 1.5 }, { retries: -1 }, { timeout: 0 }, { backoff: -1 }])(
-    '%j is refused',
-    (options) => {
-      expect(() => mapAsync(async () => 1, options)).toThrow(
-        expect.objectContaining({ code: expect.stringMatching(/BAD_OPTION|BAD_DURATION/) }),
-      )
-    },
-  )
+  test.each([{ concurrency: 0 }, { concurrency: 1.5 }, { timeout: 0 }])('%j is refused', (options) => {
+    expect(() => mapAsync(async () => 1, options)).toThrow(
+      expect.objectContaining({ code: expect.stringMatching(/BAD_OPTION|BAD_DURATION/) }),
+    )
+  })
 })
 
 describe('in an app', () => {
@@ -259,3 +269,287 @@ describe('in an app', () => {
     await t.stop()
   })
 })
+
+describe('calls that fail', () => {
+  /** Fails for records whose value is negative, as long as `isDown` for all. */
+  const service = () => {
+    const calls: number[] = []
+    const state = { isDown: false }
+    const call = async (r: { value: number }) => {
+      calls.push(r.value)
+      if (r.value < 0 || state.isDown) throw new Error(`no ${r.value}`)
+      return r.value * 10
+    }
+    return { calls, state, call }
+  }
+  const topics = { in: 1, out: 1, dead: 1 }
+  const send = async (t: TestApp<unknown>, ...values: number[]) => {
+    await t.send(
+      'in',
+      values.map((value) => ({ key: `k${Math.abs(value) % 2}`, value, timestamp: Math.abs(value) })),
+    )
+    await t.settle()
+  }
+  const values = async (t: TestApp<unknown>, topic: string) => (await t.records(topic)).map(({ value }) => value)
+
+  test.each(['input', 'key', 'none'] as const)(
+    'order %s: a dead letter, and those behind it come out',
+    async (order) => {
+      const { call } = service()
+      const t = await testApp(
+        (app) => {
+          const stream = app.stream<number>('in', { value: json() })
+          app.run(
+            'out',
+            stream.pipe(mapAsync(call, { name: 'calls', order, onError: deadLetter('dead') }), toTopic('out')),
+          )
+        },
+        { topics },
+      )
+      await send(t, 1, -2, 3, -4, 4)
+      expect((await values(t, 'out')).sort()).toEqual([10, 30, 40])
+      expect((await values(t, 'dead')).sort()).toEqual([-2, -4])
+      expect(await t.state('calls')).toEqual([])
+      expect(t.errors.map(({ code, place }) => [code, place.operator, place.offset])).toEqual([
+        ['ASYNC_FAILED', 'calls', 1],
+        ['ASYNC_FAILED', 'calls', 3],
+      ])
+      expect(t.app.stats().tasks.flatMap(({ dropped }) => dropped)).toEqual([
+        { operator: 'calls', reason: 'dead letter', count: 2 },
+      ])
+      await t.stop()
+    },
+  )
+
+  test('after a restart the dead letter is still the record as it was read', async () => {
+    const { call, state } = service()
+    let answer = true
+    const hanging = (r: { value: number }) => (answer ? call(r) : new Promise<number>(() => {}))
+    const t = await testApp(
+      (app) => {
+        const stream = app.stream<number>('in', { value: json() })
+        app.run(
+          'out',
+          stream.pipe(
+            mapValues((value) => value + 100),
+            mapAsync(hanging, { name: 'calls' }),
+            toTopic('out'),
+          ),
+        )
+      },
+      { topics, onError: { async: deadLetter('dead') } },
+    )
+    answer = false
+    const headers = [['trace', new Uint8Array([0, 255])]] as const
+    await t.send('in', { key: 'k', value: 7, timestamp: 5, headers })
+    await t.settle()
+    await t.crash()
+    answer = true
+    state.isDown = true
+    await t.restart()
+    const [letter, ...others] = await t.records('dead')
+    expect(others).toEqual([])
+    expect(letter).toMatchObject({ key: 'k', value: 7, timestamp: 5 })
+    expect(letter?.headers[0]).toEqual(headers[0])
+    await t.stop()
+  })
+
+  test.each([
+    ['an operator', mapValues<StreamRecord<string, number>, number>((n) => odd(n, 2)), 2],
+    ['a plain operator', map((r: StreamRecord<string, number>) => ({ ...r, value: odd(r.value, 2) })), 2],
+    [
+      'an operator behind state',
+      (s: Observable<StreamRecord<string, number>>) =>
+        s.pipe(
+          aggregate(count(), { name: 'n' }),
+          mapValues((n) => odd(n, 2)),
+        ),
+      // The second of its key.
+      3,
+    ],
+  ])(
+    '%s behind the call throws: the record of that call is set aside, also if its calls are made again',
+    async (_name, behind, wrong) => {
+      const seen: number[] = []
+      const t = await testApp(
+        (app) => {
+          const stream = app.stream<number>('in', { value: json() })
+          const call = async (r: { value: number }) => {
+            seen.push(r.value)
+            return r.value
+          }
+          app.run('out', stream.pipe(mapAsync(call, { name: 'calls' }), behind as never, toTopic('out')))
+        },
+        { topics, onError: deadLetter('dead') },
+      )
+      await send(t, 1, 2, 3)
+      await t.settle()
+      expect(await values(t, 'dead')).toEqual([wrong])
+      expect(await values(t, 'out')).toHaveLength(2)
+      expect(await t.state('calls')).toEqual([])
+      expect(t.errors).toHaveLength(1)
+      await t.stop()
+    },
+  )
+
+  test('of an input that no record of a topic is behind: skip leaves it out, a dead letter is none', async () => {
+    for (const [onError, state] of [
+      ['skip', 'running'],
+      [deadLetter('dead'), 'failed'],
+    ] as const) {
+      const t = await testApp(
+        (app) => {
+          const stream = app.stream<number>('in', { value: json() })
+          const call = async () => {
+            throw new Error('no')
+          }
+          app.run(
+            'out',
+            stream.pipe(
+              tumblingWindow(2),
+              aggregate(count(), { name: 'n', emit: 'close' }),
+              mapAsync(call, { name: 'calls', onError }),
+            ),
+          )
+        },
+        { topics },
+      )
+      await send(t, 1, 2, 3, 4)
+      expect(t.app.stats().state).toBe(state)
+      expect(await values(t, 'dead')).toEqual([])
+      await t.stop()
+    }
+  })
+
+  test('by key: a call that is to be made again holds up its key alone', async () => {
+    const { call, calls } = service()
+    const t = await testApp(
+      (app) => {
+        const stream = app.stream<number>('in', { value: json() })
+        const onError = retry({ times: 2, backoff: 100, jitter: 0, orElse: 'skip' })
+        app.run('out', stream.pipe(mapAsync(call, { name: 'calls', order: 'key', onError }), toTopic('out')))
+      },
+      { topics },
+    )
+    await send(t, -1, 3, 2, 4)
+    expect(calls).toEqual([-1, 2, 4])
+    expect(await values(t, 'out')).toEqual([20, 40])
+    await t.advance('99ms')
+    expect(calls).toEqual([-1, 2, 4])
+    await t.advance('1ms')
+    await t.advance('200ms')
+    expect(calls).toEqual([-1, 2, 4, -1, -1, 3])
+    expect(await values(t, 'out')).toEqual([20, 40, 30])
+    await t.stop()
+  })
+})
+
+describe('a circuit', () => {
+  const down = (clock: { now(): number }, isDown: () => boolean) => {
+    const calls: [at: number, value: number][] = []
+    const call = async (r: { value: number }) => {
+      calls.push([clock.now(), r.value])
+      if (isDown()) throw new Error('down')
+      return r.value
+    }
+    return { calls, call }
+  }
+
+  test('wait: no call is made while it is open, one is tried then, and nothing is lost however long it takes', async () => {
+    let isDown = true
+    const clock = testClock()
+    const { call, calls } = down(clock, () => isDown)
+    const t = await testApp(
+      (app) => {
+        const stream = app.stream<number>('in', { value: json() })
+        const options = {
+          name: 'calls',
+          concurrency: 2,
+          onError: retry({ times: Number.POSITIVE_INFINITY, backoff: 10, jitter: 0 }),
+          circuit: { failures: 3, openFor: 1_000 },
+        }
+        app.run('out', stream.pipe(mapAsync(call, options), toTopic('out')))
+      },
+      { topics: { in: 1, out: 1 }, clock },
+    )
+    await t.send(
+      'in',
+      [1, 2, 3, 4].map((value) => ({ key: 'k', value, timestamp: value })),
+    )
+    await t.settle()
+    await t.advance(999)
+    // Two at once, then the first again, which opens it.
+    expect(calls.map(([at]) => at)).toEqual([0, 0, 10])
+    expect(t.app.stats().tasks[0]?.waitsFor).toContain('calls takes no more')
+    await t.advance('2s')
+    expect(calls.map(([at]) => at).slice(3)).toEqual([1_010, 2_010])
+    isDown = false
+    await t.advance('1s')
+    expect((await t.records('out')).map(({ value }) => value)).toEqual([1, 2, 3, 4])
+    expect(t.app.stats().state).toBe('running')
+    await t.stop()
+  })
+
+  test('calls that were under way when it opened change nothing: one is tried, not one for each', async () => {
+    const clock = testClock()
+    const { call, calls } = down(clock, () => true)
+    const t = await testApp(
+      (app) => {
+        const stream = app.stream<number>('in', { value: json() })
+        const onError = retry({ times: Number.POSITIVE_INFINITY, backoff: 10, jitter: 0 })
+        const circuit = { failures: 2, openFor: 1_000 }
+        app.run('out', stream.pipe(mapAsync(call, { name: 'calls', concurrency: 4, onError, circuit })))
+      },
+      { topics: { in: 1 }, clock },
+    )
+    await t.send(
+      'in',
+      [1, 2, 3, 4].map((value) => ({ key: 'k', value, timestamp: value })),
+    )
+    await t.settle()
+    await t.advance('1s')
+    expect(calls.map(([at]) => at)).toEqual([0, 0, 0, 0, 1_000])
+    await t.stop()
+  })
+
+  test('reject: meanwhile each call fails at once, and its record goes where the policy says', async () => {
+    let isDown = true
+    const clock = testClock()
+    const { call, calls } = down(clock, () => isDown)
+    const t = await testApp(
+      (app) => {
+        const stream = app.stream<number>('in', { value: json() })
+        const circuit = { failures: 2, openFor: 1_000, meanwhile: 'reject' as const }
+        app.run('out', stream.pipe(mapAsync(call, { name: 'calls', concurrency: 1, circuit }), toTopic('out')))
+      },
+      { topics: { in: 1, out: 1, dead: 1 }, clock, onError: deadLetter('dead') },
+    )
+    const send = async (...values: number[]) => {
+      await t.send(
+        'in',
+        values.map((value) => ({ key: 'k', value, timestamp: value })),
+      )
+      await t.settle()
+    }
+    await send(1, 2, 3, 4)
+    expect(calls.map(([, value]) => value)).toEqual([1, 2])
+    expect(t.errors.map(({ code }) => code)).toEqual(['ASYNC_FAILED', 'ASYNC_FAILED', 'CIRCUIT_OPEN', 'CIRCUIT_OPEN'])
+    isDown = false
+    await t.advance('1s')
+    await send(5, 6)
+    expect((await t.records('dead')).map(({ value }) => value)).toEqual([1, 2, 3, 4])
+    expect((await t.records('out')).map(({ value }) => value)).toEqual([5, 6])
+    await t.stop()
+  })
+
+  test.each([{ failures: 0 }, { openFor: 0 }])('%j is refused', (wrong) => {
+    expect(() => mapAsync(async () => 1, { circuit: { failures: 1, openFor: 1, ...wrong } })).toThrow(
+      expect.objectContaining({ code: expect.stringMatching(/BAD_OPTION|BAD_DURATION/) }),
+    )
+  })
+})
+
+const odd = (value: number, wrong: number) => {
+  if (value === wrong) throw new RangeError(`${value}`)
+  return value
+}

@@ -5,6 +5,7 @@ import {
   collect,
   count,
   countWindow,
+  deadLetter,
   foreignKeyJoin,
   globalTableJoin,
   globalWindow,
@@ -12,6 +13,7 @@ import {
   json,
   keyBy,
   mapAsync,
+  retry,
   rollingAggregate,
   sessionWindow,
   slidingWindow,
@@ -160,3 +162,14 @@ orders.pipe(tumblingWindow('1m', { grace: 'a while' }))
 orders.pipe(rollingAggregate('1 minute', collect()))
 // @ts-expect-error
 orders.pipe(aggregate({ n: 5 }))
+
+// A policy is one of ours: rxjs's retry is an operator, and what is tried again has to end somehow.
+mapAsync(async () => 1, { onError: retry({ times: 2, orElse: deadLetter('dead') }) })
+// @ts-expect-error
+mapAsync(async () => 1, { onError: rxjs.retry(2) })
+// @ts-expect-error
+mapAsync(async () => 1, { onError: retry({ times: 2, orElse: retry({ times: 2 }) }) })
+// @ts-expect-error
+app.stream<number>('in', { value: json(), onError: { deserialize: 'skip' } })
+// @ts-expect-error every instance reads a global table: there would be a dead letter of each
+app.globalTable<number>('rates', { value: json<number>(), onError: deadLetter('dead') })
