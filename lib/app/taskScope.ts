@@ -29,6 +29,7 @@ import { ExchangeWords } from './exchangeWords.js'
 import { PartitionChoice } from './partitionChoice.js'
 import { type PartitionQueue, unstamp } from './partitionQueue.js'
 import type { Plan, SubTopology } from './plan.js'
+import { recordBytes } from './recordBytes.js'
 import { type Reader, TaskReaders } from './taskReaders.js'
 import { topicTarget } from './topicTarget.js'
 
@@ -73,6 +74,8 @@ export class TaskScope extends Scope {
   failure: TidemarkError | undefined
   /** Written since the last call of {@link takeOutput}. */
   output: OutRecord[] = []
+  /** About what that takes in memory. */
+  outputBytes = 0
   /** A checkpoint is about to be taken: a running advance goes on, but nothing new begins. */
   isQuiescing = false
   /** Something has happened that a checkpoint would tell. */
@@ -177,7 +180,9 @@ export class TaskScope extends Scope {
   }
 
   restoredTime(node: Node): number | undefined {
-    return this.snapshot.manifest?.streamTimes[this.timeName(node)]
+    const saved = this.snapshot.manifest?.streamTimes ?? {}
+    const name = this.timeName(node)
+    return Object.hasOwn(saved, name) ? saved[name] : undefined
   }
 
   private timeName({ definition }: Node): string {
@@ -408,6 +413,7 @@ export class TaskScope extends Scope {
   write(node: Node, write: TopicWrite): void {
     if (node.definition.role?.is === 'writer') this.words.hasWritten(node, write.partition)
     this.output.push(write)
+    this.outputBytes += recordBytes(write)
   }
 
   // ---- errors
@@ -484,6 +490,7 @@ export class TaskScope extends Scope {
   takeOutput(): OutRecord[] {
     const { output } = this
     this.output = []
+    this.outputBytes = 0
     return output
   }
 
@@ -496,7 +503,8 @@ export class TaskScope extends Scope {
     this.isChanged = false
     const entries: StoreEntry[] = []
     for (const state of this.states) state.takeChanges(entries)
-    const streamTimes: Record<string, number> = {}
+    // Without a prototype: an operator may be called __proto__.
+    const streamTimes: Record<string, number> = Object.create(null)
     for (const node of this.ordered)
       if (Number.isFinite(node.streamTime)) streamTimes[this.timeName(node)] = node.streamTime
     const manifest: Manifest = {
