@@ -580,13 +580,7 @@ export class Runtime implements TaskHost, ConsumerListener {
     }
     this.wake()
     if (this.failure !== undefined) return
-    try {
-      await committer.commit(changed)
-    } catch (error) {
-      // It was let go of meanwhile, and why has been told: what goes wrong by that is nothing new.
-      if (this.rejoining !== undefined || this.committer !== committer) return
-      throw error
-    }
+    await committer.commit(changed)
     this.checkpoints++
     this.rejoins = 0
   }
