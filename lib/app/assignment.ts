@@ -4,7 +4,7 @@ import { type AssignedTask, assignedTasks } from './assignedTasks.js'
 import { checkStates } from './checkpointScopes.js'
 import type { Committer, CommitterOptions } from './committer.js'
 import { PartitionQueue } from './partitionQueue.js'
-import type { Plan } from './plan.js'
+import type { Plan, SubTopology } from './plan.js'
 import { Restore, RestoreCancelled, type Restored } from './restore.js'
 import type { Standbys } from './standbys.js'
 import { type TaskHost, TaskScope } from './taskScope.js'
@@ -24,6 +24,10 @@ export interface AssignmentHost
 
 /** Tasks that are restored at a time: each holds its state twice while it is. */
 const MAX_RESTORES = 4
+
+/** Whether its checkpoint holds more than where it stands. */
+const isKept = ({ states, definitions }: SubTopology) =>
+  states.length > 0 || definitions.some(({ role }) => role?.is === 'rows')
 
 const keyOf = ({ topic, partition }: TopicPartition) => `${partition}/${topic}`
 
@@ -98,7 +102,9 @@ export class Assignment {
       restore.isCancelled = true
       this.restores.delete(id)
     }
-    for (const task of this.tasksOf(partitions)) this.close(task)
+    const leaving = this.tasksOf(partitions)
+    for (const task of leaving) this.close(task)
+    await Promise.all([...leaving].map((task) => this.host.committer.abandon(task)))
     await this.host.slots.keep(
       new Set(
         [...this.tasks.values(), ...[...this.restores.values()].map(({ assigned }) => assigned)].map(({ partition }) =>
@@ -139,11 +145,20 @@ export class Assignment {
     places: Places,
     consumer: Consumer,
   ): Promise<void> {
+    if (restore.isCancelled) return
     await this.host.standbys.end(id)
     if (restore.isCancelled) return
     const restored = await restore.run()
     if (restore.isCancelled) return
-    const positions = this.start(id, assigned, restored, places)
+    const known = isAhead(restored, places)
+      ? await placesOf(
+          this.host.broker,
+          this.host.app,
+          assigned.topics.map((topic) => ({ topic, partition: assigned.partition })),
+        )
+      : places
+    if (restore.isCancelled) return
+    const positions = this.start(id, assigned, restored, known)
     this.restores.delete(id)
     consumer.seek(positions)
     consumer.resume(positions)
@@ -164,9 +179,9 @@ export class Assignment {
         const key = keyOf({ topic, partition })
         const range = places.ranges.get(key) ?? { start: 0, end: 0 }
         const committed = places.committed.get(key)
-        // State and offsets come from one checkpoint: the group's offset would be ahead of a state that isn't here. Without state, the group's
+        // State, rows and offsets come from one checkpoint: the group's offset would be ahead of a state that isn't here. Without them, the group's
         // is the newer one: what a store here says may be from before the task went elsewhere and came back.
-        const offset = (sub.states.length > 0 ? saved.get(key) : (committed ?? saved.get(key))) ?? range.start
+        const offset = (isKept(sub) ? saved.get(key) : (committed ?? saved.get(key))) ?? range.start
         if (offset < range.start || offset > range.end) {
           throw new TidemarkError(
             'OFFSET_OUT_OF_RANGE',
@@ -196,6 +211,14 @@ export class Assignment {
 interface Places {
   readonly ranges: ReadonlyMap<string, PartitionRange>
   readonly committed: ReadonlyMap<string, number>
+}
+
+/** Whether others have gone on with the task after the places were asked for: it is theirs then, and the next commit will tell. */
+function isAhead({ snapshot }: Restored, { ranges }: Places): boolean {
+  return (snapshot.manifest?.positions ?? []).some(({ topic, partition, offset }) => {
+    const range = ranges.get(keyOf({ topic, partition }))
+    return range !== undefined && offset > range.end
+  })
 }
 
 async function placesOf(broker: Broker, group: string, partitions: readonly TopicPartition[]): Promise<Places> {

@@ -3,9 +3,20 @@ import type { StoreEntry } from '../ports/store.js'
 import { NO_HEADERS } from '../record/record.js'
 import { utf8 } from '../record/serde.js'
 import { MANIFEST, stateOf } from './checkpoint.js'
+import type { SubTopology } from './plan.js'
 
 /** The compacted topic that mirrors a state: its entries as checkpoints write them, and with each checkpoint the task's manifest. */
 export const changelogTopic = (app: string, state: string) => `${app}-${state}-changelog`
+
+/**
+ * What a sub-topology has changelogs of: its states, whose topics hold the time reached too. One without states keeps that in a topic of its own,
+ * if anything goes by it: a task that has forgotten it would hold up all that it writes to until its next record, or make that late.
+ */
+export function changelogsOf({ states, definitions, exchanges, title }: SubTopology): readonly string[] {
+  if (states.length > 0) return states
+  const needsTime = exchanges.length > 0 || definitions.some(({ usesTime }) => usesTime)
+  return needsTime ? [`${title.replaceAll('+', '.')}.time`] : []
+}
 
 /** Of a task's local checkpoint: how far in its changelogs it is. */
 export interface Mark {

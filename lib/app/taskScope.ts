@@ -32,6 +32,7 @@ import type { Plan, SubTopology } from './plan.js'
 import { recordBytes } from './recordBytes.js'
 import { type Reader, TaskReaders } from './taskReaders.js'
 import { topicTarget } from './topicTarget.js'
+import { WaitingRows } from './waitingRows.js'
 
 /** What a task needs of the runtime around it. */
 export interface TaskHost {
@@ -74,6 +75,7 @@ export class TaskScope extends Scope {
   failure: TidemarkError | undefined
   /** Written since the last call of {@link takeOutput}. */
   output: OutRecord[] = []
+  readonly rows = new WaitingRows()
   /** About what that takes in memory. */
   outputBytes = 0
   /** A checkpoint is about to be taken: a running advance goes on, but nothing new begins. */
@@ -185,9 +187,10 @@ export class TaskScope extends Scope {
     return Object.hasOwn(saved, name) ? saved[name] : undefined
   }
 
+  /** With its kind: a pipeline, a side output or a table may be called as the operator before it is. */
   private timeName({ definition }: Node): string {
     const { name, kind, role } = definition
-    const known = name ?? `${kind}-${this.sub.definitions.indexOf(definition)}`
+    const known = `${kind} ${name ?? this.sub.definitions.indexOf(definition)}`
     // The two halves of an exchange have one name, and may be in one task.
     return role?.is === 'writer' ? `${known}>` : known
   }
@@ -414,6 +417,10 @@ export class TaskScope extends Scope {
     if (node.definition.role?.is === 'writer') this.words.hasWritten(node, write.partition)
     this.output.push(write)
     this.outputBytes += recordBytes(write)
+  }
+
+  writeRow(node: Node, record: AnyRecord): void {
+    this.rows.add(node, record)
   }
 
   // ---- errors

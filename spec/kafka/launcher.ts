@@ -29,14 +29,14 @@ export interface StartOptions {
   readonly dir?: string
   /** A free one, if not given. */
   readonly port?: number
-  /** Of Kafka. Default: the one that the specs are run against. */
-  readonly version?: string
   /** More listeners, as `SASL_SSL://127.0.0.1:9093`. */
   readonly listeners?: readonly string[]
   /** More lines for its configuration. */
   readonly properties?: string
   /** More arguments for formatting its log, as `--add-scram=…`. */
   readonly format?: readonly string[]
+  /** Of Kafka. Default: the one that the specs are run against. */
+  readonly version?: string
 }
 
 /** Whether there is a Java to run it with. */

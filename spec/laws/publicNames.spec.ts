@@ -15,15 +15,15 @@ const NAMES: Record<string, string> = {
     Rules SelectKeyOptions Serde SourceState Split SpreadOptions StandbyStats StepOptions StoreAdapter StoreChanges StoreEntry
     StreamOptions StreamRecord StreamStreamJoinOptions StreamTableJoinOptions SuppressOptions Table
     TableGroupByOptions TableJoinKind TableOperator TableOptions TableRow TableTableJoinOptions TaskExplanation
-    TaskStats TidemarkError Timers ToTopicOptions TopKOptions TopicPartition Transaction TransactionalProducer
+    TaskStats TidemarkError Timers ToTopicOptions TopKOptions TopicPartition Transaction TransactionalProducer TransactionalStore
     ValueState Waiting WatermarkOptions Window WindowAssigner WindowOptions WindowedRecord WithKey WithValue
     WriterState aggregate approxCountDistinct avg batch broadcast bytes cogroup collect compareKeys correlation
     count countDistinct countWindow createApp customWindow dedup durationMs embedded first flatMap foreignKeyJoin
     globalTable globalTableJoin globalWindow histogram hoppingWindow json keyBy last latest local mapAsync mapValues
     matchPattern max median memory min partitionOf pattern peek placeOf process quantiles rateLimit record reduce
     rollingAggregate selectKey sessionWindow shared sideOutput slidingWindow split stddev streamStreamJoin
-    streamTableJoin string sum suppress tableFilter tableGroupBy tableMapValues tableTableJoin toStream toTable
-    toTopic topK tumblingWindow variance withWatermark
+    streamTableJoin string sum suppress tableFilter tableGroupBy tableMapValues tableTableJoin toRows toStream
+    toTable toTopic topK tumblingWindow variance withWatermark
   `,
   'tidemark/idb': `
     idb
@@ -34,10 +34,13 @@ const NAMES: Record<string, string> = {
   'tidemark/level': `
     LevelOptions level
   `,
+  'tidemark/postgres': `
+    PostgresOptions postgres
+  `,
   'tidemark/testing': `
-    BrokerLaw Diagram Emission ExpectedRecord MarbleOptions MarbleRun MarbleSources MarbleTools MarbleValue Mark
+    BrokerLaw Diagram Emission ExpectedRecord FaultOptions FaultReport InputRecord MarbleOptions MarbleRun MarbleSources MarbleTools MarbleValue Mark
     OperatorLaw OperatorLawOptions ReadRecord RecordMatchers SentRecord StateEntry StoreConformanceOptions StoreLaw
-    TestApp TestAppOptions TestClock TestTopic brokerConformance matchers operatorLaws parseDiagram runMarbles
+    TestApp TestAppOptions TestClock TestTopic brokerConformance expectSameUnderFaults matchers operatorLaws parseDiagram runMarbles
     storeConformance testApp testClock
   `,
 }
