@@ -52,25 +52,28 @@ export class Collector {
     })
   }
 
-  /** Waits until that is so; says whether it came about within that time. */
-  async holds(condition: () => boolean, withinMs: number): Promise<boolean> {
-    const deadline = Date.now() + withinMs
-    while (!condition()) {
+  /** Waits until it is 0; says whether that came about without a standstill of that length. */
+  async reachesZero(left: () => number, standstillMs: number): Promise<boolean> {
+    let before = left()
+    let movedAt = Date.now()
+    while (before > 0) {
       if (this.failure !== undefined) throw this.failure
-      if (Date.now() > deadline) return false
       await new Promise((resolve) => setTimeout(resolve, 100))
+      if (left() !== before) movedAt = Date.now()
+      else if (Date.now() > movedAt + standstillMs) return false
+      before = left()
     }
     return true
   }
 
-  /** Reads up to what has been committed by now: says false if something before isn't decided within that time. */
-  async finish(withinMs: number): Promise<boolean> {
+  /** Reads up to what has been committed by now: says false if something before isn't decided for that long. */
+  async finish(standstillMs: number): Promise<boolean> {
     const producer = this.kafka.producer()
     await producer.connect()
     for (const topic of this.topics)
       await producer.send({ topic, messages: this.numbers.map((partition) => ({ partition, key: MARK, value: null })) })
     await producer.disconnect()
-    return this.holds(() => this.open.size === 0, withinMs)
+    return this.reachesZero(() => this.open.size, standstillMs)
   }
 
   /** Topic and partition of those that have something undecided. */
