@@ -14,12 +14,14 @@ import { type HistoryOptions, historyOf, tableOf } from '../tables/toTable.js'
 import { definitionOf } from '../task/current.js'
 import type { AnyRecord, BadRecordPolicy, Definition, SourceRole } from '../task/definition.js'
 import { define } from '../task/operate.js'
+import type { VersionOptions } from '../task/stateVersion.js'
 import { type WatermarkOptions, watermarkOf } from '../task/watermark.js'
 import type { AppState, AppStats } from './appStats.js'
 import { describeMermaid, describeText } from './describe.js'
 import type { ExplainRequest, Explanation } from './explanation.js'
 import type { GlobalTopic } from './globalReader.js'
 import { type Plan, planApp, type Root } from './plan.js'
+import type { PlanComparison, UpgradeOptions } from './planComparison.js'
 import { Runtime } from './runtime.js'
 
 export interface AppOptions {
@@ -44,6 +46,8 @@ export interface AppOptions {
   /** Tells several members of one app in one process apart. */
   readonly instance?: string
   readonly clock?: Clock
+  /** What may be done to stored state that isn't the plan's. Default: nothing; then `start` refuses what can't go on, or would begin late. */
+  readonly upgrade?: UpgradeOptions
 }
 
 interface TopicOptions<K, V> {
@@ -64,7 +68,8 @@ export type StreamOptions<K, V> = TopicOptions<K, V> &
 /** The values of a table are never null: null deletes. `key` as for a stream. */
 export type TableOptions<K, V> = TopicOptions<K, V> &
   KeySerde<K> &
-  HistoryOptions & {
+  HistoryOptions &
+  VersionOptions & {
     /** Names the state, and lets it be read from outside. Without it the table keeps rows only if what follows needs them, under the topic's name. */
     readonly name?: string
   }
@@ -100,6 +105,17 @@ export interface App {
   readonly errors$: Observable<TidemarkError>
   /** The plan: sub-topologies, operators, topics, states. */
   describe(format?: 'text' | 'mermaid'): string
+  /**
+   * The plan beside the one that is stored with the state in this process's store: which states are kept, new, orphaned or incompatible. Before `start`, what
+   * it would find (store and broker are opened for it, and closed); afterwards, what it has found.
+   *
+   * ```ts
+   * console.log(`${await app.compare()}`)
+   * ```
+   *
+   * @throws TidemarkError every planning error, `BROKER_UNAVAILABLE`, `UNKNOWN_TOPIC`, `CO_PARTITION`, `STORE_LOCKED`
+   */
+  compare(): Promise<PlanComparison>
   /** Figures of the tasks that run in this process. */
   stats(): AppStats
   /**
@@ -167,6 +183,7 @@ export function createApp(options: AppOptions): App {
     sliceMs: durationMs(options.slice ?? 5, 'createApp: slice', 1),
     maxTaskIdleMs: durationMs(options.maxTaskIdle ?? 0, 'createApp: maxTaskIdle'),
     maxBuffered: atLeastOne(options.maxBufferedRecords ?? 20_000),
+    upgrade: options.upgrade ?? {},
     plan,
     globals,
   })
@@ -215,7 +232,7 @@ export function createApp(options: AppOptions): App {
     table<V, K extends Key = string>(topic: string, given: TableOptions<K, V>): Table<K, V> {
       const history = historyOf(given, `app.table ${topic}`)
       const rows = source<K | null, V | null>(topic, tableOptions(given), 'table')
-      return tableOf<K, V>(given.name ?? topic, given.name !== undefined, rows, history)
+      return tableOf<K, V>(given.name ?? topic, given.name !== undefined, rows, history, given)
     },
     globalTable<V, K extends Key = string>(topic: string, given: GlobalTableOptions<K, V>): GlobalTable<K, V> {
       const role = roleOf(topic, tableOptions(given), 'globalTable')
@@ -240,6 +257,7 @@ export function createApp(options: AppOptions): App {
     state$: runtime.state$,
     errors$: runtime.errors$,
     describe: (format = 'text') => (format === 'mermaid' ? describeMermaid(plan()) : describeText(plan())),
+    compare: () => runtime.compare(),
     stats: () => runtime.stats(),
     explain: (request) => runtime.explain(request),
   }

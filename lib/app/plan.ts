@@ -8,6 +8,7 @@ import { upstream } from '../task/upstream.js'
 import type { Watermark } from '../task/watermark.js'
 import { checkKeys } from './checkKeys.js'
 import { PlanScope } from './planScope.js'
+import { type PlannedState, plannedState } from './stateShape.js'
 
 /** A topic that a sub-topology reads. */
 export interface PlannedSource {
@@ -34,7 +35,8 @@ export interface SubTopology {
   readonly sinks: readonly string[]
   /** Topics of exchanges that it writes. */
   readonly exchanges: readonly string[]
-  readonly states: readonly string[]
+  /** By name. */
+  readonly states: ReadonlyMap<string, PlannedState>
 }
 
 export interface PlanNode {
@@ -165,8 +167,6 @@ function describePlan(app: string, scope: PlanScope): Omit<Plan, 'globalTables'>
     }
   }
 
-  const states = new Map<number, string[]>()
-  for (const [name, node] of scope.states) states.set(idOf(node), [...(states.get(idOf(node)) ?? []), name])
   const subTopologies = [...ids.values()].map((id): SubTopology => {
     const nodes = scope.order.filter((node) => idOf(node) === id)
     return {
@@ -182,7 +182,11 @@ function describePlan(app: string, scope: PlanScope): Omit<Plan, 'globalTables'>
       exchanges: nodes.flatMap((node) =>
         node.definition.role?.is === 'writer' ? [topics.get(node.definition.role.exchange()) as string] : [],
       ),
-      states: states.get(id) ?? [],
+      states: new Map(
+        [...scope.states]
+          .filter(([, { node }]) => idOf(node) === id)
+          .map(([name, { node, state }]) => [name, plannedState(node, state, (of) => planned.get(of)?.topic)] as const),
+      ),
     }
   })
   const nodes = new Map<Definition, PlanNode>()

@@ -3,11 +3,11 @@ import type { Broker, Consumer, ConsumerListener, Position, RawBatch, TopicParti
 import type { Clock } from '../ports/clock.js'
 import type { StoreAdapter, StoreChanges } from '../ports/store.js'
 import { TidemarkError } from '../record/errors.js'
+import { adaptSnapshot } from './adaptSnapshot.js'
 import { AlignmentGroup } from './alignment.js'
 import { type AppState, type AppStats, openingStats, taskStats } from './appStats.js'
 import { type AssignedTask, assignedTasks } from './assignedTasks.js'
 import { Snapshot } from './checkpoint.js'
-import { checkpointScope, checkScopes, checkStates } from './checkpointScopes.js'
 import { describeText } from './describe.js'
 import { explain } from './explain.js'
 import type { ExplainRequest, Explanation } from './explanation.js'
@@ -16,8 +16,12 @@ import { Outbox } from './outbox.js'
 import { PartitionQueue } from './partitionQueue.js'
 import { resolvePartitions, tasksOf } from './partitions.js'
 import type { Plan } from './plan.js'
+import type { PlanComparison, StateComparison, UpgradeOptions } from './planComparison.js'
 import { Slots } from './slots.js'
+import { storedPlanOf } from './storedPlan.js'
 import { type TaskHost, TaskScope, taskId } from './taskScope.js'
+import { checkpointScope } from './taskScopes.js'
+import { refuse, Upgrade } from './upgrade.js'
 import { waitsFor } from './waitsFor.js'
 
 export interface RuntimeOptions {
@@ -32,6 +36,7 @@ export interface RuntimeOptions {
   readonly sliceMs: number
   readonly maxTaskIdleMs: number
   readonly maxBuffered: number
+  readonly upgrade: UpgradeOptions
   readonly plan: () => Plan
   readonly globals: readonly GlobalTopic[]
 }
@@ -56,6 +61,8 @@ export class Runtime implements TaskHost, ConsumerListener {
   plan!: Plan
   private counts = new Map<string, number>()
   private slots!: Slots
+  private upgrade!: Upgrade
+  private comparison: PlanComparison | undefined
   private readonly tasks = new Map<string, TaskScope>()
   /** Tasks that have been assigned and don't run yet. */
   private readonly opening = new Set<string>()
@@ -82,6 +89,36 @@ export class Runtime implements TaskHost, ConsumerListener {
 
   get state(): AppState {
     return this.state$.value
+  }
+
+  /** Before the start what it would find, afterwards what it has found. */
+  async compare(): Promise<PlanComparison> {
+    await this.starting
+    return this.comparison ?? this.visit((upgrade) => upgrade.compare())
+  }
+
+  /** Opens broker and store for something that is done without running. */
+  private async visit<T>(run: (upgrade: Upgrade) => Promise<T>): Promise<T> {
+    const { broker, store } = this.options
+    if (this.state !== 'created') throw this.refuse('BAD_STATE', `the app is ${this.state}`)
+    const plan = this.options.plan()
+    await broker.connect()
+    try {
+      const { counts } = resolvePartitions(plan, await broker.topics())
+      if (broker.store !== store) await store.open(this.storeName)
+      try {
+        return await run(new Upgrade(plan, (topic) => counts.get(topic), store, this.options.upgrade))
+      } finally {
+        if (broker.store !== store) await store.close()
+      }
+    } finally {
+      await broker.close()
+    }
+  }
+
+  private get storeName(): string {
+    const { id, instance } = this.options
+    return instance === '' ? id : `${id}.${instance}`
   }
 
   // ---- start and stop
@@ -111,7 +148,7 @@ export class Runtime implements TaskHost, ConsumerListener {
     })
     this.state$.next('starting')
     try {
-      await this.open(broker, store, instance === '' ? id : `${id}.${instance}`)
+      await this.open(broker, store)
       await this.join(broker)
     } catch (error) {
       this.failed(this.asError(error))
@@ -124,7 +161,7 @@ export class Runtime implements TaskHost, ConsumerListener {
     }
   }
 
-  private async open(broker: Broker, store: StoreAdapter, storeName: string): Promise<void> {
+  private async open(broker: Broker, store: StoreAdapter): Promise<void> {
     await broker.connect()
     this.opened.push(() => broker.close())
     const existing = await broker.topics()
@@ -134,10 +171,12 @@ export class Runtime implements TaskHost, ConsumerListener {
     if (missing.length > 0) await broker.createTopics(missing)
     // A broker that keeps its topics in this very store has opened it.
     if (broker.store !== store) {
-      await store.open(storeName)
+      await store.open(this.storeName)
       this.opened.push(() => store.close())
     }
-    await checkScopes(this.plan, store)
+    this.upgrade = new Upgrade(this.plan, (topic) => counts.get(topic), store, this.options.upgrade)
+    this.comparison = await this.upgrade.compare()
+    refuse(this.options.id, this.comparison.states)
     if (!this.options.isTransactional) {
       const producer = await broker.producer()
       this.outbox = new Outbox(
@@ -320,8 +359,10 @@ export class Runtime implements TaskHost, ConsumerListener {
       ]),
     )
     const positions: Position[] = []
+    const compared = await this.upgrade.prepare(new Set([...wanted.values()].map(({ partition }) => partition)))
     for (const [id, task] of wanted) {
-      positions.push(...(await this.openTask(id, task, ranges, committed)))
+      const states = compared.get(task.partition) as ReadonlyMap<string, StateComparison>
+      positions.push(...(await this.openTask(id, task, states, ranges, committed)))
       this.opening.delete(id)
     }
     if (this.isActive) {
@@ -335,13 +376,15 @@ export class Runtime implements TaskHost, ConsumerListener {
   private async openTask(
     id: string,
     { sub, partition, topics }: AssignedTask,
+    compared: ReadonlyMap<string, StateComparison>,
     ranges: ReadonlyMap<string, readonly { start: number; end: number }[]>,
     committed: ReadonlyMap<string, number>,
   ): Promise<Position[]> {
     const { id: app, store } = this.options
     const snapshot = new Snapshot(id, await store.load(checkpointScope(app, sub, partition)))
     if (!this.isActive) return []
-    checkStates(app, id, sub, snapshot)
+    const stored = storedPlanOf(this.plan, sub, (topic) => this.partitions(topic), {})
+    adaptSnapshot(snapshot, sub, stored, compared, this.options.upgrade)
     const task = new TaskScope(sub, partition, this, snapshot, topics)
     const saved = new Map(snapshot.manifest?.positions.map((position) => [keyOf(position), position.offset]))
     const positions: Position[] = []
@@ -351,7 +394,7 @@ export class Runtime implements TaskHost, ConsumerListener {
         const key = keyOf({ topic, partition })
         const range = ranges.get(topic)?.[partition] ?? { start: 0, end: 0 }
         // The group's offset is ahead of a state that isn't here: what has state begins where the log does.
-        const offset = saved.get(key) ?? (sub.states.length > 0 ? undefined : committed.get(key)) ?? range.start
+        const offset = saved.get(key) ?? (sub.states.size > 0 ? undefined : committed.get(key)) ?? range.start
         if (offset < range.start || offset > range.end) {
           throw new TidemarkError(
             'OFFSET_OUT_OF_RANGE',

@@ -23,11 +23,12 @@ import { Scope } from '../task/scope.js'
 import type { Checkpointed } from '../task/state.js'
 import { idleWatermarks, SourceTime } from '../task/watermark.js'
 import { AlignedPartition, type AlignmentGroup } from './alignment.js'
-import { type Manifest, manifestEntry, type Snapshot } from './checkpoint.js'
+import { fromSaved, type Manifest, manifestEntry, type Snapshot, toSaved } from './checkpoint.js'
 import { ExchangeWords } from './exchangeWords.js'
 import { PartitionChoice } from './partitionChoice.js'
 import { type PartitionQueue, unstamp } from './partitionQueue.js'
 import type { Plan, SubTopology } from './plan.js'
+import { hasLastingName, operatorNames } from './storedPlan.js'
 import { type Reader, TaskReaders } from './taskReaders.js'
 import { topicTarget } from './topicTarget.js'
 
@@ -60,6 +61,9 @@ export class TaskScope extends Scope {
   private readonly sources = new TaskReaders()
   private readonly choice: PartitionChoice
   private readonly words: ExchangeWords
+  /** Under which a checkpoint has the times of operators. */
+  private readonly names: ReadonlyMap<Definition, string>
+  private readonly isSamePlan: boolean
   private readonly states: Checkpointed[] = []
   private readonly subscriptions: Subscription[] = []
   private readonly blocking = new Set<Node>()
@@ -91,6 +95,9 @@ export class TaskScope extends Scope {
     this.clock = host.clock
     this.choice = new PartitionChoice(this.queues, host, (queue) => this.timestampOf(queue))
     this.words = new ExchangeWords(this.info.writer, this.sources, this.queues)
+    this.names = operatorNames(host.plan, sub)
+    this.isSamePlan = snapshot.plan?.operators.join() === [...this.names.values()].join()
+    this.isChanged = snapshot.isChanged
   }
 
   /** Subscribes the pipeline. @throws TidemarkError `FOREIGN_TASK` if the graph isn't the planned one */
@@ -174,14 +181,25 @@ export class TaskScope extends Scope {
   }
 
   restoredTime(node: Node): number | undefined {
-    return this.snapshot.manifest?.streamTimes[this.timeName(node)]
+    const { manifest } = this.snapshot
+    return this.isKnown(node) ? manifest?.streamTimes[this.nameOf(node)] : undefined
   }
 
-  private timeName({ definition }: Node): string {
-    const { name, kind, role } = definition
-    const known = name ?? `${kind}-${this.sub.definitions.indexOf(definition)}`
-    // The two halves of an exchange have one name, and may be in one task.
-    return role?.is === 'writer' ? `${known}>` : known
+  /** Where time comes from others, these may be new, or begin anew: what has closed stays closed. */
+  override restoredReach(node: Node): number {
+    const { manifest } = this.snapshot
+    if (manifest === undefined || node.definition.name === undefined) return Number.NEGATIVE_INFINITY
+    const name = this.nameOf(node)
+    return name in manifest.times ? fromSaved(manifest.times[name]) : fromSaved(manifest.streamTimes[name])
+  }
+
+  private nameOf({ definition }: Node): string {
+    return this.names.get(definition) as string
+  }
+
+  /** Whether what the checkpoint has under an operator's name is this operator's. */
+  private isKnown({ definition }: Node): boolean {
+    return hasLastingName(definition) || this.isSamePlan
   }
 
   stateName(node: Node): string {
@@ -491,18 +509,22 @@ export class TaskScope extends Scope {
   /** What has changed since the last checkpoint, encoded now: the task may go on while it is written. */
   takeCheckpoint(): StoreEntry[] {
     this.isChanged = false
-    const entries: StoreEntry[] = []
+    const entries: StoreEntry[] = [...this.snapshot.takeChanges()]
     for (const state of this.states) state.takeChanges(entries)
     const streamTimes: Record<string, number> = {}
-    for (const node of this.ordered)
-      if (Number.isFinite(node.streamTime)) streamTimes[this.timeName(node)] = node.streamTime
+    const times: Record<string, number | null> = {}
+    for (const node of this.ordered) {
+      if (Number.isFinite(node.streamTime)) streamTimes[this.nameOf(node)] = node.streamTime
+      const time = node.time()
+      if (node.definition.name !== undefined && time !== node.streamTime) times[this.nameOf(node)] = toSaved(time)
+    }
     const manifest: Manifest = {
       version: 1,
       plan: this.host.plan.fingerprint,
       positions: this.positions,
-      states: this.sub.states,
       sources: this.sources.save(),
       streamTimes,
+      times,
     }
     entries.push(manifestEntry(manifest))
     return entries

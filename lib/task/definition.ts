@@ -6,6 +6,7 @@ import type { Headers, StreamRecord } from '../record/record.js'
 import type { Serde } from '../record/serde.js'
 import type { SeriesState } from './seriesState.js'
 import type { CellState, KeyedState, WindowState } from './state.js'
+import type { StateVersion } from './stateVersion.js'
 import type { Watermark } from './watermark.js'
 import type { Windowing } from './windowing.js'
 
@@ -246,6 +247,10 @@ export interface Definition {
   /** False: whatever state it keeps isn't by record key, so no change of keys before it does harm. */
   readonly keyed: boolean
   readonly changesKey: KeyChange | undefined
+  /** The version of the values that it keeps; undefined where none of them are the user's. */
+  readonly version: StateVersion | undefined
+  /** What these values are, in a word: other ones need another version. */
+  readonly holds: string | undefined
   /** Side outputs that it may write. */
   readonly sideOutputs: readonly object[]
   setup(context: OperatorContext<unknown>): Handlers<never>
