@@ -23,6 +23,7 @@ import type { GlobalTopic } from './globalReader.js'
 import { type Plan, planApp, type Root } from './plan.js'
 import type { PlanComparison, UpgradeOptions } from './planComparison.js'
 import { Runtime } from './runtime.js'
+import type { Savepoint } from './savepoints.js'
 
 export interface AppOptions {
   /** The consumer group, and the prefix of internal topics: letters, digits, `.`, `_`, `-`. Stable over restarts. */
@@ -116,6 +117,21 @@ export interface App {
    * @throws TidemarkError every planning error, `BROKER_UNAVAILABLE`, `UNKNOWN_TOPIC`, `CO_PARTITION`, `STORE_LOCKED`
    */
   compare(): Promise<PlanComparison>
+  /**
+   * Keeps a copy of the state as of now, with its place in the log, under a name in the same store: of the tasks that run in this process, after a checkpoint
+   * of all of them; the app handles no record while it is copied. Before `start`, of what the store has.
+   *
+   * ```ts
+   * await app.savepoint('before-v2')
+   * ```
+   *
+   * @throws TidemarkError `NAME_TAKEN`, `BAD_OPTION`, `BAD_STATE` if the app has ended, `STORE_FAILED`
+   */
+  savepoint(name: string): Promise<Savepoint>
+  /** The savepoints in this process's store, the oldest first. */
+  savepoints(): Promise<readonly Savepoint[]>
+  /** @throws TidemarkError `BAD_OPTION` if there is none of that name */
+  deleteSavepoint(name: string): Promise<void>
   /** Figures of the tasks that run in this process. */
   stats(): AppStats
   /**
@@ -130,6 +146,11 @@ export interface App {
    */
   explain(request: ExplainRequest): Explanation
 }
+
+const runtimes = new WeakMap<App, Runtime>()
+
+/** What runs an app. */
+export const runtimeOf = (app: App): Runtime => runtimes.get(app) as Runtime
 
 function atLeastOne(maxBufferedRecords: number): number {
   if (Number.isInteger(maxBufferedRecords) && maxBufferedRecords >= 1) return maxBufferedRecords
@@ -226,7 +247,7 @@ export function createApp(options: AppOptions): App {
     return stream
   }
 
-  return {
+  const app: App = {
     id: options.id,
     stream: (topic, given) => source(topic, given, 'stream'),
     table<V, K extends Key = string>(topic: string, given: TableOptions<K, V>): Table<K, V> {
@@ -258,7 +279,12 @@ export function createApp(options: AppOptions): App {
     errors$: runtime.errors$,
     describe: (format = 'text') => (format === 'mermaid' ? describeMermaid(plan()) : describeText(plan())),
     compare: () => runtime.compare(),
+    savepoint: (name) => runtime.savepoint(name),
+    savepoints: () => runtime.savepoints((all) => all.list()),
+    deleteSavepoint: (name) => runtime.savepoints((all) => all.delete(name)),
     stats: () => runtime.stats(),
     explain: (request) => runtime.explain(request),
   }
+  runtimes.set(app, runtime)
+  return app
 }

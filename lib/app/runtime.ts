@@ -17,6 +17,7 @@ import { PartitionQueue } from './partitionQueue.js'
 import { resolvePartitions, tasksOf } from './partitions.js'
 import type { Plan } from './plan.js'
 import type { PlanComparison, StateComparison, UpgradeOptions } from './planComparison.js'
+import { endsOf, type Savepoint, Savepoints } from './savepoints.js'
 import { Slots } from './slots.js'
 import { storedPlanOf } from './storedPlan.js'
 import { type TaskHost, TaskScope, taskId } from './taskScope.js'
@@ -82,8 +83,10 @@ export class Runtime implements TaskHost, ConsumerListener {
   private ending: Promise<void> | undefined
   private starting: Promise<void> | undefined
   private isStopping = false
+  /** Tasks wait for something that runs between two checkpoints. */
+  private isStill = false
 
-  constructor(private readonly options: RuntimeOptions) {
+  constructor(readonly options: RuntimeOptions) {
     this.clock = options.clock
   }
 
@@ -94,11 +97,28 @@ export class Runtime implements TaskHost, ConsumerListener {
   /** Before the start what it would find, afterwards what it has found. */
   async compare(): Promise<PlanComparison> {
     await this.starting
-    return this.comparison ?? this.visit((upgrade) => upgrade.compare())
+    return this.comparison ?? this.visit((_, upgrade) => upgrade.compare())
+  }
+
+  async savepoint(name: string): Promise<Savepoint> {
+    await this.starting
+    const { id, store, broker } = this.options
+    const take = async (plan: Plan) => savepoints.take(name, this.clock.now(), await endsOf(broker, writtenBy(plan)))
+    const savepoints = new Savepoints(id, store)
+    if (this.state === 'created') return this.visit(take)
+    await savepoints.checkFree(name)
+    return this.still(() => take(this.plan))
+  }
+
+  /** Does something with the savepoints that the store has. */
+  async savepoints<T>(run: (savepoints: Savepoints) => Promise<T>): Promise<T> {
+    await this.starting
+    const savepoints = new Savepoints(this.options.id, this.options.store)
+    return this.state === 'created' ? this.visit(() => run(savepoints)) : run(savepoints)
   }
 
   /** Opens broker and store for something that is done without running. */
-  private async visit<T>(run: (upgrade: Upgrade) => Promise<T>): Promise<T> {
+  private async visit<T>(run: (plan: Plan, upgrade: Upgrade) => Promise<T>): Promise<T> {
     const { broker, store } = this.options
     if (this.state !== 'created') throw this.refuse('BAD_STATE', `the app is ${this.state}`)
     const plan = this.options.plan()
@@ -107,7 +127,7 @@ export class Runtime implements TaskHost, ConsumerListener {
       const { counts } = resolvePartitions(plan, await broker.topics())
       if (broker.store !== store) await store.open(this.storeName)
       try {
-        return await run(new Upgrade(plan, (topic) => counts.get(topic), store, this.options.upgrade))
+        return await run(plan, new Upgrade(plan, (topic) => counts.get(topic), store, this.options.upgrade))
       } finally {
         if (broker.store !== store) await store.close()
       }
@@ -558,13 +578,98 @@ export class Runtime implements TaskHost, ConsumerListener {
     // From here to the snapshots nothing is awaited.
     for (const task of changed) {
       task.settle()
-      task.isQuiescing = false
+      task.isQuiescing = this.isStill
     }
     this.wake()
     if (this.failure !== undefined) return
     if (this.options.isTransactional) await this.commitTransactions(changed)
     else await this.commitAfterSends(changed)
     this.checkpoints++
+  }
+
+  /**
+   * Waits until all that was read has come to its end, through all exchanges, and takes no input meanwhile; then runs something, right after a checkpoint.
+   *
+   * @throws TidemarkError `BAD_STATE` if that takes longer than `timeoutMs`, or not all tasks run in this process
+   */
+  async atRest<T>(timeoutMs: number, run: (positions: readonly Position[]) => Promise<T>): Promise<T> {
+    const own = new Set(writtenBy(this.plan))
+    const inputs = [...this.queues.values()].map(({ queue }) => queue).filter(({ topic }) => !own.has(topic))
+    for (const queue of inputs) queue.isHeld = true
+    try {
+      await this.drain(timeoutMs)
+      return await this.still(() => run([...this.tasks.values()].flatMap((task) => task.positions)))
+    } finally {
+      for (const queue of inputs) queue.isHeld = false
+      this.wake()
+    }
+  }
+
+  /**
+   * Waits until everything that there is to handle has been handled.
+   *
+   * @throws TidemarkError `BAD_STATE` if that takes longer than `timeoutMs`, or not all tasks run in this process
+   */
+  async drain(timeoutMs: number): Promise<void> {
+    const until = this.clock.now() + timeoutMs
+    const own = new Set(writtenBy(this.plan))
+    const read = this.plan.subTopologies.flatMap(({ sources }) => sources.map(({ topic }) => topic))
+    for (let before = ''; ; ) {
+      this.stampExchanges()
+      await this.commit()
+      if (this.failure !== undefined) throw this.failure
+      if (!this.isActive) throw this.refuse('BAD_STATE', `the app is ${this.state}`)
+      const ends = await endsOf(
+        this.options.broker,
+        read.filter((topic) => own.has(topic)),
+      )
+      const after = JSON.stringify(ends)
+      if (after === before && this.isAtRest(ends)) return
+      before = after
+      if (this.clock.now() >= until)
+        throw this.refuse(
+          'BAD_STATE',
+          `the app has not come to rest within ${timeoutMs} ms, or not all of its tasks run in this process`,
+        )
+      await new Promise<void>((resolve) => void this.clock.after(5, resolve))
+    }
+  }
+
+  /** @param ends of the topics that the app both writes and reads: what has been written last may not have been heard of */
+  private isAtRest(ends: { readonly [topic: string]: readonly number[] }): boolean {
+    const wanted = this.plan.subTopologies.reduce((sum, { id }) => sum + this.tasksIn(id), 0)
+    const tasks = [...this.tasks.values()]
+    return (
+      tasks.length === wanted &&
+      this.backlog === 0 &&
+      tasks.every(
+        (task) =>
+          task.isAtRest && task.queues.every((queue) => queue.position >= (ends[queue.topic]?.[queue.partition] ?? 0)),
+      )
+    )
+  }
+
+  /** Runs something right after a checkpoint of all tasks: none handles a record before that has ended. */
+  private still<T>(run: () => Promise<T>): Promise<T> {
+    const next = this.committing.then(async () => {
+      this.isStill = true
+      try {
+        for (const task of this.tasks.values()) task.isQuiescing = true
+        await this.commitNow(undefined)
+        if (this.failure !== undefined) throw this.failure
+        if (!this.isActive) throw this.refuse('BAD_STATE', `the app is ${this.state}`)
+        return await run()
+      } finally {
+        this.isStill = false
+        for (const task of this.tasks.values()) task.isQuiescing = false
+        this.wake()
+      }
+    })
+    this.committing = next.then(
+      () => {},
+      () => {},
+    )
+    return next
   }
 
   /** Checkpoints are taken between records: an advance that a slice has interrupted ends first, in slices while the app runs. */
@@ -668,3 +773,7 @@ export class Runtime implements TaskHost, ConsumerListener {
     return waitsFor(task, this.maxTaskIdleMs)
   }
 }
+
+/** The topics that an app writes. */
+const writtenBy = (plan: Plan): string[] =>
+  plan.subTopologies.flatMap(({ sinks, exchanges }) => [...sinks, ...exchanges])

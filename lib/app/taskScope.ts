@@ -253,6 +253,17 @@ export class TaskScope extends Scope {
     return more && this.failure === undefined
   }
 
+  /** Whether nothing goes on: no record is left but of partitions that are held, and nothing that would come out by itself. */
+  get isAtRest(): boolean {
+    return (
+      !this.isAdvancing &&
+      this.pending.length === 0 &&
+      this.output.length === 0 &&
+      this.queues.every((queue) => queue.isHeld || (queue.size === 0 && queue.lag === 0)) &&
+      !this.ordered.some((node) => (node.handlers.underWay?.() ?? 0) > 0)
+    )
+  }
+
   /** Finishes an advance that a slice has interrupted, in one piece: at the end of a task. */
   settle(): void {
     this.dispatch(() => {

@@ -22,31 +22,36 @@ export const taskScope = (app: string, title: string, partition: number) => `${p
 export const checkpointScope = (app: string, sub: SubTopology, partition: number) =>
   taskScope(app, sub.title, partition)
 
+export const isTaskScope = (app: string, scope: string): boolean => scope.startsWith(prefixOf(app))
+
 /** All checkpoints of an app that a store has. */
 export async function storedTasks(app: string, store: StoreAdapter): Promise<StoredTask[]> {
-  const prefix = prefixOf(app)
   const found: StoredTask[] = []
   for (const scope of await store.scopes()) {
-    if (!scope.startsWith(prefix)) continue
-    const name = scope.slice(prefix.length)
-    const slash = name.lastIndexOf('/')
-    const [manifest, plan] = await entriesOf(store, scope, [MANIFEST, PLAN])
-    const task = { manifest: readManifest(name, manifest), plan: readPlan(name, plan) }
-    if (task.manifest === undefined || task.plan === undefined) continue
-    found.push({
-      scope,
-      title: name.slice(0, slash),
-      partition: Number(name.slice(slash + 1)),
-      manifest: task.manifest,
-      plan: task.plan,
-    })
+    if (!isTaskScope(app, scope)) continue
+    const task = readTask(app, scope, await entriesOf(store, scope))
+    if (task !== undefined) found.push(task)
   }
   return found
 }
 
-/** Without the rest of the scope, where the store can do that. */
-async function entriesOf(store: StoreAdapter, scope: string, keys: readonly string[]) {
-  if (store.getSync !== undefined) return keys.map((key) => store.getSync?.(scope, key))
-  const entries = new Map(await store.load(scope))
-  return keys.map((key) => entries.get(key))
+/** A task by what its scope holds; undefined if that is no checkpoint. */
+export function readTask(
+  app: string,
+  scope: string,
+  entries: ReadonlyMap<string, Uint8Array | undefined>,
+): StoredTask | undefined {
+  const name = scope.slice(prefixOf(app).length)
+  const slash = name.lastIndexOf('/')
+  const manifest = readManifest(name, entries.get(MANIFEST))
+  const plan = readPlan(name, entries.get(PLAN))
+  if (manifest === undefined || plan === undefined) return undefined
+  return { scope, title: name.slice(0, slash), partition: Number(name.slice(slash + 1)), manifest, plan }
+}
+
+/** Without a state's, where the store can do that. */
+async function entriesOf(store: StoreAdapter, scope: string): Promise<ReadonlyMap<string, Uint8Array | undefined>> {
+  const { getSync } = store
+  if (getSync === undefined) return new Map(await store.load(scope))
+  return new Map([MANIFEST, PLAN].map((key) => [key, getSync.call(store, scope, key)]))
 }
