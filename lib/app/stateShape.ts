@@ -36,13 +36,15 @@ export function plannedState(
   const { kind, version, holds, windowing } = node.definition
   const operator = node.scope.stateName(node)
   const part = name === operator ? undefined : name.slice(operator.length + 1)
+  // Where there is no version, what is held can't change at all.
+  const hasHolds = version === undefined ? part === undefined : version.covers(part)
   const covered = version?.covers(part) === true ? version : undefined
   const shape: StateShape = {
     operator,
     kind,
     form,
     window: windowing === 'resolves' && node.windowing !== undefined ? describeMeasures(node.windowing) : null,
-    holds: covered === undefined ? null : (holds ?? null),
+    holds: hasHolds ? (holds ?? null) : null,
     version: covered?.number ?? 1,
     topics: [...new Set([...upstream(node)].flatMap((source) => topicOf(source) ?? []))].sort(),
   }

@@ -9,7 +9,10 @@ import {
   json,
   keyBy,
   mapValues,
+  matchPattern,
+  pattern,
   process,
+  rollingAggregate,
   type StreamRecord,
   sum,
   toTable,
@@ -278,6 +281,32 @@ describe('a stored state is incompatible', () => {
     })
   })
 })
+
+test.each<[string, (app: App) => void, (app: App) => void, RegExp]>([
+  [
+    'a rolling aggregate with another size',
+    (app) => app.run('s', read(app, 'a').pipe(rollingAggregate('5s', count(), { name: 's' }))),
+    (app) => app.run('s', read(app, 'a').pipe(rollingAggregate('6s', count(), { name: 's' }))),
+    /it holds 6000 ms of count, it was 5000 ms of count/,
+  ],
+  [
+    'a pattern with another step',
+    (app) => app.run('s', read(app, 'a').pipe(matchPattern(twice('second'), { name: 's' }))),
+    (app) => app.run('s', read(app, 'a').pipe(matchPattern(twice('other'), { name: 's' }))),
+    /it holds first 1-1, other 1-1, it was first 1-1, second 1-1/,
+  ],
+])('%s is incompatible', async (_, before, after, why) => {
+  const v = await versions(before, { topics: TOPICS })
+  await feed(v, 'a', 'x')
+  await expect(v.become(after)).rejects.toMatchObject({ code: 'PLAN_MISMATCH', reason: expect.stringMatching(why) })
+  await v.become(before)
+  await v.t.stop()
+})
+
+const twice = (name: string) =>
+  pattern('first', (_: Numbers) => true)
+    .followedBy(name, () => true)
+    .within('5s')
 
 describe('sub-topologies', () => {
   const together = (app: App) =>
