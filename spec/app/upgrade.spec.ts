@@ -358,6 +358,22 @@ describe('sub-topologies', () => {
   })
 })
 
+test('several members take over what others had, and move it', async () => {
+  const alone = (app: App) => counts(app, 'a', 'n')
+  const together = (app: App) =>
+    app.run('n', merge(read(app, 'a'), read(app, 'b')).pipe(aggregate(count(), { name: 'n' }), toTopic('out')))
+  const v = await versions(alone, { topics: { a: 6, b: 6, out: 2 } })
+  await v.t.addMember()
+  const keys = Array.from({ length: 20 }, (_, n) => `k${n}`)
+  await feed(v, 'a', ...keys)
+  await v.become(together)
+  await feed(v, 'b', ...keys)
+  await v.t.removeMember({ crash: true })
+  await feed(v, 'a', ...keys)
+  expect(await out(v)).toEqual(keys.flatMap((key) => [1, 2, 3].map((n) => `${key} ${n}`)).sort())
+  await v.t.stop()
+})
+
 describe('time that has been reached stays reached', () => {
   const marked = (app: App, topic: string) =>
     app.stream<number>(topic, { value: json(), watermark: { maxOutOfOrderness: 0 } })
