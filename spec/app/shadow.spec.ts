@@ -218,6 +218,68 @@ test('what was under way at the savepoint comes out in both: calls, and records 
   expect((await read('totals')).length).toBe(3 * 22)
 })
 
+test.each([true, false])(
+  'it compares while records go on coming, with calls and exchanges under way (transactions: %s)',
+  async (transactional) => {
+    const real = embedded()
+    const broker = new Proxy(real, {
+      get(target, name) {
+        if (name === 'transactional') return transactional
+        const member = Reflect.get(target, name)
+        return typeof member === 'function' ? member.bind(target) : member
+      },
+    })
+    const topics = await rawTopics({ in: 2, sums: 2, echoes: 2 }, broker)
+    const v1 = (app: App) => {
+      const calls = app.stream<number>('in', { value: json() }).pipe(
+        // As a service far away would do.
+        mapAsync((one) => new Promise<number>((resolve) => setTimeout(() => resolve(one.value), one.value % 4)), {
+          name: 'calls',
+          concurrency: 32,
+        }),
+      )
+      app.run('echoes', calls.pipe(toTopic('echoes')))
+      app.run(
+        'sums',
+        calls.pipe(
+          keyBy((one) => `${one.value % 3}-${one.partition}`),
+          aggregate(
+            sum((one) => one.value),
+            { name: 'sums' },
+          ),
+          toTopic('sums'),
+        ),
+      )
+    }
+    const app = createApp({ id: 'busy', broker, store: memory(), commitInterval: 7, watermarkInterval: 5 })
+    v1(app)
+    running.push(app)
+    await app.start()
+    let isFeeding = true
+    let sent = 0
+    const feeding = (async () => {
+      for (; isFeeding; sent++) {
+        await topics.send({ topic: 'in', partition: sent % 2 }, `k${sent % 2}`, `${sent}`, sent)
+        if (sent % 5 === 0) await new Promise((resolve) => setTimeout(resolve, 1))
+      }
+    })()
+    try {
+      for (let n = 0; n < 3; n++) {
+        const before = sent
+        await until('some records', () => sent > before + 40)
+        await app.savepoint(`s${n}`)
+        await until('some more', () => sent > before + 120)
+        const report = await shadow(app, { from: `s${n}`, build: v1 })
+        expect([n, report.changed, report.missing, report.extra, report.errors]).toEqual([n, 0, 0, 0, []])
+        expect(report.same).toBeGreaterThan(40)
+      }
+    } finally {
+      isFeeding = false
+      await feeding
+    }
+  },
+)
+
 test('what a new version refuses or fails with is its error, and the live app goes on', async () => {
   const { app, feed, handled } = await given()
   const other = (next: App) =>

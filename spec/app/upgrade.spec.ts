@@ -68,6 +68,8 @@ describe('states', () => {
     ])
     // Once it has begun, it is kept like any other, whether or not it is still listed.
     await v.become(next)
+    // An unchanged plan is not written again.
+    expect(v.t.app.stats().checkpoints).toBe(0)
     await feed(v, 'a', 'x')
     expect(await out(v)).toEqual(['x 1', 'x 2', 'x 3', 'x [1,1]', 'x [1]', 'y 1'])
     await v.t.stop()
@@ -106,6 +108,8 @@ describe('states', () => {
 
     await v.become((app) => counts(app, 'a', 'one'))
     await feed(v, 'a', 'x')
+    // However often it is started without it meanwhile.
+    await v.become((app) => counts(app, 'a', 'one'))
     await expect(v.become(both)).rejects.toMatchObject({
       code: 'PLAN_MISMATCH',
       reason: expect.stringContaining('two is incompatible: it was left out of the plan while records were handled'),
@@ -332,6 +336,31 @@ describe('sub-topologies', () => {
     await v.t.stop()
   })
 
+  test('take what was left out along, and drop it when that is asked for', async () => {
+    const withMore = (app: App) => {
+      alone(app)
+      counts(app, 'a', 'more')
+    }
+    const v = await versions(withMore, { topics: TOPICS })
+    await feed(v, 'a', 'x')
+    await v.become(alone)
+    await v.t.settle()
+    await v.become(together)
+    await v.t.settle()
+    expect((await v.t.app.compare()).states).toMatchObject([{ state: 'more', change: 'orphaned' }, { state: 'n' }])
+    expect(await v.t.state('more')).toMatchObject([{ key: 'x', value: 1 }])
+    await v.become(alone, { drop: ['more'] })
+    await v.t.settle()
+    expect(await v.t.state('more')).toEqual([])
+    expect((await v.t.store.scopes()).filter((scope) => scope.startsWith('task/')).sort()).toEqual([
+      'task/test/a/0',
+      'task/test/a/1',
+      'task/test/b/0',
+      'task/test/b/1',
+    ])
+    await v.t.stop()
+  })
+
   test('that are split or joined share out what they had', async () => {
     const split = (app: App) => {
       counts(app, 'a', 'of-a')
@@ -354,6 +383,11 @@ describe('sub-topologies', () => {
     await feed(v, 'b', 'z', 'y')
     expect(await out(v)).toEqual(['x 1', 'x 2', 'x 3', 'y 1', 'y 1', 'y 2', 'y 2', 'z 1', 'z 2', 'z 3'])
     expect((await v.t.state('of-both')).length).toBeGreaterThan(0)
+    // Each state is in one place only.
+    expect((await v.t.state('of-a')).map(({ task, key }) => [task.slice(0, 1), key]).sort()).toEqual([
+      ['a', 'x'],
+      ['a', 'y'],
+    ])
     await v.t.stop()
   })
 })
