@@ -347,6 +347,7 @@ describe('sub-topologies', () => {
     await v.t.settle()
     await v.become(together)
     await v.t.settle()
+    await v.become(together)
     expect((await v.t.app.compare()).states).toMatchObject([{ state: 'more', change: 'orphaned' }, { state: 'n' }])
     expect(await v.t.state('more')).toMatchObject([{ key: 'x', value: 1 }])
     await v.become(alone, { drop: ['more'] })
