@@ -29,6 +29,7 @@ export {
   type TableOptions,
 } from './app/app.js'
 export type { AppState, AppStats, TaskStats } from './app/appStats.js'
+export type { Guarantee } from './app/committer.js'
 export type { ShadowDifference, TopicOutputs } from './app/compareOutputs.js'
 export type {
   ExplainRequest,
@@ -42,8 +43,11 @@ export type {
 } from './app/explanation.js'
 export type { GlobalTableStats } from './app/globalReader.js'
 export type { PlanComparison, StateComparison, TopicComparison, UpgradeOptions } from './app/planComparison.js'
+export type { RebalanceStats } from './app/rebalances.js'
+export type { RestoreStats } from './app/restore.js'
 export type { Savepoint } from './app/savepoints.js'
 export { type ShadowOptions, type ShadowReport, shadow } from './app/shadow.js'
+export type { Health } from './app/watchdog.js'
 export { type EmbeddedOptions, embedded } from './brokers/embedded.js'
 export { broadcast, type Rules } from './joins/broadcast.js'
 export { type ForeignKeyJoinOptions, foreignKeyJoin } from './joins/foreignKeyJoin.js'

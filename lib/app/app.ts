@@ -17,6 +17,7 @@ import { define } from '../task/operate.js'
 import type { VersionOptions } from '../task/stateVersion.js'
 import { type WatermarkOptions, watermarkOf } from '../task/watermark.js'
 import type { AppState, AppStats } from './appStats.js'
+import type { Guarantee, StateKeeper } from './committer.js'
 import { describeMermaid, describeText } from './describe.js'
 import type { ExplainRequest, Explanation } from './explanation.js'
 import type { GlobalTopic } from './globalReader.js'
@@ -24,6 +25,7 @@ import { type Plan, planApp, type Root } from './plan.js'
 import type { PlanComparison, UpgradeOptions } from './planComparison.js'
 import { Runtime } from './runtime.js'
 import type { Savepoint } from './savepoints.js'
+import type { Health } from './watchdog.js'
 
 export interface AppOptions {
   /** The consumer group, and the prefix of internal topics: letters, digits, `.`, `_`, `-`. Stable over restarts. */
@@ -31,7 +33,18 @@ export interface AppOptions {
   readonly broker: Broker
   /** Where checkpoints go. `memory()` is a choice that one writes down: its state ends with the process. */
   readonly store: StoreAdapter
-  /** Between checkpoints. Default 100 ms where the broker has transactions with the store, else 1 s. */
+  /**
+   * `exactly-once`: what an app writes becomes visible together with the offsets of what it came from, in transactions; readers on Kafka must ask for
+   * committed records. `at-least-once`: it leaves at once, and may come again after a crash. State counts each record once in both.
+   * Default: `exactly-once`; without changelogs on Kafka `at-least-once`.
+   */
+  readonly guarantee?: Guarantee
+  /**
+   * Whether states are mirrored in compacted topics of the broker, `<id>-<state>-changelog`, so that they are found wherever a task runs; `store` then
+   * only makes restarts quick. Default: yes where the topics outlive the process and `store` isn't the broker's own.
+   */
+  readonly changelog?: boolean
+  /** Between checkpoints. Default 100 ms for `exactly-once`, else 1 s. */
   readonly commitInterval?: Duration
   /** Between words of an exchange's writer about its time, where no record carries it. Default 1 s. */
   readonly watermarkInterval?: Duration
@@ -42,6 +55,8 @@ export interface AppOptions {
    * timestamps among them. Default 0. One that is known to have more is waited for in any case.
    */
   readonly maxTaskIdle?: Duration
+  /** For how long a task that has something to do may do nothing before that is an error, `STALLED`. Default 1 min. */
+  readonly stallTimeout?: Duration
   /** Longest run of records before I/O gets its turn. Default 5 ms. */
   readonly slice?: Duration
   /** Tells several members of one app in one process apart. */
@@ -134,6 +149,8 @@ export interface App {
   deleteSavepoint(name: string): Promise<void>
   /** Figures of the tasks that run in this process. */
   stats(): AppStats
+  /** Whether the app is well: what a process manager's checks ask for. */
+  health(): Health
   /**
    * Why an operator's window is open, or its results are not there: for each of its tasks in this process the time, and which partition, call or rule
    * holds it where it is.
@@ -158,6 +175,32 @@ function atLeastOne(maxBufferedRecords: number): number {
     'BAD_OPTION',
     `createApp: maxBufferedRecords must be a whole number of at least 1; got ${show(maxBufferedRecords)}`,
   )
+}
+
+function keeperOf({ id, broker, store, changelog }: AppOptions): StateKeeper {
+  const isBrokers = broker.store !== undefined && broker.store === store
+  if (changelog ?? (broker.durable && !isBrokers)) {
+    if (!isBrokers) return 'changelogs'
+    throw new TidemarkError(
+      'BAD_OPTION',
+      "createApp: changelog: the store is the broker's own, whose transactions hold the state already; leave it out",
+      { app: id },
+    )
+  }
+  return isBrokers ? 'broker' : 'store'
+}
+
+function guaranteeOf({ id, broker, guarantee }: AppOptions, keeper: StateKeeper): Guarantee {
+  // A store of its own is written after the transaction: a crash in between repeats outputs.
+  const isApart = keeper === 'store' && broker.durable
+  if (isApart && guarantee === 'exactly-once') {
+    throw new TidemarkError(
+      'BAD_OPTION',
+      'createApp: guarantee: exactly-once needs the state in the transaction, as changelogs have it; leave changelog: false out, or take at-least-once',
+      { app: id },
+    )
+  }
+  return guarantee ?? (isApart ? 'at-least-once' : 'exactly-once')
 }
 
 /**
@@ -191,18 +234,25 @@ export function createApp(options: AppOptions): App {
   const roots: Root[] = []
   const streams: Definition[] = []
   const globals: GlobalTopic[] = []
-  const exactlyOnce = options.broker.transactional
+  const keeper = keeperOf(options)
+  const guarantee = guaranteeOf(options, keeper)
   const runtime = new Runtime({
     id: options.id,
     instance: options.instance ?? '',
     broker: options.broker,
     store: options.store,
     clock: options.clock ?? systemClock,
-    isTransactional: exactlyOnce,
-    commitMs: durationMs(options.commitInterval ?? (exactlyOnce ? 100 : 1_000), 'createApp: commitInterval', 1),
+    guarantee,
+    keeper,
+    commitMs: durationMs(
+      options.commitInterval ?? (guarantee === 'exactly-once' ? 100 : 1_000),
+      'createApp: commitInterval',
+      1,
+    ),
     watermarkMs: durationMs(options.watermarkInterval ?? 1_000, 'createApp: watermarkInterval', 1),
     sliceMs: durationMs(options.slice ?? 5, 'createApp: slice', 1),
     maxTaskIdleMs: durationMs(options.maxTaskIdle ?? 0, 'createApp: maxTaskIdle'),
+    stallMs: durationMs(options.stallTimeout ?? 60_000, 'createApp: stallTimeout', 1),
     maxBuffered: atLeastOne(options.maxBufferedRecords ?? 20_000),
     upgrade: options.upgrade ?? {},
     plan,
@@ -211,7 +261,7 @@ export function createApp(options: AppOptions): App {
 
   function plan(): Plan {
     const tables = globals.map(({ role }) => role.topic)
-    return planApp(options.id, owner, roots, streams, tables, options.store.durable)
+    return planApp(options.id, owner, roots, streams, tables, options.store.durable || keeper === 'changelogs')
   }
 
   function roleOf<K, V>(topic: string, given: StreamOptions<K, V>, what: string): SourceRole {
@@ -283,6 +333,7 @@ export function createApp(options: AppOptions): App {
     savepoints: () => runtime.savepoints((all) => all.list()),
     deleteSavepoint: (name) => runtime.savepoints((all) => all.delete(name)),
     stats: () => runtime.stats(),
+    health: () => runtime.health(),
     explain: (request) => runtime.explain(request),
   }
   runtimes.set(app, runtime)

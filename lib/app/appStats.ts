@@ -1,5 +1,7 @@
 import type { DropReason } from '../task/definition.js'
 import type { GlobalTableStats } from './globalReader.js'
+import type { RebalanceStats } from './rebalances.js'
+import type { RestoreStats } from './restore.js'
 import type { TaskScope } from './taskScope.js'
 
 export type AppState = 'created' | 'starting' | 'rebalancing' | 'running' | 'stopping' | 'stopped' | 'failed'
@@ -18,6 +20,8 @@ export interface TaskStats {
   readonly dropped: readonly { readonly operator: string; readonly reason: DropReason; readonly count: number }[]
   /** Why it takes no record although there are some; undefined if it does, or there are none. */
   readonly waitsFor: string | undefined
+  /** While its state is brought back; it handles no record then. */
+  readonly restore: RestoreStats | undefined
 }
 
 export interface AppStats {
@@ -25,6 +29,7 @@ export interface AppStats {
   readonly tasks: readonly TaskStats[]
   readonly globalTables: readonly GlobalTableStats[]
   readonly checkpoints: number
+  readonly rebalances: RebalanceStats
 }
 
 export const taskStats = (task: TaskScope, waitsFor: string | undefined): TaskStats => ({
@@ -35,10 +40,11 @@ export const taskStats = (task: TaskScope, waitsFor: string | undefined): TaskSt
   buffered: task.queues.reduce((size, queue) => size + queue.size, 0),
   dropped: task.drops(),
   waitsFor,
+  restore: undefined,
 })
 
 /** Of a task that has been assigned and doesn't run yet. */
-export const openingStats = (task: string): TaskStats => ({
+export const restoringStats = (task: string, restore: RestoreStats): TaskStats => ({
   task,
   records: 0,
   time: Number.NEGATIVE_INFINITY,
@@ -46,4 +52,5 @@ export const openingStats = (task: string): TaskStats => ({
   buffered: 0,
   dropped: [],
   waitsFor: 'it is being restored',
+  restore,
 })

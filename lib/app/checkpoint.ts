@@ -22,9 +22,16 @@ export interface Manifest {
   readonly streamTimes: { readonly [operator: string]: number }
   /** Time reached by operators that have a name, where that isn't their stream time. */
   readonly times: { readonly [operator: string]: number | null }
+  /** Where changelogs are kept: which life of them, and which checkpoint of it. */
+  readonly history?: string
+  readonly checkpoint?: number
 }
 
 export const MANIFEST = 'manifest'
+
+/** The state that an entry belongs to; undefined for what concerns the whole task. */
+export const stateOf = (key: string): string | undefined =>
+  key.startsWith('s/') ? key.slice(2, key.indexOf('/', 2)) : undefined
 
 export const manifestEntry = (manifest: Manifest): StoreEntry => [MANIFEST, utf8.encode(JSON.stringify(manifest))]
 
@@ -44,10 +51,9 @@ export class Snapshot {
   ) {
     const own = new Map<string, Uint8Array>()
     for (const [key, value] of entries) {
-      if (key === MANIFEST || key === PLAN) own.set(key, value)
+      const name = stateOf(key)
+      if (name === undefined) own.set(key, value)
       else {
-        const slash = key.indexOf('/', 2)
-        const name = key.slice(2, slash)
         const list = this.states.get(name)
         const entry = [key, value] as const
         if (list === undefined) this.states.set(name, [entry])

@@ -1,6 +1,7 @@
 import type { NewTopic } from '../ports/broker.js'
 import { TidemarkError } from '../record/errors.js'
 import type { ExchangeRole } from '../task/definition.js'
+import { changelogTopic } from './changelog.js'
 import type { Plan, PlannedSource } from './plan.js'
 
 /**
@@ -8,12 +9,14 @@ import type { Plan, PlannedSource } from './plan.js'
  * joined with has, else as many as its writing tasks.
  *
  * @param existing counts of the topics that the broker has
+ * @param hasChangelogs whether states have changelogs: topics with a partition for each task
  * @returns all counts, and the internal topics to create
- * @throws TidemarkError `UNKNOWN_TOPIC`, `CO_PARTITION`
+ * @throws TidemarkError `UNKNOWN_TOPIC`, `CO_PARTITION`, `PLAN_MISMATCH`
  */
 export function resolvePartitions(
   plan: Plan,
   existing: ReadonlyMap<string, number>,
+  hasChangelogs: boolean,
 ): { counts: Map<string, number>; missing: NewTopic[] } {
   const counts = new Map<string, number>()
   const missing: NewTopic[] = []
@@ -60,7 +63,32 @@ export function resolvePartitions(
       )
     }
   }
+  if (hasChangelogs) missing.push(...missingChangelogs(plan, counts, existing))
   return { counts, missing }
+}
+
+function missingChangelogs(
+  plan: Plan,
+  counts: ReadonlyMap<string, number>,
+  existing: ReadonlyMap<string, number>,
+): NewTopic[] {
+  const missing: NewTopic[] = []
+  for (const sub of plan.subTopologies) {
+    const partitions = tasksOf(plan, sub.id, counts)
+    for (const state of sub.states.keys()) {
+      const topic = changelogTopic(plan.app, state)
+      const found = existing.get(topic)
+      if (found === undefined) missing.push({ topic, partitions, compacted: true })
+      else if (found !== partitions) {
+        throw new TidemarkError(
+          'PLAN_MISMATCH',
+          `state ${state} was kept by ${found} tasks and would now be kept by ${partitions}, as the partitions of the topics read have changed: keys would be in other tasks than their state. Give the app another id, or delete ${topic} to build the state anew`,
+          { app: plan.app, topic },
+        )
+      }
+    }
+  }
+  return missing
 }
 
 function joinedWith(plan: Plan, source: PlannedSource, counts: ReadonlyMap<string, number>): number | undefined {

@@ -1,29 +1,29 @@
 import { BehaviorSubject, Subject } from 'rxjs'
 import type { Broker, Consumer, ConsumerListener, Position, RawBatch, TopicPartition } from '../ports/broker.js'
 import type { Clock } from '../ports/clock.js'
-import type { StoreAdapter, StoreChanges } from '../ports/store.js'
+import type { StoreAdapter, StoreEntry } from '../ports/store.js'
 import { TidemarkError } from '../record/errors.js'
-import { adaptSnapshot } from './adaptSnapshot.js'
 import { AlignmentGroup } from './alignment.js'
-import { type AppState, type AppStats, openingStats, taskStats } from './appStats.js'
-import { type AssignedTask, assignedTasks } from './assignedTasks.js'
-import { Snapshot } from './checkpoint.js'
+import { type AppState, type AppStats, restoringStats, taskStats } from './appStats.js'
+import { Assignment } from './assignment.js'
+import { Committer, type Guarantee, type StateKeeper } from './committer.js'
 import { describeText } from './describe.js'
+import { type DrainHost, drain, drained, writtenBy } from './drain.js'
 import { explain } from './explain.js'
 import type { ExplainRequest, Explanation } from './explanation.js'
 import { GlobalReader, type GlobalTopic } from './globalReader.js'
-import { Outbox } from './outbox.js'
-import { PartitionQueue } from './partitionQueue.js'
 import { resolvePartitions, tasksOf } from './partitions.js'
-import type { Plan } from './plan.js'
-import type { PlanComparison, StateComparison, UpgradeOptions } from './planComparison.js'
+import type { Plan, SubTopology } from './plan.js'
+import type { PlanComparison, UpgradeOptions } from './planComparison.js'
+import { Rebalances } from './rebalances.js'
+import { Restore } from './restore.js'
 import { endsOf, type Savepoint, Savepoints } from './savepoints.js'
 import { Slots } from './slots.js'
-import { storedPlanOf } from './storedPlan.js'
-import { type TaskHost, TaskScope, taskId } from './taskScope.js'
+import { type TaskHost, type TaskScope, taskId } from './taskScope.js'
 import { checkpointScope } from './taskScopes.js'
-import { refuse, Upgrade } from './upgrade.js'
+import { Upgrade } from './upgrade.js'
 import { waitsFor } from './waitsFor.js'
+import { type Health, Watchdog, type Watched } from './watchdog.js'
 
 export interface RuntimeOptions {
   readonly id: string
@@ -31,11 +31,13 @@ export interface RuntimeOptions {
   readonly broker: Broker
   readonly store: StoreAdapter
   readonly clock: Clock
-  readonly isTransactional: boolean
+  readonly guarantee: Guarantee
+  readonly keeper: StateKeeper
   readonly commitMs: number
   readonly watermarkMs: number
   readonly sliceMs: number
   readonly maxTaskIdleMs: number
+  readonly stallMs: number
   readonly maxBuffered: number
   readonly upgrade: UpgradeOptions
   readonly plan: () => Plan
@@ -48,13 +50,16 @@ const MAX_SLOTS = 16
 const MAX_UNSENT = 20_000
 /** How long `start` waits for tasks before it leaves the rest to `state$`. */
 const START_MS = 5_000
-
-const keyOf = ({ topic, partition }: TopicPartition) => `${partition}/${topic}`
+/** Before a member that had to let go of everything joins again: the first time, doubling from then on, and at most. */
+const REJOIN_MS = 100
+const MAX_REJOIN_MS = 10_000
+/** Errors of which the last checkpoint is still good: the member lets go of its tasks, and joins again. */
+const PASSING: ReadonlySet<string> = new Set(['FENCED', 'BROKER_UNAVAILABLE'])
 
 /** Ids of the apps that run in this process. */
 const running = new Set<string>()
 
-/** Runs a plan: membership, tasks, slices, outputs, checkpoints, the end. */
+/** Runs a plan: membership, slices, checkpoints, the end. */
 export class Runtime implements TaskHost, ConsumerListener {
   readonly state$ = new BehaviorSubject<AppState>('created')
   readonly errors$ = new Subject<TidemarkError>()
@@ -63,51 +68,103 @@ export class Runtime implements TaskHost, ConsumerListener {
   private counts = new Map<string, number>()
   private slots!: Slots
   private upgrade!: Upgrade
-  private comparison: PlanComparison | undefined
-  private readonly tasks = new Map<string, TaskScope>()
-  /** Tasks that have been assigned and don't run yet. */
-  private readonly opening = new Set<string>()
-  private readonly queues = new Map<string, { queue: PartitionQueue; task: TaskScope }>()
-  private consumer: Consumer | undefined
-  private outbox: Outbox | undefined
+  private comparison: (() => PlanComparison) | undefined
+  private committer: Committer | undefined
+  private assignment: Assignment | undefined
+  private consumer: Promise<Consumer> | undefined
+  /** The same, once it is there. */
+  private member: Consumer | undefined
   private globals: GlobalReader | undefined
   private readonly alignments = new Map<string, AlignmentGroup>()
+  private readonly rebalances = new Rebalances()
+  private readonly watchdog: Watchdog
   private isScheduled = false
   private turn = 0
   slice = 0
   private readonly cancels = new Set<() => void>()
   private committing: Promise<void> = Promise.resolve()
+  private isCommittingEarly = false
   private checkpoints = 0
+  /** How often it has joined again since the last checkpoint. */
+  private rejoins = 0
+  private rejoining: Promise<void> | undefined
   private hasAssigned: (() => void) | undefined
   private opened: (() => Promise<void>)[] = []
   private ending: Promise<void> | undefined
   private starting: Promise<void> | undefined
+  private hasStarted = false
   private isStopping = false
   /** Tasks wait for something that runs between two checkpoints. */
   private isStill = false
+  private failure: TidemarkError | undefined
 
   constructor(readonly options: RuntimeOptions) {
     this.clock = options.clock
+    this.watchdog = new Watchdog(options.stallMs)
   }
 
   get state(): AppState {
     return this.state$.value
   }
 
+  private get tasks(): readonly TaskScope[] {
+    return this.assignment === undefined ? [] : [...this.assignment.tasks.values()]
+  }
+
+  // ---- state as it is stored
+
   /** Before the start what it would find, afterwards what it has found. */
   async compare(): Promise<PlanComparison> {
     await this.starting
-    return this.comparison ?? this.visit((_, upgrade) => upgrade.compare())
+    return this.comparison?.() ?? this.visit((plan, counts) => this.upgradeOf(plan, counts).compare())
   }
 
+  /** Keeps a copy of what is stored, as of now. */
   async savepoint(name: string): Promise<Savepoint> {
     await this.starting
     const { id, store, broker } = this.options
-    const take = async (plan: Plan) => savepoints.take(name, this.clock.now(), await endsOf(broker, writtenBy(plan)))
     const savepoints = new Savepoints(id, store)
-    if (this.state === 'created') return this.visit(take)
+    const take = async (plan: Plan, positions: readonly Position[], partitionsOf: (sub: SubTopology) => number[]) => {
+      const saved = await this.saved(plan, partitionsOf)
+      return savepoints.take(
+        name,
+        { at: this.clock.now(), ends: await endsOf(broker, writtenBy(plan)), positions },
+        saved,
+      )
+    }
+    if (this.state === 'created') {
+      return this.visit(async (plan, counts) => {
+        const topics = plan.subTopologies.flatMap(({ sources }) => sources.map(({ topic }) => topic))
+        const committed = await broker.committed(id, [...new Set(topics)])
+        return take(plan, committed, (sub) => [...Array(tasksOf(plan, sub.id, counts)).keys()])
+      })
+    }
     await savepoints.checkFree(name)
-    return this.still(() => take(this.plan))
+    return this.still(() =>
+      take(this.plan, this.positions, (sub) =>
+        this.tasks.filter((task) => task.sub === sub).map(({ partition }) => partition),
+      ),
+    )
+  }
+
+  /** What changelogs hold of some tasks, by scope; undefined where the store has it all. */
+  private async saved(
+    plan: Plan,
+    partitionsOf: (sub: SubTopology) => number[],
+  ): Promise<Map<string, readonly StoreEntry[]> | undefined> {
+    const { id: app, broker, clock, keeper } = this.options
+    if (keeper !== 'changelogs') return undefined
+    const scopes = new Map<string, readonly StoreEntry[]>()
+    for (const sub of plan.subTopologies) {
+      for (const partition of partitionsOf(sub)) {
+        const task = taskId(sub.id, partition)
+        const store = { load: async () => [] }
+        const restore = new Restore({ app, task, sub, partition, broker, store, clock, hasChangelogs: true })
+        const entries = (await restore.run()).missing.filter(([, value]) => value !== null)
+        if (entries.length > 0) scopes.set(checkpointScope(app, sub, partition), entries)
+      }
+    }
+    return scopes
   }
 
   /** Does something with the savepoints that the store has. */
@@ -118,16 +175,16 @@ export class Runtime implements TaskHost, ConsumerListener {
   }
 
   /** Opens broker and store for something that is done without running. */
-  private async visit<T>(run: (plan: Plan, upgrade: Upgrade) => Promise<T>): Promise<T> {
-    const { broker, store } = this.options
+  private async visit<T>(run: (plan: Plan, counts: ReadonlyMap<string, number>) => Promise<T>): Promise<T> {
+    const { broker, store, keeper } = this.options
     if (this.state !== 'created') throw this.refuse('BAD_STATE', `the app is ${this.state}`)
     const plan = this.options.plan()
     await broker.connect()
     try {
-      const { counts } = resolvePartitions(plan, await broker.topics())
+      const { counts } = resolvePartitions(plan, await broker.topics(), keeper === 'changelogs')
       if (broker.store !== store) await store.open(this.storeName)
       try {
-        return await run(plan, new Upgrade(plan, (topic) => counts.get(topic), store, this.options.upgrade))
+        return await run(plan, counts)
       } finally {
         if (broker.store !== store) await store.close()
       }
@@ -136,9 +193,86 @@ export class Runtime implements TaskHost, ConsumerListener {
     }
   }
 
+  private upgradeOf(plan: Plan, counts: ReadonlyMap<string, number>): Upgrade {
+    const { store, upgrade, keeper, broker } = this.options
+    const changelogs = keeper === 'changelogs' ? broker : undefined
+    return new Upgrade(plan, (topic) => counts.get(topic), store, upgrade, changelogs)
+  }
+
   private get storeName(): string {
     const { id, instance } = this.options
     return instance === '' ? id : `${id}.${instance}`
+  }
+
+  private get positions(): Position[] {
+    return this.tasks.flatMap((task) => task.positions)
+  }
+
+  /**
+   * Waits until all that was read has come to its end, through all exchanges, and takes no input meanwhile; then runs something, right after a checkpoint.
+   *
+   * @throws TidemarkError `BAD_STATE` if that takes longer than `timeoutMs`, or not all tasks run in this process
+   */
+  atRest<T>(timeoutMs: number, run: (positions: readonly Position[]) => Promise<T>): Promise<T> {
+    return drained(this.drainHost, timeoutMs, () => this.still(() => run(this.positions)))
+  }
+
+  /** @throws TidemarkError `BAD_STATE` if it takes longer than `timeoutMs`, or not all tasks run in this process */
+  drain(timeoutMs: number): Promise<void> {
+    return drain(this.drainHost, timeoutMs)
+  }
+
+  private get drainHost(): DrainHost {
+    const tasks = () => this.tasks
+    const backlog = () => this.backlog
+    return {
+      app: this.options.id,
+      plan: this.plan,
+      broker: this.options.broker,
+      clock: this.clock,
+      get tasks() {
+        return tasks()
+      },
+      get backlog() {
+        return backlog()
+      },
+      tasksIn: (sub) => this.tasksIn(sub),
+      stampExchanges: () => this.stampExchanges(),
+      wake: () => this.wake(),
+      commit: async () => {
+        await this.commit()
+        this.checkRuns()
+      },
+    }
+  }
+
+  private checkRuns(): void {
+    if (this.failure !== undefined) throw this.failure
+    if (!this.isActive) throw this.refuse('BAD_STATE', `the app is ${this.state}`)
+  }
+
+  /** Runs something right after a checkpoint of all tasks: none handles a record before that has ended. */
+  private still<T>(run: () => Promise<T>): Promise<T> {
+    const next = this.committing.then(async () => {
+      this.isStill = true
+      try {
+        for (const task of this.tasks) task.isQuiescing = true
+        await this.commitNow(undefined)
+        this.checkRuns()
+        // What a transaction has committed is visible a moment later.
+        await this.slots.visible(() => new Promise<void>((resolve) => void this.clock.after(1, resolve)))
+        return await run()
+      } finally {
+        this.isStill = false
+        for (const task of this.tasks) task.isQuiescing = false
+        this.wake()
+      }
+    })
+    this.committing = next.then(
+      () => {},
+      () => {},
+    )
+    return next
   }
 
   // ---- start and stop
@@ -167,48 +301,41 @@ export class Runtime implements TaskHost, ConsumerListener {
       running.delete(name)
     })
     this.state$.next('starting')
+    const first = new Promise<void>((resolve) => {
+      this.hasAssigned = resolve
+    })
     try {
       await this.open(broker, store)
-      await this.join(broker)
+      await this.join()
     } catch (error) {
       this.failed(this.asError(error))
-      await this.ending
-      throw this.asError(error)
+    }
+    if (this.failure === undefined) {
+      this.startTimers()
+      if (!this.isStopping) await Promise.race([first, this.pause(START_MS)])
     }
     if (this.failure !== undefined) {
       await this.ending
       throw this.failure
     }
+    this.hasStarted = true
   }
 
   private async open(broker: Broker, store: StoreAdapter): Promise<void> {
     await broker.connect()
     this.opened.push(() => broker.close())
-    const existing = await broker.topics()
-    const { counts, missing } = resolvePartitions(this.plan, existing)
+    const hasChangelogs = this.options.keeper === 'changelogs'
+    const { counts, missing } = resolvePartitions(this.plan, await broker.topics(), hasChangelogs)
     this.counts = counts
-    this.slots = new Slots(this.options.id, broker, store, Math.min(MAX_SLOTS, Math.max(...counts.values())))
+    this.slots = new Slots(this.options.id, broker, Math.min(MAX_SLOTS, Math.max(...counts.values())))
     if (missing.length > 0) await broker.createTopics(missing)
     // A broker that keeps its topics in this very store has opened it.
     if (broker.store !== store) {
       await store.open(this.storeName)
       this.opened.push(() => store.close())
     }
-    this.upgrade = new Upgrade(this.plan, (topic) => counts.get(topic), store, this.options.upgrade)
-    this.comparison = await this.upgrade.compare()
-    refuse(this.options.id, this.comparison.states)
-    if (!this.options.isTransactional) {
-      const producer = await broker.producer()
-      this.outbox = new Outbox(
-        producer,
-        () => {
-          this.collectOutput()
-          this.wake()
-        },
-        (error) => this.failed(this.asError(error)),
-      )
-      this.opened.push(() => producer.close())
-    }
+    this.upgrade = this.upgradeOf(this.plan, counts)
+    this.comparison = await this.upgrade.begin()
     const globals = new GlobalReader(this.options.id, broker, this.options.globals, (error, fatal) =>
       this.error(error, fatal),
     )
@@ -217,43 +344,77 @@ export class Runtime implements TaskHost, ConsumerListener {
     await globals.open()
   }
 
-  private async join(broker: Broker): Promise<void> {
-    const topics = [...new Set(this.plan.subTopologies.flatMap((sub) => sub.sources.map((source) => source.topic)))]
-    const first = new Promise<void>((resolve) => {
-      this.hasAssigned = resolve
+  /** Becomes a member of the group, with nothing yet. */
+  private async join(): Promise<void> {
+    const { id: app, broker, store, clock, guarantee, keeper } = this.options
+    const parts = { app, broker, store, clock, guarantee, keeper, slots: this.slots }
+    const consumer = () => this.consumer as Promise<Consumer>
+    const committer = await Committer.open({
+      ...parts,
+      consumer,
+      sent: () => {
+        committer.collect(this.tasks)
+        this.wake()
+      },
+      error: (error) => this.trouble(error),
+      report: (error) => this.errors$.next(this.asError(error)),
+    })
+    this.committer = committer
+    this.assignment = new Assignment({
+      ...parts,
+      plan: this.plan,
+      tasks: this,
+      committer,
+      upgrade: this.upgrade,
+      consumer,
+      opened: () => this.taskOpened(),
+      error: (error) => this.trouble(error),
     })
     this.state$.next('rebalancing')
-    this.consumer = await broker.consumer({
-      group: this.options.id,
-      topics,
+    this.rebalances.begin(clock.now())
+    this.consumer = broker.consumer({
+      group: app,
+      topics: [...new Set(this.plan.subTopologies.flatMap((sub) => sub.sources.map((source) => source.topic)))],
       slots: this.slots.count,
       // As text: a member with another one hears where it differs.
       plan: describeText(this.plan),
       listener: this,
     })
-    if (this.failure !== undefined) {
-      // It failed while it was joining: nobody else knows this member yet.
-      await this.consumer.close()
-      throw this.failure
-    }
+    this.member = await this.consumer
+  }
+
+  /** Leaves the group, and lets go of all tasks as they are. */
+  private async leave(): Promise<void> {
+    const { assignment, consumer, committer } = this
+    assignment?.clear()
+    this.member = undefined
+    const attempt = (run: () => Promise<unknown> | undefined) => this.attempt(run)
+    await attempt(async () => (await consumer?.catch(() => undefined))?.close())
+    await attempt(() => this.slots?.keep(new Set()))
+    await attempt(() => committer?.close())
+  }
+
+  private startTimers(): void {
     this.every(this.options.commitMs, () => this.commit())
     this.every(this.options.watermarkMs, async () => this.stampExchanges())
+    this.every(Math.max(1, Math.floor(this.options.stallMs / 4)), async () => this.watch())
     const idleMs = Math.min(
       ...this.plan.subTopologies.flatMap((sub) =>
         sub.sources.map((source) => source.watermark?.idleMs ?? Number.POSITIVE_INFINITY),
       ),
     )
     if (Number.isFinite(idleMs)) this.every(Math.min(1_000, Math.max(10, idleMs / 2)), () => this.checkIdle())
-    if (!this.isStopping) await Promise.race([first, this.pause(START_MS)])
   }
 
   private pause(ms: number): Promise<void> {
     return new Promise((resolve) => {
-      const cancel = this.clock.after(ms, () => {
-        this.cancels.delete(cancel)
+      const end = () => {
+        cancel()
+        this.cancels.delete(end)
         resolve()
-      })
-      this.cancels.add(cancel)
+      }
+      const cancel = this.clock.after(ms, end)
+      this.cancels.add(end)
     })
   }
 
@@ -262,9 +423,9 @@ export class Runtime implements TaskHost, ConsumerListener {
     const cancel = this.clock.after(ms, () => {
       this.cancels.delete(cancel)
       run()
-        .catch((error) => this.failed(this.asError(error)))
+        .catch((error) => this.trouble(error))
         .finally(() => {
-          if (this.state === 'running' || this.state === 'rebalancing') this.every(ms, run)
+          if (this.isActive) this.every(ms, run)
         })
     })
     this.cancels.add(cancel)
@@ -288,43 +449,73 @@ export class Runtime implements TaskHost, ConsumerListener {
     if (this.failure === undefined) this.state$.next('stopped')
   }
 
-  private async end(last: () => Promise<void>): Promise<void> {
-    for (const cancel of this.cancels) cancel()
-    this.cancels.clear()
-    const attempt = async (run: () => Promise<unknown>) => {
-      try {
-        await run()
-      } catch (error) {
-        this.errors$.next(this.asError(error))
-      }
+  private async attempt(run: () => Promise<unknown> | undefined): Promise<void> {
+    try {
+      await run()
+    } catch (error) {
+      this.errors$.next(this.asError(error))
     }
+  }
+
+  private async end(last: () => Promise<void>): Promise<void> {
+    for (const cancel of [...this.cancels]) cancel()
+    this.cancels.clear()
+    await this.rejoining
     try {
       await last()
     } catch (error) {
       this.failed(this.asError(error))
     }
-    for (const task of this.tasks.values()) task.close()
-    this.tasks.clear()
-    this.opening.clear()
-    this.queues.clear()
-    const { consumer } = this
-    if (consumer !== undefined) await attempt(() => consumer.close())
-    for (const producer of this.slots?.all ?? []) await attempt(() => producer.close())
-    for (const close of this.opened.reverse()) await attempt(close)
+    await this.leave()
+    for (const close of this.opened.reverse()) await this.attempt(close)
     this.opened = []
   }
 
-  private failure: TidemarkError | undefined
+  /** Something went wrong that comes from no record: the app goes on from the last checkpoint if it can, and fails if it can't. */
+  private trouble(error: unknown): void {
+    const known = this.asError(error)
+    if (!PASSING.has(known.code) || !this.isActive) this.failed(known)
+    else if (this.rejoining === undefined) {
+      this.errors$.next(known)
+      this.rejoining = this.rejoin().finally(() => {
+        this.rejoining = undefined
+      })
+    }
+  }
+
+  /**
+   * Lets go of everything and joins the group again. A member that was fenced, or doesn't know how a transaction ended, knows nothing for sure but what
+   * has been committed.
+   */
+  private async rejoin(): Promise<void> {
+    this.state$.next('rebalancing')
+    await this.leave()
+    while (this.isActive) {
+      await this.pause(Math.min(MAX_REJOIN_MS, REJOIN_MS * 2 ** this.rejoins++))
+      if (!this.isActive) return
+      try {
+        await this.join()
+        return
+      } catch (error) {
+        const known = this.asError(error)
+        if (!PASSING.has(known.code)) {
+          this.failed(known)
+          return
+        }
+        this.errors$.next(known)
+        await this.leave()
+      }
+    }
+  }
 
   private failed(error: TidemarkError): void {
     if (this.state === 'failed' || this.state === 'stopped') return
     const known = error.at({ app: this.options.id })
     this.failure = known
     const wasStopping = this.state === 'stopping'
-    const wasRunning = this.state === 'running' || this.state === 'stopping'
     this.state$.next('failed')
     // Nobody listens and no call is there to reject: told as RxJS tells an error without a handler.
-    if (!this.errors$.observed && wasRunning)
+    if (!this.errors$.observed && this.hasStarted)
       this.clock.after(0, () => {
         throw known
       })
@@ -351,124 +542,59 @@ export class Runtime implements TaskHost, ConsumerListener {
   // ---- the group
 
   async assigned(partitions: readonly TopicPartition[]): Promise<readonly Position[]> {
-    if (!this.isActive) return []
-    const wanted = assignedTasks(this.plan, partitions)
-    for (const id of wanted.keys()) this.opening.add(id)
+    const { assignment } = this
+    if (!this.isActive || assignment === undefined) return []
+    this.rebalances.begin(this.clock.now())
     try {
-      return await this.openTasks(partitions, wanted)
-    } finally {
-      for (const id of wanted.keys()) this.opening.delete(id)
-    }
-  }
-
-  private async openTasks(
-    partitions: readonly TopicPartition[],
-    wanted: ReadonlyMap<string, AssignedTask>,
-  ): Promise<readonly Position[]> {
-    if (this.options.isTransactional) {
-      for (const slot of new Set([...wanted.values()].map(({ partition }) => this.slots.of(partition))))
-        await this.slots.open(slot)
-    }
-    const ranges = new Map<string, readonly { start: number; end: number }[]>()
-    for (const topic of new Set(partitions.map((one) => one.topic)))
-      ranges.set(topic, await this.options.broker.ranges(topic))
-    const committed = new Map(
-      (await this.options.broker.committed(this.options.id, [...ranges.keys()])).map((position) => [
-        keyOf(position),
-        position.offset,
-      ]),
-    )
-    const positions: Position[] = []
-    const compared = await this.upgrade.prepare(new Set([...wanted.values()].map(({ partition }) => partition)))
-    for (const [id, task] of wanted) {
-      const states = compared.get(task.partition) as ReadonlyMap<string, StateComparison>
-      positions.push(...(await this.openTask(id, task, states, ranges, committed)))
-      this.opening.delete(id)
-    }
-    if (this.isActive) {
-      this.state$.next('running')
-      this.hasAssigned?.()
-      this.wake()
-    }
-    return positions
-  }
-
-  private async openTask(
-    id: string,
-    { sub, partition, topics }: AssignedTask,
-    compared: ReadonlyMap<string, StateComparison>,
-    ranges: ReadonlyMap<string, readonly { start: number; end: number }[]>,
-    committed: ReadonlyMap<string, number>,
-  ): Promise<Position[]> {
-    const { id: app, store } = this.options
-    const snapshot = new Snapshot(id, await store.load(checkpointScope(app, sub, partition)))
-    if (!this.isActive) return []
-    const stored = storedPlanOf(this.plan, sub, (topic) => this.partitions(topic), {})
-    adaptSnapshot(snapshot, sub, stored, compared, this.options.upgrade)
-    const task = new TaskScope(sub, partition, this, snapshot, topics)
-    const saved = new Map(snapshot.manifest?.positions.map((position) => [keyOf(position), position.offset]))
-    const positions: Position[] = []
-    try {
-      task.open()
-      for (const topic of topics) {
-        const key = keyOf({ topic, partition })
-        const range = ranges.get(topic)?.[partition] ?? { start: 0, end: 0 }
-        // The group's offset is ahead of a state that isn't here: what has state begins where the log does.
-        const offset = saved.get(key) ?? (sub.states.size > 0 ? undefined : committed.get(key)) ?? range.start
-        if (offset < range.start || offset > range.end) {
-          throw new TidemarkError(
-            'OFFSET_OUT_OF_RANGE',
-            `the checkpoint of task ${id} goes on at offset ${offset}, but the log holds ${range.start} to ${range.end}: ${
-              offset > range.end ? 'the topic was made anew' : 'retention has deleted records before they were read'
-            }. Clear the checkpoint to start from what is there`,
-            { topic, partition, offset },
-          )
-        }
-        const queue = new PartitionQueue(topic, partition, offset, range.end)
-        task.addQueue(queue)
-        this.queues.set(key, { queue, task })
-        positions.push({ topic, partition, offset })
-      }
+      await assignment.add(partitions)
     } catch (error) {
-      task.close()
-      throw error
+      this.trouble(error)
     }
-    this.tasks.set(id, task)
-    return positions
+    // Where tasks go on is told by `seek`, once they have been restored.
+    return []
+  }
+
+  /** A task has been restored. */
+  private taskOpened(): void {
+    if (!this.isActive || this.assignment === undefined) return
+    if (this.assignment.restores.size === 0) this.rebalances.end(this.clock.now())
+    if (this.state !== 'running') this.state$.next('running')
+    this.hasAssigned?.()
+    this.wake()
   }
 
   async revoked(partitions: readonly TopicPartition[]): Promise<void> {
-    const leaving = new Set<TaskScope>()
-    for (const partition of partitions) {
-      const entry = this.queues.get(keyOf(partition))
-      if (entry !== undefined) leaving.add(entry.task)
+    const { assignment } = this
+    if (assignment === undefined) return
+    this.rebalances.begin(this.clock.now())
+    try {
+      if (this.isActive) await this.commit(assignment.tasksOf(partitions))
+    } catch (error) {
+      // A member that the group has given up: others go on from its last checkpoint.
+      const known = this.asError(error)
+      if (known.code === 'FENCED') this.errors$.next(known)
+      else this.trouble(known)
     }
-    if (this.isActive) await this.commit(leaving)
-    for (const task of leaving) {
-      task.close()
-      this.tasks.delete(task.info.id)
-      for (const queue of task.queues) this.queues.delete(keyOf(queue))
-    }
-    await this.slots.keep(new Set([...this.tasks.values()].map((task) => this.slots.of(task.partition))))
-    if (this.tasks.size === 0 && this.isActive) this.state$.next('rebalancing')
+    await assignment.remove(partitions)
+    if (this.tasks.length === 0 && this.isActive) this.state$.next('rebalancing')
+    if (assignment.restores.size === 0) this.rebalances.end(this.clock.now())
     // Those that have left are waited for no longer.
     this.wake()
   }
 
   batch(batch: RawBatch): void {
-    const entry = this.queues.get(keyOf(batch))
-    if (entry === undefined || !this.isActive) return
-    const { queue } = entry
+    const queue = this.assignment?.queue(batch)
+    if (queue === undefined || !this.isActive) return
     queue.add(batch)
     if (!queue.isPaused && queue.size >= this.options.maxBuffered) {
       queue.isPaused = true
-      this.consumer?.pause([{ topic: batch.topic, partition: batch.partition }])
+      this.member?.pause([{ topic: batch.topic, partition: batch.partition }])
     }
     this.wake()
   }
 
   error(error: TidemarkError, fatal: boolean): void {
-    if (fatal) this.failed(error)
+    if (fatal) this.trouble(error)
     else this.errors$.next(error.at({ app: this.options.id }))
   }
 
@@ -486,10 +612,14 @@ export class Runtime implements TaskHost, ConsumerListener {
 
   private readonly runSlice = (): void => {
     this.isScheduled = false
-    if (!this.isActive || this.backlog > MAX_UNSENT) return
+    if (!this.isActive) return
+    if (this.backlog > MAX_UNSENT) {
+      this.commitEarly()
+      return
+    }
     const until = this.clock.now() + this.options.sliceMs
     const isOver = () => this.clock.now() >= until
-    const tasks = [...this.tasks.values()]
+    const { tasks } = this
     this.slice++
     let more = false
     let isMoving = false
@@ -506,7 +636,7 @@ export class Runtime implements TaskHost, ConsumerListener {
       more = true
       break
     }
-    this.collectOutput()
+    this.committer?.collect(tasks)
     // One that has gone on may have been waited for.
     if (more || (isMoving && tasks.some((task) => task.isAligning))) this.wake()
   }
@@ -515,17 +645,17 @@ export class Runtime implements TaskHost, ConsumerListener {
     for (const queue of task.queues) {
       if (!queue.isPaused || queue.size > this.options.maxBuffered / 4) continue
       queue.isPaused = false
-      this.consumer?.resume([{ topic: queue.topic, partition: queue.partition }])
+      this.member?.resume([{ topic: queue.topic, partition: queue.partition }])
     }
   }
 
   private stampExchanges(): void {
-    for (const task of this.tasks.values()) task.stampExchanges()
-    this.collectOutput()
+    for (const task of this.tasks) task.stampExchanges()
+    this.committer?.collect(this.tasks)
   }
 
   private async checkIdle(): Promise<void> {
-    const topics = new Set([...this.tasks.values()].flatMap((task) => task.quietTopics()))
+    const topics = new Set(this.tasks.flatMap((task) => task.quietTopics()))
     const ends = new Map<string, readonly number[]>()
     for (const topic of topics) {
       try {
@@ -535,7 +665,7 @@ export class Runtime implements TaskHost, ConsumerListener {
           ranges.map((range) => range.end),
         )
         ranges.forEach(({ end }, partition) => {
-          const queue = this.queues.get(keyOf({ topic, partition }))?.queue
+          const queue = this.assignment?.queue({ topic, partition })
           if (queue !== undefined && end > queue.end) queue.end = end
         })
       } catch (error) {
@@ -543,133 +673,53 @@ export class Runtime implements TaskHost, ConsumerListener {
         this.errors$.next(this.asError(error))
       }
     }
-    for (const task of this.tasks.values()) task.checkIdle(ends)
+    for (const task of this.tasks) task.checkIdle(ends)
     this.wake()
   }
 
   // ---- outputs and checkpoints
 
   private get backlog(): number {
-    return this.outbox?.backlog ?? 0
+    return this.committer?.backlog(this.tasks) ?? 0
   }
 
-  /** Without transactions, outputs leave as soon as they are there. */
-  private collectOutput(): void {
-    const { outbox } = this
-    if (outbox === undefined) return
-    for (const task of this.tasks.values()) if (task.output.length > 0) outbox.add(task.takeOutput())
-    outbox.flush()
+  /** Where outputs wait for a checkpoint, too many of them don't wait for the next one. */
+  private commitEarly(): void {
+    if (!this.committer?.isTransactional || this.isCommittingEarly) return
+    this.isCommittingEarly = true
+    this.commit()
+      .catch((error) => this.trouble(error))
+      .finally(() => {
+        this.isCommittingEarly = false
+        this.wake()
+      })
   }
 
   /** Commits what has changed; calls follow one another. */
-  commit(only?: ReadonlySet<TaskScope>): Promise<void> {
+  private commit(only?: ReadonlySet<TaskScope>): Promise<void> {
     const next = this.committing.then(() => this.commitNow(only))
     this.committing = next.catch(() => {})
     return next
   }
 
   private async commitNow(only: ReadonlySet<TaskScope> | undefined): Promise<void> {
-    if (this.state === 'failed') return
-    const changed = [...this.tasks.values()].filter(
-      (task) => (only === undefined || only.has(task)) && (task.isChanged || task.output.length > 0),
-    )
+    const { committer } = this
+    if (this.state === 'failed' || this.rejoining !== undefined || committer === undefined) return
+    const isChanged = (task: TaskScope) =>
+      (only === undefined || only.has(task)) && (task.isChanged || task.output.length > 0)
+    await this.quiesce(this.tasks.filter(isChanged))
+    // Some may have gone meanwhile. From here to the snapshots nothing is awaited.
+    const changed = this.tasks.filter(isChanged)
     if (changed.length === 0) return
-    await this.quiesce(changed)
-    // From here to the snapshots nothing is awaited.
     for (const task of changed) {
       task.settle()
       task.isQuiescing = this.isStill
     }
     this.wake()
     if (this.failure !== undefined) return
-    if (this.options.isTransactional) await this.commitTransactions(changed)
-    else await this.commitAfterSends(changed)
+    await committer.commit(changed)
     this.checkpoints++
-  }
-
-  /**
-   * Waits until all that was read has come to its end, through all exchanges, and takes no input meanwhile; then runs something, right after a checkpoint.
-   *
-   * @throws TidemarkError `BAD_STATE` if that takes longer than `timeoutMs`, or not all tasks run in this process
-   */
-  async atRest<T>(timeoutMs: number, run: (positions: readonly Position[]) => Promise<T>): Promise<T> {
-    const own = new Set(writtenBy(this.plan))
-    const inputs = [...this.queues.values()].map(({ queue }) => queue).filter(({ topic }) => !own.has(topic))
-    for (const queue of inputs) queue.isHeld = true
-    try {
-      await this.drain(timeoutMs)
-      return await this.still(() => run([...this.tasks.values()].flatMap((task) => task.positions)))
-    } finally {
-      for (const queue of inputs) queue.isHeld = false
-      this.wake()
-    }
-  }
-
-  /**
-   * Waits until everything that there is to handle has been handled.
-   *
-   * @throws TidemarkError `BAD_STATE` if that takes longer than `timeoutMs`, or not all tasks run in this process
-   */
-  async drain(timeoutMs: number): Promise<void> {
-    const until = this.clock.now() + timeoutMs
-    const own = new Set(writtenBy(this.plan))
-    const read = this.plan.subTopologies.flatMap(({ sources }) => sources.map(({ topic }) => topic))
-    for (let before = ''; ; ) {
-      this.stampExchanges()
-      await this.commit()
-      if (this.failure !== undefined) throw this.failure
-      if (!this.isActive) throw this.refuse('BAD_STATE', `the app is ${this.state}`)
-      const ends = await endsOf(
-        this.options.broker,
-        read.filter((topic) => own.has(topic)),
-      )
-      const after = JSON.stringify(ends)
-      if (after === before && this.isAtRest(ends)) return
-      before = after
-      if (this.clock.now() >= until)
-        throw this.refuse(
-          'BAD_STATE',
-          `the app has not come to rest within ${timeoutMs} ms, or not all of its tasks run in this process`,
-        )
-      await new Promise<void>((resolve) => void this.clock.after(5, resolve))
-    }
-  }
-
-  /** @param ends of the topics that the app both writes and reads: what has been written last may not have been heard of */
-  private isAtRest(ends: { readonly [topic: string]: readonly number[] }): boolean {
-    const wanted = this.plan.subTopologies.reduce((sum, { id }) => sum + this.tasksIn(id), 0)
-    const tasks = [...this.tasks.values()]
-    return (
-      tasks.length === wanted &&
-      this.backlog === 0 &&
-      tasks.every(
-        (task) =>
-          task.isAtRest && task.queues.every((queue) => queue.position >= (ends[queue.topic]?.[queue.partition] ?? 0)),
-      )
-    )
-  }
-
-  /** Runs something right after a checkpoint of all tasks: none handles a record before that has ended. */
-  private still<T>(run: () => Promise<T>): Promise<T> {
-    const next = this.committing.then(async () => {
-      this.isStill = true
-      try {
-        for (const task of this.tasks.values()) task.isQuiescing = true
-        await this.commitNow(undefined)
-        if (this.failure !== undefined) throw this.failure
-        if (!this.isActive) throw this.refuse('BAD_STATE', `the app is ${this.state}`)
-        return await run()
-      } finally {
-        this.isStill = false
-        for (const task of this.tasks.values()) task.isQuiescing = false
-        this.wake()
-      }
-    })
-    this.committing = next.then(
-      () => {},
-      () => {},
-    )
-    return next
+    this.rejoins = 0
   }
 
   /** Checkpoints are taken between records: an advance that a slice has interrupted ends first, in slices while the app runs. */
@@ -679,42 +729,6 @@ export class Runtime implements TaskHost, ConsumerListener {
       this.wake()
       await new Promise<void>((resolve) => this.clock.soon(resolve))
     }
-  }
-
-  private changesOf(task: TaskScope): StoreChanges {
-    return { scope: checkpointScope(this.options.id, task.sub, task.partition), entries: task.takeCheckpoint() }
-  }
-
-  /** At least once: outputs are acknowledged, then state and offsets are stored in one, then the group hears of it. */
-  private async commitAfterSends(tasks: readonly TaskScope[]): Promise<void> {
-    this.collectOutput()
-    const changes = tasks.map((task) => this.changesOf(task))
-    const positions = tasks.flatMap((task) => task.positions)
-    await this.outbox?.sent()
-    await this.options.store.commit(changes)
-    try {
-      await this.consumer?.commit(positions)
-    } catch (error) {
-      // The checkpoint holds the offsets that count; the group's are for those who watch lag.
-      this.errors$.next(this.asError(error))
-    }
-  }
-
-  /** Exactly once: a transaction per slot. */
-  private async commitTransactions(tasks: readonly TaskScope[]): Promise<void> {
-    const slots = new Map<number, TaskScope[]>()
-    for (const task of tasks) {
-      const slot = this.slots.of(task.partition)
-      slots.set(slot, [...(slots.get(slot) ?? []), task])
-    }
-    // All of them now, between records: what follows waits, and tasks go on meanwhile.
-    const commits = [...slots].map(([slot, members]) => ({
-      slot,
-      records: members.flatMap((task) => task.takeOutput()),
-      changes: members.map((task) => this.changesOf(task)),
-      positions: members.flatMap((task) => task.positions),
-    }))
-    for (const commit of commits) await this.slots.commit(commit)
   }
 
   // ---- what tasks ask for
@@ -745,9 +759,55 @@ export class Runtime implements TaskHost, ConsumerListener {
       state: this.state,
       checkpoints: this.checkpoints,
       globalTables: this.globals?.stats() ?? [],
+      rebalances: this.rebalances.stats(),
       tasks: [
-        ...[...this.tasks.values()].map((task) => taskStats(task, this.waitsFor(task))),
-        ...[...this.opening].map(openingStats),
+        ...this.tasks.map((task) => taskStats(task, this.waitsFor(task))),
+        ...[...(this.assignment?.restores ?? [])].map(([id, { restore }]) => restoringStats(id, restore.stats())),
+      ],
+    }
+  }
+
+  private watch(): void {
+    for (const error of this.watchdog.look(this.clock.now(), this.watched())) this.errors$.next(this.asError(error))
+  }
+
+  private watched(): Watched[] {
+    const { tasks } = this
+    const restores = [...(this.assignment?.restores ?? [])]
+    return [
+      ...tasks.map((task) => ({
+        name: `task ${task.info.id}`,
+        isDue: task.queues.some((queue) => queue.lag > 0 || queue.size > 0),
+        progress: String(task.handled),
+        why: this.waitsFor(task),
+      })),
+      ...restores.map(([id, { restore }]) => ({
+        name: `the restore of task ${id}`,
+        isDue: true,
+        progress: String(restore.stats().records),
+        why: 'the changelog brings nothing',
+      })),
+      {
+        name: 'checkpoints',
+        isDue: tasks.some((task) => task.isChanged || task.output.length > 0),
+        progress: String(this.checkpoints),
+        why: 'the broker or the store answers no commit',
+      },
+    ]
+  }
+
+  health(): Health {
+    const stalled = this.watchdog.stalled()
+    const restoring = [...(this.assignment?.restores.keys() ?? [])]
+    return {
+      live: this.state !== 'failed' && stalled.length === 0,
+      ready: this.state === 'running' && restoring.length === 0,
+      reasons: [
+        ...(this.state === 'running'
+          ? []
+          : [`the app is ${this.state}${this.failure === undefined ? '' : `: ${this.failure.message}`}`]),
+        ...restoring.map((task) => `task ${task} is being restored`),
+        ...stalled.map((name) => `${name} does nothing`),
       ],
     }
   }
@@ -757,7 +817,7 @@ export class Runtime implements TaskHost, ConsumerListener {
     const plan = this.plan ?? this.options.plan()
     return explain(request, {
       plan,
-      tasks: [...this.tasks.values()],
+      tasks: this.tasks,
       tasksOf: (sub) =>
         this.counts.size === 0
           ? []
@@ -773,7 +833,3 @@ export class Runtime implements TaskHost, ConsumerListener {
     return waitsFor(task, this.maxTaskIdleMs)
   }
 }
-
-/** The topics that an app writes. */
-const writtenBy = (plan: Plan): string[] =>
-  plan.subTopologies.flatMap(({ sinks, exchanges }) => [...sinks, ...exchanges])

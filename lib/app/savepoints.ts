@@ -1,4 +1,4 @@
-import type { Broker } from '../ports/broker.js'
+import type { Broker, Position } from '../ports/broker.js'
 import type { StoreAdapter, StoreChanges, StoreEntry } from '../ports/store.js'
 import { show, TidemarkError } from '../record/errors.js'
 import { utf8 } from '../record/serde.js'
@@ -18,6 +18,8 @@ export interface Savepoint {
 export interface OpenSavepoint extends Savepoint {
   /** Where the topics that the app writes ended when it was taken, by topic and partition. */
   readonly ends: { readonly [topic: string]: readonly number[] }
+  /** How far its topics had been read. */
+  readonly positions: readonly Position[]
   /** The checkpoints by their scopes. */
   readonly scopes: ReadonlyMap<string, readonly StoreEntry[]>
 }
@@ -44,24 +46,29 @@ export class Savepoints {
   }
 
   /**
-   * Copies what the store has of the app.
+   * Copies checkpoints.
    *
+   * @param saved by scope; default: all that the store has of the app
    * @throws TidemarkError `BAD_OPTION`, `NAME_TAKEN`
    */
-  async take(name: string, at: number, ends: OpenSavepoint['ends']): Promise<Savepoint> {
+  async take(
+    name: string,
+    when: Pick<OpenSavepoint, 'at' | 'ends' | 'positions'>,
+    saved?: OpenSavepoint['scopes'],
+  ): Promise<Savepoint> {
     const { app, store } = this
     const scopes = await store.scopes()
     await this.checkFree(name, scopes)
     const changes: StoreChanges[] = []
     const tasks: StoredTask[] = []
-    for (const scope of scopes.filter((one) => isTaskScope(app, one))) {
-      const entries = [...(await store.load(scope))]
-      const task = readTask(app, scope, new Map(entries))
+    for (const scope of saved?.keys() ?? scopes.filter((one) => isTaskScope(app, one))) {
+      const entries = [...(saved?.get(scope) ?? (await store.load(scope)))]
+      const task = readTask(app, scope, new Map(entries as [string, Uint8Array][]))
       if (task !== undefined) tasks.push(task)
       changes.push({ scope: prefixOf(app, name) + scope, entries, reset: true })
     }
     const states = [...new Set(tasks.flatMap(({ plan }) => Object.keys(plan.states)))].sort()
-    const about: About = { name, at, tasks: tasks.length, states, ends }
+    const about: About = { name, tasks: tasks.length, states, ...when }
     const entry: StoreEntry = [ABOUT, utf8.encode(JSON.stringify(about))]
     await store.commit([...changes, { scope: prefixOf(app, name) + ABOUT, entries: [entry], reset: true }])
     return toSavepoint(about)

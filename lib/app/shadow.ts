@@ -75,12 +75,18 @@ export async function shadow(app: App, options: ShadowOptions): Promise<ShadowRe
     ends: await endsOf(broker, before),
   }))
 
-  const shadowBroker = new ShadowBroker(broker, (topic) => savepoint.ends[topic] ?? upTo(mark.positions, topic))
+  const shadowBroker = new ShadowBroker(
+    broker,
+    (topic) => savepoint.ends[topic] ?? upTo(mark.positions, topic),
+    savepoint.positions,
+  )
   const next = createApp({
     id,
     instance: `shadow-${++shadows}`,
     broker: shadowBroker,
     store: shadowStore(savepoint, store.durable),
+    guarantee: 'at-least-once',
+    changelog: false,
     maxTaskIdle: maxTaskIdleMs,
     ...(options.upgrade !== undefined && { upgrade: options.upgrade }),
   })

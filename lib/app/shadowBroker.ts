@@ -3,6 +3,7 @@ import type {
   Consumer,
   ConsumerOptions,
   NewTopic,
+  OutRecord,
   PartitionRange,
   Position,
   Producer,
@@ -10,7 +11,6 @@ import type {
   TopicPartition,
   TransactionalProducer,
 } from '../ports/broker.js'
-import { TidemarkError } from '../record/errors.js'
 import { ShadowConsumer } from './shadowConsumer.js'
 import { ShadowLog } from './shadowLog.js'
 
@@ -20,12 +20,14 @@ export type Limits = (topic: string) => readonly number[] | undefined
 /** A broker of one app that reads real topics and writes to none: what it writes stays here. */
 export class ShadowBroker implements Broker {
   readonly name: string
-  readonly transactional = false
+  readonly durable = false
   private readonly topicLogs = new Map<string, readonly ShadowLog[]>()
 
   constructor(
     private readonly real: Broker,
     private readonly limits: Limits,
+    /** Where the app had got to. */
+    private readonly positions: readonly Position[],
   ) {
     this.name = `a shadow of ${real.name}`
   }
@@ -57,8 +59,8 @@ export class ShadowBroker implements Broker {
     return (await this.logsOf(topic)).map(({ range }) => range)
   }
 
-  async committed(): Promise<readonly Position[]> {
-    return []
+  async committed(_group: string, topics: readonly string[]): Promise<readonly Position[]> {
+    return this.positions.filter(({ topic }) => topics.includes(topic))
   }
 
   async producer(): Promise<Producer> {
@@ -70,8 +72,23 @@ export class ShadowBroker implements Broker {
     }
   }
 
-  transactionalProducer(): Promise<TransactionalProducer> {
-    return Promise.reject(new TidemarkError('BAD_STATE', `${this.name} has no transactions`))
+  async transactionalProducer(): Promise<TransactionalProducer> {
+    const producer = await this.producer()
+    return {
+      begin: async () => {
+        const records: OutRecord[] = []
+        return {
+          send: async (more) => void records.push(...more),
+          sendOffsets: async () => {},
+          commit: async () => {
+            await producer.send(records)
+            return []
+          },
+          abort: async () => {},
+        }
+      },
+      close: async () => {},
+    }
   }
 
   async consumer(options: ConsumerOptions): Promise<Consumer> {

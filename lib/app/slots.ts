@@ -1,22 +1,23 @@
 import type { Broker, OutRecord, Position, TransactionalProducer } from '../ports/broker.js'
-import type { StoreAdapter, StoreChanges } from '../ports/store.js'
+import type { StoreChanges } from '../ports/store.js'
 
 /** What a slot's tasks commit together. */
 export interface SlotCommit {
-  readonly slot: number
   readonly records: readonly OutRecord[]
-  readonly changes: readonly StoreChanges[]
   readonly positions: readonly Position[]
+  /** Changes for the broker's own store. */
+  readonly along: readonly StoreChanges[]
 }
 
 /** The slots of this process, each with its transactional producer. Partition p of every topic belongs to slot p mod their number. */
 export class Slots {
   private readonly producers = new Map<number, TransactionalProducer>()
+  /** Where partitions that were written to go on. */
+  private readonly ends = new Map<string, Position>()
 
   constructor(
     private readonly app: string,
     private readonly broker: Broker,
-    private readonly store: StoreAdapter,
     readonly count: number,
   ) {}
 
@@ -24,35 +25,39 @@ export class Slots {
     return partition % this.count
   }
 
+  /** Fences a slot's former owner, and ends what it left open: before the slot's offsets and changelogs are read. */
   async open(slot: number): Promise<void> {
     if (this.producers.has(slot)) return
     const producer = await this.broker.transactionalProducer(`${this.app}-${slot}`)
     this.producers.set(slot, producer)
-    // Fences the slot's former owner, and ends what it left open, before its offsets are read.
     await (await producer.begin()).abort()
   }
 
-  /** Exactly once: outputs and offsets in a transaction, and with them the state where the broker's store is ours. */
-  async commit({ slot, records, changes, positions }: SlotCommit): Promise<void> {
-    const { app, broker, store } = this
+  /**
+   * Records and offsets in one transaction.
+   *
+   * @returns where each partition that was written to goes on
+   */
+  async commit(slot: number, { records, positions, along }: SlotCommit): Promise<readonly Position[]> {
     const transaction = await (this.producers.get(slot) as TransactionalProducer).begin()
     if (records.length > 0) await transaction.send(records)
-    await transaction.sendOffsets(app, positions)
-    await transaction.commit(broker.store === store ? changes : undefined)
-    if (broker.store !== store) await store.commit(changes)
+    await transaction.sendOffsets(this.app, positions)
+    const ends = await transaction.commit(along)
+    for (const end of ends) this.ends.set(`${end.partition}/${end.topic}`, end)
+    return ends
+  }
+
+  /** Waits until readers see all that has been committed. */
+  async visible(pause: () => Promise<void>): Promise<void> {
+    for (const { topic, partition, offset } of this.ends.values())
+      while (((await this.broker.ranges(topic))[partition]?.end ?? offset) < offset) await pause()
+    this.ends.clear()
   }
 
   /** Lets go of all but these. */
   async keep(slots: ReadonlySet<number>): Promise<void> {
-    for (const [slot, producer] of this.producers) {
-      if (slots.has(slot)) continue
-      this.producers.delete(slot)
-      await producer.close()
-    }
-  }
-
-  /** The producers, for the end. */
-  get all(): Iterable<TransactionalProducer> {
-    return this.producers.values()
+    const gone = [...this.producers].filter(([slot]) => !slots.has(slot))
+    for (const [slot] of gone) this.producers.delete(slot)
+    await Promise.all(gone.map(([, producer]) => producer.close()))
   }
 }

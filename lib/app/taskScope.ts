@@ -23,6 +23,7 @@ import { Scope } from '../task/scope.js'
 import type { Checkpointed } from '../task/state.js'
 import { idleWatermarks, SourceTime } from '../task/watermark.js'
 import { AlignedPartition, type AlignmentGroup } from './alignment.js'
+import type { TaskChangelog } from './changelog.js'
 import { fromSaved, type Manifest, manifestEntry, type Snapshot, toSaved } from './checkpoint.js'
 import { ExchangeWords } from './exchangeWords.js'
 import { PartitionChoice } from './partitionChoice.js'
@@ -89,6 +90,8 @@ export class TaskScope extends Scope {
     private readonly snapshot: Snapshot,
     /** The topics of which a partition belongs to it. */
     private readonly topics: readonly string[],
+    /** Where its states have changelogs. */
+    readonly changelog: TaskChangelog | undefined,
   ) {
     super()
     this.info = { id: taskId(sub.id, partition), partition, writer: writerId(sub, partition) }
@@ -536,6 +539,7 @@ export class TaskScope extends Scope {
       sources: this.sources.save(),
       streamTimes,
       times,
+      ...this.changelog?.next(),
     }
     entries.push(manifestEntry(manifest))
     return entries

@@ -1,8 +1,12 @@
+import type { Broker } from '../ports/broker.js'
 import type { StoreAdapter, StoreEntry } from '../ports/store.js'
 import { TidemarkError } from '../record/errors.js'
 import { stateKey } from '../task/state.js'
+import { changelogState } from './changelog.js'
+import { changelogTasks } from './changelogTasks.js'
+import type { Snapshot } from './checkpoint.js'
 import { comparePlans, compareStates, isListed, type PartitionsOf } from './comparePlans.js'
-import type { Plan } from './plan.js'
+import type { Plan, SubTopology } from './plan.js'
 import type { PlanComparison, StateComparison, UpgradeOptions } from './planComparison.js'
 import { refile } from './refile.js'
 import { type Orphan, planEntry } from './storedPlan.js'
@@ -10,43 +14,58 @@ import { type StoredTask, storedTasks } from './taskScopes.js'
 
 /** Takes an app's stored state over into its present plan. */
 export class Upgrade {
+  /** What becomes of the states of partitions that are filed in the store. */
+  private readonly prepared = new Map<number, ReadonlyMap<string, StateComparison>>()
+  /** Checkpoints that tasks of this process have been restored from, where changelogs hold them. */
+  private readonly restored = new Map<string, StoredTask>()
+
   constructor(
     private readonly plan: Plan,
     private readonly partitionsOf: PartitionsOf,
     private readonly store: StoreAdapter,
-    private readonly options: UpgradeOptions,
+    readonly options: UpgradeOptions,
+    /** Where the states have changelogs. What the store has is only a copy then. */
+    private readonly changelogs: Broker | undefined,
   ) {}
 
   /**
-   * What is stored beside the plan.
+   * What is stored beside the plan; reads changelogs whole.
    *
    * @throws TidemarkError `BAD_OPTION` for a state that is to be dropped and is there
    */
   async compare(): Promise<PlanComparison> {
-    const planned = this.plan.subTopologies.flatMap(({ states }) => [...states])
-    for (const [name, { shape }] of planned) {
-      if (!isListed(this.options.drop, name, shape.operator)) continue
-      throw new TidemarkError(
-        'BAD_OPTION',
-        `upgrade: drop: an operator has the state ${name}; remove one or the other`,
-        {
-          app: this.plan.app,
-          operator: shape.operator,
-        },
-      )
-    }
-    return comparePlans(this.plan, this.partitionsOf, await this.tasks(), this.options)
+    this.checkOptions()
+    const { app } = this.plan
+    return this.comparisonOf(
+      this.changelogs === undefined ? await this.stored() : await changelogTasks(app, this.changelogs),
+    )
   }
 
   /**
-   * Files what is stored of some partitions as the plan has it, before their tasks are opened.
+   * Looks at what is stored before any task begins.
    *
-   * @returns what becomes of their states, by partition
+   * @returns a comparison as far as one can be made by now
+   * @throws TidemarkError `PLAN_MISMATCH`, `BAD_OPTION`
+   */
+  async begin(): Promise<() => PlanComparison> {
+    if (this.changelogs !== undefined) {
+      this.checkOptions()
+      await this.dropChangelogs(this.changelogs)
+      return () => this.comparisonOf([...this.restored.values()])
+    }
+    const comparison = await this.compare()
+    refuse(this.plan.app, comparison.states)
+    return () => comparison
+  }
+
+  /**
+   * Files what is stored of some partitions as the plan has it, before their tasks are restored. Changelogs are filed by state already.
+   *
    * @throws TidemarkError `PLAN_MISMATCH`
    */
-  async prepare(partitions: ReadonlySet<number>): Promise<Map<number, ReadonlyMap<string, StateComparison>>> {
-    const stored = await this.tasks()
-    const prepared = new Map<number, ReadonlyMap<string, StateComparison>>()
+  async prepare(partitions: ReadonlySet<number>): Promise<void> {
+    if (this.changelogs !== undefined) return
+    const stored = await this.stored()
     for (const partition of partitions) {
       const tasks = stored.filter((task) => task.partition === partition)
       const compared = compareStates(this.plan, this.partitionsOf, tasks, this.options)
@@ -54,13 +73,58 @@ export class Upgrade {
       const changes = await refile(this.plan, tasks, this.store)
       if (changes.length > 0) await this.store.commit(changes)
       for (const task of tasks) await this.dropLeft(task)
-      prepared.set(partition, new Map(compared.map((state) => [state.state, state])))
+      this.prepared.set(partition, byName(compared))
     }
-    return prepared
   }
 
-  private tasks(): Promise<StoredTask[]> {
+  /**
+   * What becomes of a task's states.
+   *
+   * @param snapshot what it is restored from
+   * @throws TidemarkError `PLAN_MISMATCH`
+   */
+  statesOf(
+    task: string,
+    sub: SubTopology,
+    partition: number,
+    { manifest, plan }: Snapshot,
+  ): ReadonlyMap<string, StateComparison> {
+    const prepared = this.prepared.get(partition)
+    if (prepared !== undefined) return prepared
+    const stored = manifest && plan && { scope: task, title: sub.title, partition, manifest, plan }
+    if (stored !== undefined) this.restored.set(task, stored)
+    const only = { ...this.plan, subTopologies: [sub] }
+    const compared = compareStates(only, this.partitionsOf, stored === undefined ? [] : [stored], this.options)
+    refuse(this.plan.app, compared)
+    return byName(compared)
+  }
+
+  private comparisonOf(tasks: readonly StoredTask[]): PlanComparison {
+    return comparePlans(this.plan, this.partitionsOf, tasks, this.options)
+  }
+
+  private stored(): Promise<StoredTask[]> {
     return storedTasks(this.plan.app, this.store)
+  }
+
+  private checkOptions(): void {
+    for (const [name, { shape }] of this.plan.subTopologies.flatMap(({ states }) => [...states])) {
+      if (!isListed(this.options.drop, name, shape.operator)) continue
+      throw new TidemarkError(
+        'BAD_OPTION',
+        `upgrade: drop: an operator has the state ${name}; remove one or the other`,
+        { app: this.plan.app, operator: shape.operator },
+      )
+    }
+  }
+
+  private async dropChangelogs(broker: Broker): Promise<void> {
+    const dropped = [...(await broker.topics()).keys()].filter((topic) => {
+      const state = changelogState(this.plan.app, topic)
+      if (state === undefined || this.plan.subTopologies.some(({ states }) => states.has(state))) return false
+      return this.options.drop?.some((one) => state === one || state.startsWith(`${one}.`))
+    })
+    if (dropped.length > 0) await broker.deleteTopics(dropped)
   }
 
   /** Where no task reads any of its topics, nobody else drops what is to be dropped. */
@@ -86,8 +150,10 @@ export class Upgrade {
   }
 }
 
+const byName = (states: readonly StateComparison[]) => new Map(states.map((state) => [state.state, state]))
+
 /** @throws TidemarkError `PLAN_MISMATCH` if any of it is refused */
-export function refuse(app: string, states: readonly StateComparison[]): void {
+function refuse(app: string, states: readonly StateComparison[]): void {
   const refused = states.filter(({ isRefused }) => isRefused)
   if (refused.length === 0) return
   const isNew = refused.some(({ change }) => change === 'new')

@@ -51,7 +51,7 @@ export function embedded(options: EmbeddedOptions = {}): Broker {
 
 class EmbeddedBroker implements Broker {
   readonly name = 'embedded'
-  readonly transactional = true
+  readonly durable: boolean
   declare readonly store?: StoreAdapter
   private readonly contents: Topics
   private readonly transactions: Transactions
@@ -62,6 +62,7 @@ class EmbeddedBroker implements Broker {
 
   constructor({ store, clock, compactAfter = 1_000 }: EmbeddedOptions) {
     if (store) this.store = store
+    this.durable = store?.durable ?? false
     const source = clock ?? systemClock
     this.soon = (callback) => source.soon(callback)
     this.contents = new Topics(this.name, store, compactAfter)

@@ -54,8 +54,7 @@ const CONNECT_PAUSE_MS = 200
  * Apache Kafka, 2.4 and later, through kafkajs.
  *
  * Members of one group share partitions by slots, and a partition moves only after its owner has let go. Compression:
- * gzip; register other codecs with kafkajs. Writes don't go through transactions with the state yet (`transactional`
- * is false), though `transactionalProducer` works.
+ * gzip; register other codecs with kafkajs.
  *
  * ```ts
  * const broker = kafka({ brokers: ['localhost:9092'] })
@@ -75,7 +74,7 @@ interface Connection {
 
 class KafkaBroker implements Broker {
   readonly name: string
-  readonly transactional = false
+  readonly durable = true
   private readonly kafka: Kafka
   private readonly connectionTimeoutMs: number
   private readonly sessionTimeoutMs: number

@@ -80,8 +80,12 @@ export interface TransactionalProducer {
 export interface Transaction {
   send(records: readonly OutRecord[]): Promise<void>
   sendOffsets(group: string, positions: readonly Position[]): Promise<void>
-  /** `along`: changes for the broker's own store (`Broker.store`), committed in the same atomic write. */
-  commit(along?: readonly StoreChanges[]): Promise<void>
+  /**
+   * `along`: changes for the broker's own store (`Broker.store`), committed in the same atomic write.
+   *
+   * @returns where each partition that it wrote to goes on behind its records; one of which the broker didn't tell is left out
+   */
+  commit(along?: readonly StoreChanges[]): Promise<readonly Position[]>
   abort(): Promise<void>
 }
 
@@ -134,7 +138,10 @@ export interface Consumer {
    * @throws TidemarkError `FENCED` for a partition that isn't the member's (any more)
    */
   commit(positions: readonly Position[]): Promise<void>
-  /** Goes on from other positions (of assigned partitions); batches delivered before are the owner's to ignore. */
+  /**
+   * Goes on from other positions (of assigned partitions); batches delivered before are the owner's to ignore. While `assigned` is open, it says
+   * where those partitions start.
+   */
   seek(positions: readonly Position[]): void
   /** Leaves the group at once, so that others take over; no listener call comes afterwards. */
   close(): Promise<void>
@@ -149,8 +156,8 @@ export interface Broker {
   readonly name: string
   /** The store that holds this broker's own topics, if it has one: then a transaction can take state along. */
   readonly store?: StoreAdapter
-  /** Whether writes go through transactions together with offsets (`exactly-once`). */
-  readonly transactional: boolean
+  /** Whether its topics outlive the process. */
+  readonly durable: boolean
   /** @throws TidemarkError `BROKER_UNAVAILABLE`, with the addresses tried */
   connect(): Promise<void>
   /** Partition counts of the topics that exist among these (all, if none are named). */

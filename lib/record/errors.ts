@@ -39,6 +39,7 @@ export type ErrorCode =
   | 'PIPELINE_COMPLETED'
   | 'PIPELINE_ERROR'
   | 'PLAN_MISMATCH'
+  | 'STALLED'
   | 'STORE_CLOSED'
   | 'STORE_FAILED'
   | 'STORE_LOCKED'

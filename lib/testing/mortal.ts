@@ -47,7 +47,7 @@ export function mortal(broker: Broker, store: StoreAdapter): Mortal {
   const guardedStore = guard(store, ['commit', 'clear'])
   const guardedBroker: Broker = {
     name: broker.name,
-    transactional: broker.transactional,
+    durable: broker.durable,
     ...(broker.store !== undefined && { store: broker.store === store ? guardedStore : broker.store }),
     connect: () => broker.connect(),
     close: () => broker.close(),

@@ -21,7 +21,10 @@ const values = (batches: readonly RawBatch[]) =>
 async function given(limits: { [topic: string]: number[] }, around = (real: Broker) => real) {
   const real = await rawTopics({ a: 1, b: 1 })
   for (const value of ['r0', 'r1', 'r2', 'r3', 'r4']) await real.send({ topic: 'a', partition: 0 }, null, value)
-  const broker = new ShadowBroker(around(real.broker), (topic) => limits[topic])
+  const broker = new ShadowBroker(around(real.broker), (topic) => limits[topic], [
+    { topic: 'a', partition: 0, offset: 2 },
+    { topic: 'b', partition: 0, offset: 1 },
+  ])
   const producer = await broker.producer()
   const read = async (from: number, to: number) => {
     const batches: RawBatch[] = []
@@ -41,6 +44,20 @@ test('a topic is the real one up to the limit, and then what the shadow has writ
   expect((await real.read('a')).map(({ value }) => value)).toEqual(['r0', 'r1', 'r2', 'r3', 'r4'])
 })
 
+test('what is written in a transaction is there once that has committed; the group is where the app was', async () => {
+  const { broker, read } = await given({ a: [3] })
+  const producer = await broker.transactionalProducer()
+  const given_up = await producer.begin()
+  await given_up.send([out('a', 'never')])
+  await given_up.abort()
+  const transaction = await producer.begin()
+  await transaction.send([out('a', 's3')])
+  expect(await broker.ranges('a')).toEqual([{ start: 0, end: 3 }])
+  await transaction.commit()
+  expect(await read(3, 4)).toEqual(['3 s3'])
+  expect(await broker.committed('g', ['a'])).toEqual([{ topic: 'a', partition: 0, offset: 2 }])
+})
+
 test('topics that it creates are its own; those that are there are not made anew', async () => {
   const { real, broker } = await given({})
   await broker.createTopics([
@@ -58,7 +75,6 @@ test('topics that it creates are its own; those that are there are not made anew
   ])
   expect([...(await real.broker.topics()).keys()]).toEqual(['a', 'b'])
   await expect(broker.ranges('none')).rejects.toMatchObject({ code: 'UNKNOWN_TOPIC' })
-  await expect(broker.transactionalProducer()).rejects.toMatchObject({ code: 'BAD_STATE' })
 })
 
 async function consume(broker: ShadowBroker, offset: number) {

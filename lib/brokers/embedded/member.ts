@@ -26,6 +26,8 @@ export class Member implements Consumer {
   slots: ReadonlySet<number> = new Set()
   private readonly lanes = new Map<string, Lane>()
   private readonly paused = new Set<string>()
+  /** Where partitions start that are being taken. */
+  private readonly sought = new Map<string, number>()
   private isBusy = false
   private isScheduled = false
   private isClosed = false
@@ -62,8 +64,10 @@ export class Member implements Consumer {
 
   seek(positions: readonly Position[]): void {
     for (const position of positions) {
-      const lane = this.lanes.get(partitionKey(position))
+      const key = partitionKey(position)
+      const lane = this.lanes.get(key)
       if (lane) lane.position = this.inRange(lane.log, position.offset)
+      else if (this.slots.has(position.partition % this.options.slots)) this.sought.set(key, position.offset)
     }
     this.wake()
   }
@@ -100,7 +104,11 @@ export class Member implements Consumer {
         .filter(({ partition }) => taken.includes(partition % this.options.slots))
       const asked = await this.options.listener.assigned(logs.map(partitionOf))
       if (this.isClosed) return
-      const starts = new Map(asked.map((position) => [partitionKey(position), position.offset]))
+      const starts = new Map([
+        ...asked.map((position) => [partitionKey(position), position.offset] as const),
+        ...this.sought,
+      ])
+      this.sought.clear()
       for (const log of logs) this.open(log, starts.get(partitionKey(log)))
     })
   }

@@ -116,10 +116,15 @@ export class Topics {
     })
   }
 
-  /** A write that adds records and offsets together. @throws TidemarkError `UNKNOWN_TOPIC` when staged */
-  addition({ records, offsets = [], marked = false }: Addition): Write {
+  /**
+   * A write that adds records and offsets together; `ends` tells, once it is staged, where each partition goes on behind them.
+   *
+   * @throws TidemarkError `UNKNOWN_TOPIC` when staged
+   */
+  addition({ records, offsets = [], marked = false }: Addition): Write & { ends(): Position[] } {
     let added: { log: PartitionLog; chunk: ReturnType<PartitionLog['reserve']> }[] = []
     return {
+      ends: () => added.map(({ log: { topic, partition }, chunk }) => ({ topic, partition, offset: chunk.nextOffset })),
       stage: (changes) => {
         const byLog = new Map<PartitionLog, OutRecord[]>()
         for (const record of records) {

@@ -67,7 +67,7 @@ class OpenTransaction implements Transaction {
     this.offsets.push({ group, positions })
   }
 
-  async commit(along: readonly StoreChanges[] = []): Promise<void> {
+  async commit(along: readonly StoreChanges[] = []): Promise<readonly Position[]> {
     this.check()
     this.state = 'ended'
     const addition = this.topics.addition({ records: this.records, offsets: this.offsets, marked: true })
@@ -79,6 +79,7 @@ class OpenTransaction implements Transaction {
         changes.add(along)
       },
     })
+    return addition.ends()
   }
 
   async abort(): Promise<void> {

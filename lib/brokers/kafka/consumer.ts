@@ -80,7 +80,8 @@ export class KafkaConsumer implements Consumer {
   }
 
   seek(positions: readonly Position[]): void {
-    for (const position of positions) this.fetcher.seek(position)
+    for (const position of positions)
+      if (this.owns(position.partition % this.options.slots)) this.fetcher.seek(position)
     setImmediate(() => this.fetcher.wake())
   }
 

@@ -30,6 +30,8 @@ export interface FetcherOptions {
 export class Fetcher {
   private readonly lanes = new Map<string, Lane>()
   private readonly paused = new Set<string>()
+  /** Where partitions start that are to be added. */
+  private readonly sought = new Map<string, number>()
   private readonly loops = new Map<number, Promise<void>>()
   private waiters: (() => void)[] = []
   private isHeld = false
@@ -44,15 +46,21 @@ export class Fetcher {
   /** Begins with a partition, or goes on with it from elsewhere. */
   add({ topic, partition, offset }: Position): void {
     const key = partitionKey({ topic, partition })
-    this.lanes.set(key, { key, topic, partition, position: offset, waiting: undefined })
+    const position = this.sought.get(key) ?? offset
+    this.sought.delete(key)
+    this.lanes.set(key, { key, topic, partition, position, waiting: undefined })
   }
 
   remove(partition: TopicPartition): void {
-    this.lanes.delete(partitionKey(partition))
+    const key = partitionKey(partition)
+    this.lanes.delete(key)
+    this.sought.delete(key)
   }
 
   seek(position: Position): void {
-    if (this.lanes.has(partitionKey(position))) this.add(position)
+    const key = partitionKey(position)
+    if (this.lanes.has(key)) this.add(position)
+    else this.sought.set(key, position.offset)
   }
 
   pause(partition: TopicPartition): void {

@@ -94,7 +94,13 @@ export async function connectProducer(kafka: Kafka, config: ProducerConfig = {})
     createPartitioner: explicitPartition,
     ...config,
   })
-  await producer.connect()
+  try {
+    await producer.connect()
+  } catch (error) {
+    // It may have connected, and failed at what comes next.
+    await producer.disconnect().catch(() => {})
+    throw error
+  }
   return producer
 }
 

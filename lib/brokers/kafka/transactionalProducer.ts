@@ -1,9 +1,10 @@
-import type { Producer as KafkajsProducer, Transaction as KafkajsTransaction } from 'kafkajs'
+import type { Producer as KafkajsProducer, Transaction as KafkajsTransaction, RecordMetadata } from 'kafkajs'
 import type { OutRecord, Position, Transaction, TransactionalProducer } from '../../ports/broker.js'
 import type { StoreChanges } from '../../ports/store.js'
 import { show, TidemarkError } from '../../record/errors.js'
+import { partitionKey } from '../rules/partitionKey.js'
 import { errorType, isFenced, isTransient, tidemarkError } from './errors.js'
-import { sends } from './messages.js'
+import { sends, type TopicMessages } from './messages.js'
 import { connectProducer, type ProducerHost } from './producer.js'
 
 // The end of a transaction is still being written when the next one begins: short waits, many times. kafkajs waits
@@ -96,6 +97,8 @@ export class KafkaTransactionalProducer implements TransactionalProducer {
 
 class OpenTransaction implements Transaction {
   isOpen = true
+  /** By topic and partition. */
+  private readonly ends = new Map<string, Position>()
 
   constructor(
     private readonly producer: KafkaTransactionalProducer,
@@ -106,7 +109,10 @@ class OpenTransaction implements Transaction {
     this.check()
     await this.producer.host.checkPartitions(records)
     for (const topicMessages of sends(records)) {
-      await this.producer.guard('sending in a transaction', 'send', () => this.transaction.sendBatch({ topicMessages }))
+      const written = await this.producer.guard('sending in a transaction', 'send', () =>
+        this.transaction.sendBatch({ topicMessages }),
+      )
+      this.remember(topicMessages, written)
     }
   }
 
@@ -121,15 +127,32 @@ class OpenTransaction implements Transaction {
     )
   }
 
-  async commit(along: readonly StoreChanges[] = []): Promise<void> {
+  async commit(along: readonly StoreChanges[] = []): Promise<readonly Position[]> {
     this.check()
     if (along.length > 0) throw this.producer.badState('Kafka has no store that state could be committed to')
     await this.end('committing a transaction', () => this.transaction.commit())
+    return [...this.ends.values()]
   }
 
   async abort(): Promise<void> {
     this.check()
     await this.end('aborting a transaction', () => this.transaction.abort())
+  }
+
+  private remember(sent: readonly TopicMessages[], written: readonly RecordMetadata[]): void {
+    const counts = new Map<string, number>()
+    for (const { topic, messages } of sent) {
+      for (const { partition = 0 } of messages) {
+        const key = partitionKey({ topic, partition })
+        counts.set(key, (counts.get(key) ?? 0) + 1)
+      }
+    }
+    for (const { topicName: topic, partition, baseOffset = '-1' } of written) {
+      const key = partitionKey({ topic, partition })
+      // A repeated send that the broker knew already is answered without one.
+      if (Number(baseOffset) < 0) this.ends.delete(key)
+      else this.ends.set(key, { topic, partition, offset: Number(baseOffset) + (counts.get(key) ?? 0) })
+    }
   }
 
   private async end(what: string, step: () => Promise<void>): Promise<void> {

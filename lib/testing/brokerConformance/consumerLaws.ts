@@ -1,5 +1,5 @@
 import { untilCount } from './logLaws.js'
-import { assert, assertEqual, type LawBody, texts, until } from './setting.js'
+import { assert, assertEqual, type Joined, type LawBody, texts, until } from './setting.js'
 
 /** Laws of one consumer by itself. */
 export const consumerLaws: Record<string, LawBody> = {
@@ -148,6 +148,38 @@ export const consumerLaws: Record<string, LawBody> = {
     const values = joined.tape.values()
     assertEqual(values.slice(values.lastIndexOf('v1')), ['v1', 'v2', 'v3'], 'values after the seek')
     joined.tape.assertClean()
+  },
+
+  async 'seek while assigned is open says where a partition starts, and paused then it waits'(law) {
+    const broker = await law.broker()
+    const topic = await law.topic(broker, 2)
+    for (const partition of [0, 1]) await law.write(broker, topic, partition, texts('v', 10))
+    let tell: (joined: Joined) => void = () => {}
+    const told = new Promise<Joined>((resolve) => {
+      tell = resolve
+    })
+    const joined = await law.join(broker, [topic], {
+      assigned: async (partitions) => {
+        const { consumer, tape } = await told
+        consumer.pause(partitions)
+        consumer.seek([{ topic, partition: 1, offset: 6 }])
+        tape.expectFrom({ topic, partition: 1, offset: 6 })
+        return []
+      },
+    })
+    tell(joined)
+    const { consumer, tape } = joined
+    await until(() => tape.changes.length > 0, 'the assignment')
+    await law.write(broker, topic, 0, ['w'])
+    assertEqual(tape.values(), [], 'while paused')
+    consumer.resume([
+      { topic, partition: 0 },
+      { topic, partition: 1 },
+    ])
+    await untilCount(tape, 15)
+    assertEqual(tape.values({ topic, partition: 0 }), [...texts('v', 10), 'w'], 'values')
+    assertEqual(tape.values({ topic, partition: 1 }), ['v6', 'v7', 'v8', 'v9'], 'of the one that was sought')
+    tape.assertClean()
   },
 
   async 'after close no call comes, and the positions of others stay'(law) {

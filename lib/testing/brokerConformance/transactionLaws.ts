@@ -24,6 +24,41 @@ export const transactionLaws: Record<string, LawBody> = {
     tape.assertClean()
   },
 
+  async 'commit tells where each partition goes on behind what it wrote'(law) {
+    const broker = await law.broker()
+    const topic = await law.topic(broker, 3)
+    await law.write(broker, topic, 1, ['before'])
+    const producer = await broker.transactionalProducer(law.id)
+    const ends: { [partition: number]: number } = {}
+    for (const round of [1, 2]) {
+      const transaction = await producer.begin()
+      await transaction.send(texts(`a${round}-`, 2_500).map((value) => out(topic, 0, value)))
+      await transaction.send([out(topic, 1, `b${round}`)])
+      for (const { partition, offset, topic: of } of await transaction.commit()) {
+        assertEqual(of, topic, 'topic')
+        ends[partition] = offset
+      }
+    }
+    assertEqual(Object.keys(ends), ['0', '1'], 'partitions')
+    const after = await begin(broker, `${law.id}-after`)
+    await after.transaction.send([out(topic, 0, 'after'), out(topic, 1, 'after')])
+    await after.transaction.commit()
+    for (const partition of [0, 1]) {
+      const at = { topic, partition }
+      const read = async () => {
+        const found: string[] = []
+        const end = (await broker.ranges(topic))[partition]?.end ?? 0
+        await broker.read(at, ends[partition] ?? 0, end, ({ records }) => {
+          for (const { value } of records) found.push(new TextDecoder().decode(value ?? undefined))
+        })
+        return found
+      }
+      await untilEqual(read, ['after'], `what follows in partition ${partition}`)
+    }
+    await producer.close()
+    await after.producer.close()
+  },
+
   async 'of an aborted transaction nothing is ever seen'(law) {
     const broker = await law.broker()
     const topic = await law.topic(broker, 1)

@@ -1,0 +1,202 @@
+import type { Broker, Consumer, PartitionRange, Position, TopicPartition } from '../ports/broker.js'
+import { TidemarkError } from '../record/errors.js'
+import { adaptSnapshot } from './adaptSnapshot.js'
+import { type AssignedTask, assignedTasks } from './assignedTasks.js'
+import type { Committer, CommitterOptions } from './committer.js'
+import { PartitionQueue } from './partitionQueue.js'
+import type { Plan } from './plan.js'
+import { Restore, RestoreCancelled, type Restored } from './restore.js'
+import { storedPlanOf } from './storedPlan.js'
+import { type TaskHost, TaskScope } from './taskScope.js'
+import type { Upgrade } from './upgrade.js'
+
+/** What the tasks of this process need of the runtime around them. */
+export interface AssignmentHost
+  extends Pick<CommitterOptions, 'app' | 'broker' | 'store' | 'clock' | 'keeper' | 'slots'> {
+  readonly plan: Plan
+  readonly tasks: TaskHost
+  readonly committer: Committer
+  readonly upgrade: Upgrade
+  consumer(): Promise<Consumer>
+  /** A task runs now. */
+  opened(): void
+  error(error: unknown): void
+}
+
+/** Tasks that are restored at a time: each holds its state twice while it is. */
+const MAX_RESTORES = 4
+
+const keyOf = ({ topic, partition }: TopicPartition) => `${partition}/${topic}`
+
+/**
+ * The tasks that the group has given to this process. Those that come are restored while the others go on: their partitions are paused until
+ * they run.
+ */
+export class Assignment {
+  readonly tasks = new Map<string, TaskScope>()
+  private readonly queues = new Map<string, { readonly queue: PartitionQueue; readonly task: TaskScope }>()
+  /** Tasks that have been assigned and don't run yet. */
+  readonly restores = new Map<string, { readonly assigned: AssignedTask; readonly restore: Restore }>()
+  private readonly waiting: (() => void)[] = []
+  private running = 0
+
+  constructor(private readonly host: AssignmentHost) {}
+
+  queue(at: TopicPartition): PartitionQueue | undefined {
+    return this.queues.get(keyOf(at))?.queue
+  }
+
+  /** Takes over slots, and begins to restore their tasks. */
+  async add(partitions: readonly TopicPartition[]): Promise<void> {
+    const { host } = this
+    const wanted = assignedTasks(host.plan, partitions)
+    const slots = new Set([...wanted.values()].map(({ partition }) => host.slots.of(partition)))
+    const consumer = await host.consumer()
+    consumer.pause(partitions)
+    const begun = [...wanted].map(([id, assigned]) => {
+      const restore = new Restore({
+        app: host.app,
+        task: id,
+        sub: assigned.sub,
+        partition: assigned.partition,
+        broker: host.broker,
+        store: host.store,
+        clock: host.clock,
+        hasChangelogs: host.keeper === 'changelogs',
+      })
+      this.restores.set(id, { assigned, restore })
+      return { id, assigned, restore }
+    })
+    await Promise.all([...slots].map((slot) => host.slots.open(slot)))
+    await host.upgrade.prepare(new Set([...wanted.values()].map(({ partition }) => partition)))
+    const places = await placesOf(host.broker, host.app, partitions)
+    for (const { id, assigned, restore } of begun) {
+      void this.inTurn(() => this.open(id, assigned, restore, places, consumer)).catch((error) => {
+        if (!(error instanceof RestoreCancelled) && !restore.isCancelled) host.error(error)
+      })
+    }
+  }
+
+  /** The running tasks that have one of these partitions. */
+  tasksOf(partitions: readonly TopicPartition[]): Set<TaskScope> {
+    return new Set(partitions.flatMap((partition) => this.queues.get(keyOf(partition))?.task ?? []))
+  }
+
+  /** Ends the tasks of these partitions, whether they run or are being restored. */
+  async remove(partitions: readonly TopicPartition[]): Promise<void> {
+    const gone = new Set(partitions.map(keyOf))
+    for (const [id, { assigned, restore }] of [...this.restores]) {
+      if (!assigned.topics.some((topic) => gone.has(keyOf({ topic, partition: assigned.partition })))) continue
+      restore.isCancelled = true
+      this.restores.delete(id)
+    }
+    for (const task of this.tasksOf(partitions)) this.close(task)
+    await this.host.slots.keep(
+      new Set(
+        [...this.tasks.values(), ...[...this.restores.values()].map(({ assigned }) => assigned)].map(({ partition }) =>
+          this.host.slots.of(partition),
+        ),
+      ),
+    )
+  }
+
+  /** Ends all of them at once. */
+  clear(): void {
+    for (const { restore } of this.restores.values()) restore.isCancelled = true
+    this.restores.clear()
+    for (const task of [...this.tasks.values()]) this.close(task)
+  }
+
+  private close(task: TaskScope): void {
+    task.close()
+    this.tasks.delete(task.info.id)
+    for (const queue of task.queues) this.queues.delete(keyOf(queue))
+  }
+
+  private async inTurn(run: () => Promise<void>): Promise<void> {
+    while (this.running >= MAX_RESTORES) await new Promise<void>((resolve) => this.waiting.push(resolve))
+    this.running++
+    try {
+      await run()
+    } finally {
+      this.running--
+      this.waiting.shift()?.()
+    }
+  }
+
+  private async open(
+    id: string,
+    assigned: AssignedTask,
+    restore: Restore,
+    places: Places,
+    consumer: Consumer,
+  ): Promise<void> {
+    if (restore.isCancelled) return
+    const restored = await restore.run()
+    if (restore.isCancelled) return
+    const positions = this.start(id, assigned, restored, places)
+    this.restores.delete(id)
+    consumer.seek(positions)
+    consumer.resume(positions)
+    this.host.opened()
+  }
+
+  private start(id: string, { sub, partition, topics }: AssignedTask, restored: Restored, places: Places): Position[] {
+    const { plan, tasks, committer, upgrade } = this.host
+    const { snapshot } = restored
+    const states = upgrade.statesOf(id, sub, partition, snapshot)
+    const next = storedPlanOf(plan, sub, (topic) => tasks.partitions(topic), {})
+    adaptSnapshot(snapshot, sub, next, states, upgrade.options)
+    const task = new TaskScope(sub, partition, tasks, snapshot, topics, restored.changelog)
+    const saved = new Map(snapshot.manifest?.positions.map((position) => [keyOf(position), position.offset]))
+    const positions: Position[] = []
+    const queues: PartitionQueue[] = []
+    try {
+      task.open()
+      for (const topic of topics) {
+        const key = keyOf({ topic, partition })
+        const range = places.ranges.get(key) ?? { start: 0, end: 0 }
+        const committed = places.committed.get(key)
+        // State and offsets come from one checkpoint: the group's offset would be ahead of a state that isn't here. Without state, the group's
+        // is the newer one: what a store here says may be from before the task went elsewhere and came back.
+        const offset = (sub.states.size > 0 ? saved.get(key) : (committed ?? saved.get(key))) ?? range.start
+        if (offset < range.start || offset > range.end) {
+          throw new TidemarkError(
+            'OFFSET_OUT_OF_RANGE',
+            `the checkpoint of task ${id} goes on at offset ${offset}, but the log holds ${range.start} to ${range.end}: ${
+              offset > range.end ? 'the topic was made anew' : 'retention has deleted records before they were read'
+            }. Clear the checkpoint to start from what is there`,
+            { topic, partition, offset },
+          )
+        }
+        const queue = new PartitionQueue(topic, partition, offset, range.end)
+        task.addQueue(queue)
+        queues.push(queue)
+        positions.push({ topic, partition, offset })
+      }
+    } catch (error) {
+      task.close()
+      throw error
+    }
+    for (const queue of queues) this.queues.set(keyOf(queue), { queue, task })
+    this.tasks.set(id, task)
+    committer.adopt(task, restored)
+    return positions
+  }
+}
+
+/** Where partitions begin and end, and what the group has committed for them. */
+interface Places {
+  readonly ranges: ReadonlyMap<string, PartitionRange>
+  readonly committed: ReadonlyMap<string, number>
+}
+
+async function placesOf(broker: Broker, group: string, partitions: readonly TopicPartition[]): Promise<Places> {
+  const topics = [...new Set(partitions.map(({ topic }) => topic))]
+  const ranges = new Map<string, PartitionRange>()
+  for (const topic of topics)
+    for (const [partition, range] of (await broker.ranges(topic)).entries())
+      ranges.set(keyOf({ topic, partition }), range)
+  const committed = await broker.committed(group, topics)
+  return { ranges, committed: new Map(committed.map((position) => [keyOf(position), position.offset])) }
+}

@@ -1,0 +1,78 @@
+import type { OutRecord, Position } from '../ports/broker.js'
+import type { StoreEntry } from '../ports/store.js'
+import { NO_HEADERS } from '../record/record.js'
+import { utf8 } from '../record/serde.js'
+import { stateOf } from './checkpoint.js'
+
+/** The compacted topic that mirrors a state: its entries as checkpoints write them, and with each checkpoint the task's manifest. */
+export const changelogTopic = (app: string, state: string) => `${app}-${state}-changelog`
+
+/** The state that a topic mirrors; undefined if it is no changelog of the app. */
+export const changelogState = (app: string, topic: string): string | undefined =>
+  topic.startsWith(`${app}-`) && topic.endsWith('-changelog')
+    ? topic.slice(app.length + 1, -'-changelog'.length)
+    : undefined
+
+/** Of a task's local checkpoint: how far in its changelogs it is. */
+export interface Mark {
+  /** Told from that of another life of the changelogs, after they were deleted and made anew. */
+  readonly history: string
+  /** Wall clock, ms. Brokers forget deletes after a time, so a mark that old says nothing. */
+  readonly at: number
+  /** By state. */
+  readonly offsets: { readonly [state: string]: number }
+}
+
+export const MARK = 'changelog'
+
+/** What a checkpoint of one task writes to the changelogs of its states, and how far these have got. */
+export class TaskChangelog {
+  constructor(
+    private readonly app: string,
+    private readonly states: readonly string[],
+    private readonly partition: number,
+    readonly history: string,
+    /** Number of the last checkpoint. */
+    private checkpoint: number,
+    private readonly offsets: Map<string, number>,
+  ) {}
+
+  /** What the next checkpoint's manifest says of it. */
+  next(): { readonly history: string; readonly checkpoint: number } {
+    return { history: this.history, checkpoint: ++this.checkpoint }
+  }
+
+  /** A checkpoint's entries as records. The manifest goes to every state's topic: any of them may be given up by a later plan. */
+  records(entries: readonly StoreEntry[], timestamp: number): OutRecord[] {
+    const { app, partition } = this
+    const to = (state: string, [key, value]: StoreEntry): OutRecord => ({
+      topic: changelogTopic(app, state),
+      partition,
+      key: utf8.encode(key),
+      value,
+      timestamp,
+      headers: NO_HEADERS,
+    })
+    return entries.flatMap((entry) => {
+      const state = stateOf(entry[0])
+      // What is dropped of a state that the plan doesn't have is only dropped here: its changelog is deleted as a whole.
+      if (state !== undefined && !this.states.includes(state)) return []
+      return state === undefined ? this.states.map((each) => to(each, entry)) : [to(state, entry)]
+    })
+  }
+
+  /** A checkpoint has been committed. */
+  written(ends: readonly Position[]): void {
+    for (const state of this.states) {
+      const topic = changelogTopic(this.app, state)
+      const end = ends.find((position) => position.topic === topic && position.partition === this.partition)
+      if (end !== undefined) this.offsets.set(state, end.offset)
+    }
+  }
+
+  /** The entry that goes with what is written to the local store. */
+  mark(at: number): StoreEntry {
+    const mark: Mark = { history: this.history, at, offsets: Object.fromEntries(this.offsets) }
+    return [MARK, utf8.encode(JSON.stringify(mark))]
+  }
+}

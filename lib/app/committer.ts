@@ -1,0 +1,175 @@
+import type { Broker, Consumer, OutRecord, Position, Producer } from '../ports/broker.js'
+import type { Clock } from '../ports/clock.js'
+import type { StoreAdapter, StoreChanges, StoreEntry } from '../ports/store.js'
+import { Outbox } from './outbox.js'
+import type { Restored } from './restore.js'
+import type { Slots } from './slots.js'
+import type { TaskScope } from './taskScope.js'
+import { checkpointScope } from './taskScopes.js'
+
+/**
+ * `exactly-once`: outputs become visible together with the offsets of what they came from. `at-least-once`: they leave at once, and may be
+ * repeated after a crash. State counts each input record once in both.
+ */
+export type Guarantee = 'exactly-once' | 'at-least-once'
+
+/** What keeps a task's state and its offsets together: the transaction of the broker's own store, changelogs in the broker, or the app's store. */
+export type StateKeeper = 'broker' | 'changelogs' | 'store'
+
+export interface CommitterOptions {
+  readonly app: string
+  readonly broker: Broker
+  readonly store: StoreAdapter
+  readonly clock: Clock
+  readonly guarantee: Guarantee
+  readonly keeper: StateKeeper
+  readonly slots: Slots
+  consumer(): Promise<Consumer>
+  /** Outputs have been acknowledged. */
+  sent(): void
+  error(error: unknown): void
+  /** The app goes on after it. */
+  report(error: unknown): void
+}
+
+/** Entries of a restored task that go to the local store at a time. */
+const ADOPTED_AT_ONCE = 20_000
+
+/** Takes what tasks have written and changed to the broker and to the store, in the order that the app's guarantee asks for. */
+export class Committer {
+  private readonly outbox: Outbox | undefined
+  /** Tasks whose local checkpoint is being brought up to what they were restored to. */
+  private readonly adopting = new Map<TaskScope, Promise<void>>()
+
+  constructor(
+    private readonly options: CommitterOptions,
+    /** Where nothing waits for a transaction. */
+    private readonly producer: Producer | undefined,
+  ) {
+    if (producer !== undefined) this.outbox = new Outbox(producer, options.sent, options.error)
+  }
+
+  static async open(options: CommitterOptions): Promise<Committer> {
+    const isImmediate = options.guarantee === 'at-least-once'
+    return new Committer(options, isImmediate ? await options.broker.producer() : undefined)
+  }
+
+  async close(): Promise<void> {
+    await this.producer?.close()
+  }
+
+  /** Records that the broker has yet to acknowledge, those included that wait for a checkpoint. */
+  backlog(tasks: Iterable<TaskScope>): number {
+    let waiting = this.outbox?.backlog ?? 0
+    for (const task of tasks) waiting += task.output.length
+    return waiting
+  }
+
+  /** Whether only a checkpoint lets outputs go. */
+  get isTransactional(): boolean {
+    return this.outbox === undefined
+  }
+
+  /** Without a transaction, outputs leave as soon as they are there. */
+  collect(tasks: Iterable<TaskScope>): void {
+    const { outbox } = this
+    if (outbox === undefined) return
+    for (const task of tasks) if (task.output.length > 0) outbox.add(task.takeOutput())
+    outbox.flush()
+  }
+
+  /**
+   * Commits the tasks as they are at the call: nothing is awaited before all has been taken down.
+   *
+   * @throws TidemarkError `FENCED`, `BROKER_UNAVAILABLE`, `STORE_FAILED`, `NOT_SERIALISABLE`
+   */
+  async commit(tasks: readonly TaskScope[]): Promise<void> {
+    const { keeper, guarantee } = this.options
+    this.collect(tasks)
+    const parts = tasks.map((task) => ({
+      task,
+      output: task.takeOutput(),
+      entries: task.takeCheckpoint(),
+      positions: task.positions,
+    }))
+    await this.outbox?.sent()
+    if (guarantee === 'exactly-once' || keeper === 'changelogs') await this.commitInSlots(parts)
+    else await this.commitToStore(parts)
+  }
+
+  /** State and offsets are stored in one; then the group hears of it. */
+  private async commitToStore(parts: readonly Part[]): Promise<void> {
+    await this.options.store.commit(parts.map(({ task, entries }) => this.changes(task, entries)))
+    try {
+      await (await this.options.consumer()).commit(parts.flatMap(({ positions }) => positions))
+    } catch (error) {
+      // The checkpoint holds the offsets that count; the group's are for those who watch lag.
+      this.options.report(error)
+    }
+  }
+
+  /** A transaction per slot, all at a time. */
+  private async commitInSlots(parts: readonly Part[]): Promise<void> {
+    const bySlot = new Map<number, Part[]>()
+    for (const part of parts) {
+      const slot = this.options.slots.of(part.task.partition)
+      bySlot.set(slot, [...(bySlot.get(slot) ?? []), part])
+    }
+    const results = await Promise.allSettled([...bySlot].map(([slot, members]) => this.commitSlot(slot, members)))
+    for (const result of results) if (result.status === 'rejected') throw result.reason
+  }
+
+  private async commitSlot(slot: number, parts: readonly Part[]): Promise<void> {
+    const { keeper, slots, store, clock } = this.options
+    const changes = parts.map(({ task, entries }) => this.changes(task, entries))
+    const now = clock.now()
+    const ends = await slots.commit(slot, {
+      records: parts.flatMap(({ task, output, entries }) => [
+        ...output,
+        ...(task.changelog?.records(entries, now) ?? []),
+      ]),
+      positions: parts.flatMap(({ positions }) => positions),
+      along: keeper === 'broker' ? changes : [],
+    })
+    for (const { task } of parts) task.changelog?.written(ends)
+    if (keeper === 'broker') return
+    if (keeper === 'store') await store.commit(changes)
+    else if (store.durable) {
+      await Promise.all(parts.map(({ task }) => this.adopting.get(task)))
+      await store.commit(
+        parts.map(({ task, entries }) => {
+          const mark = task.changelog?.mark(clock.now())
+          return this.changes(task, mark === undefined ? entries : [...entries, mark])
+        }),
+      )
+    }
+  }
+
+  /** Brings the local store up to what a task was restored to, while it runs. Its checkpoints wait for that. */
+  adopt(task: TaskScope, { missing, isWhole }: Restored): void {
+    if (task.changelog === undefined || !this.options.store.durable || (missing.length === 0 && !isWhole)) return
+    const writing = this.write(task, missing, isWhole, task.changelog.mark(this.options.clock.now()))
+    this.adopting.set(task, writing)
+    writing.then(() => this.adopting.delete(task), this.options.error)
+  }
+
+  private async write(task: TaskScope, missing: readonly StoreEntry[], isWhole: boolean, mark: StoreEntry) {
+    for (let at = 0; at === 0 || at < missing.length; at += ADOPTED_AT_ONCE) {
+      const isLast = at + ADOPTED_AT_ONCE >= missing.length
+      // Until all of it is there, nothing says how far it is: a crash in between makes it be restored as a whole.
+      const entries = [...missing.slice(at, at + ADOPTED_AT_ONCE), isLast ? mark : ([mark[0], null] as const)]
+      await this.options.store.commit([{ ...this.changes(task, entries), reset: isWhole && at === 0 }])
+    }
+  }
+
+  private changes(task: TaskScope, entries: readonly StoreEntry[]): StoreChanges {
+    return { scope: checkpointScope(this.options.app, task.sub, task.partition), entries }
+  }
+}
+
+interface Part {
+  readonly task: TaskScope
+  readonly output: readonly OutRecord[]
+  readonly entries: readonly StoreEntry[]
+  readonly positions: readonly Position[]
+}

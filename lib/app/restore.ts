@@ -1,0 +1,191 @@
+import type { Broker, PartitionRange } from '../ports/broker.js'
+import type { Clock } from '../ports/clock.js'
+import type { StoreAdapter, StoreEntry } from '../ports/store.js'
+import { utf8 } from '../record/serde.js'
+import { changelogTopic, MARK, type Mark, TaskChangelog } from './changelog.js'
+import { type ChangelogPart, mergeParts } from './changelogPlans.js'
+import { MANIFEST, manifestEntry, readManifest, readPlan, Snapshot } from './checkpoint.js'
+import type { SubTopology } from './plan.js'
+import { PLAN, planEntry } from './storedPlan.js'
+import { checkpointScope } from './taskScopes.js'
+
+/** How far the restore of a task is. */
+export interface RestoreStats {
+  /** Records of changelogs that have been read, and that are left. */
+  readonly records: number
+  readonly remaining: number
+  /** At the speed so far, ms; undefined before anything was read. */
+  readonly remainingMs: number | undefined
+}
+
+export interface RestoreOptions {
+  readonly app: string
+  readonly task: string
+  readonly sub: SubTopology
+  readonly partition: number
+  readonly broker: Broker
+  readonly store: Pick<StoreAdapter, 'load'>
+  readonly clock: Clock
+  /** Whether the task's states have changelogs. */
+  readonly hasChangelogs: boolean
+}
+
+/** What a task begins with. */
+export interface Restored {
+  readonly snapshot: Snapshot
+  readonly changelog: TaskChangelog | undefined
+  /** What the local store lacks of it. */
+  readonly missing: readonly StoreEntry[]
+  /** Whether nothing of the local checkpoint was used. */
+  readonly isWhole: boolean
+}
+
+/** Kafka keeps deletes for a day by default, after which a checkpoint from before would never hear of them. */
+const TRUST_MS = 20 * 3_600_000
+
+/**
+ * Brings back the state of one task: from the local checkpoint, and from what its changelogs hold beyond it; from the changelogs alone where there is no
+ * local checkpoint, or none that can be trusted: too old, of a log that was deleted meanwhile, or ahead of it.
+ *
+ * The slot's producer must have been taken over before, so that no former owner can write any more.
+ */
+export class Restore {
+  private read = 0
+  private total = 0
+  private beganAt: number
+  isCancelled = false
+
+  constructor(private readonly options: RestoreOptions) {
+    this.beganAt = options.clock.now()
+  }
+
+  stats(): RestoreStats {
+    const remaining = Math.max(0, this.total - this.read)
+    const tookMs = this.options.clock.now() - this.beganAt
+    return {
+      records: this.read,
+      remaining,
+      remainingMs: this.read === 0 ? undefined : Math.round((tookMs / this.read) * remaining),
+    }
+  }
+
+  /** @throws TidemarkError `STORE_FAILED`, `BROKER_UNAVAILABLE` */
+  async run(): Promise<Restored> {
+    const { app, task, sub, partition, store, hasChangelogs } = this.options
+    const local = await store.load(checkpointScope(app, sub, partition))
+    if (!hasChangelogs || sub.states.size === 0)
+      return { snapshot: new Snapshot(task, local), changelog: undefined, missing: [], isWhole: false }
+    const entries = new Map(local)
+    const mark = markOf(entries)
+    const ranges = new Map<string, PartitionRange>()
+    for (const state of sub.states.keys()) ranges.set(state, await this.range(state))
+    return (
+      (mark !== undefined && this.isTrusted(mark, ranges) ? await this.goOn(entries, mark, ranges) : undefined) ??
+      (await this.goOn(new Map(), undefined, ranges)) ??
+      this.empty(ranges)
+    )
+  }
+
+  private async range(state: string): Promise<PartitionRange> {
+    const ranges = await this.options.broker.ranges(changelogTopic(this.options.app, state))
+    return ranges[this.options.partition] ?? { start: 0, end: 0 }
+  }
+
+  private isTrusted({ at, offsets }: Mark, ranges: ReadonlyMap<string, PartitionRange>): boolean {
+    return (
+      this.options.clock.now() - at < TRUST_MS &&
+      [...ranges].every(([state, { start, end }]) => {
+        const offset = offsets[state]
+        // A state that the plan didn't have then: its changelog is read whole.
+        return offset === undefined || (offset >= start && offset <= end)
+      })
+    )
+  }
+
+  /** Reads the changelogs on top of `entries`; undefined if it turns out that they aren't of one history. */
+  private async goOn(
+    entries: Map<string, Uint8Array>,
+    mark: Mark | undefined,
+    ranges: ReadonlyMap<string, PartitionRange>,
+  ): Promise<Restored | undefined> {
+    const { app, task, sub, partition } = this.options
+    const tail = new Map<string, Uint8Array | null>()
+    const stretches = [...ranges].map(([state, { start, end }]) => ({
+      state,
+      from: mark?.offsets[state] ?? start,
+      to: end,
+    }))
+    this.read = 0
+    this.total = stretches.reduce((sum, { from, to }) => sum + to - from, 0)
+    const known = await Promise.all(stretches.map(({ state, from, to }) => this.readState(state, from, to, tail)))
+    const local = { manifest: entries.get(MANIFEST), plan: entries.get(PLAN) }
+    const parts = known.flatMap(({ state, ...own }): ChangelogPart[] => {
+      // What was written since the local checkpoint, else what that says; of a state that it doesn't have it says nothing.
+      const { manifest, plan } = mark?.offsets[state] === undefined ? own : { ...local, ...own }
+      const part = { manifest: readManifest(task, manifest), plan: readPlan(task, plan) }
+      return part.manifest === undefined || part.plan === undefined ? [] : [{ state, ...part } as ChangelogPart]
+    })
+    const merged = mergeParts(parts)
+    if (merged === undefined || (mark !== undefined && merged.manifest.history !== mark.history)) return undefined
+    for (const [key, value] of [manifestEntry(merged.manifest), planEntry(merged.plan)]) tail.set(key, value)
+    for (const [key, value] of tail) {
+      if (value === null) entries.delete(key)
+      else entries.set(key, value)
+    }
+    const offsets = new Map(stretches.map(({ state, to }) => [state, to]))
+    const { history = newHistory(), checkpoint = 0 } = merged.manifest
+    return {
+      snapshot: new Snapshot(task, entries),
+      changelog: new TaskChangelog(app, [...sub.states.keys()], partition, history, checkpoint, offsets),
+      missing: [...tail],
+      isWhole: mark === undefined,
+    }
+  }
+
+  /** @returns the last manifest and plan in it */
+  private async readState(
+    state: string,
+    from: number,
+    to: number,
+    into: Map<string, Uint8Array | null>,
+  ): Promise<{ state: string; manifest?: Uint8Array; plan?: Uint8Array }> {
+    const { app, partition, broker } = this.options
+    let position = from
+    const found: { state: string; manifest?: Uint8Array; plan?: Uint8Array } = { state }
+    await broker.read({ topic: changelogTopic(app, state), partition }, from, to, ({ records, nextOffset }) => {
+      if (this.isCancelled) throw new RestoreCancelled()
+      for (const { key, value } of records) {
+        if (key === null) continue
+        const name = utf8.decode(key)
+        if (name !== MANIFEST && name !== PLAN) into.set(name, value)
+        else if (value !== null) found[name] = value
+      }
+      this.read += nextOffset - position
+      position = nextOffset
+    })
+    return found
+  }
+
+  /** Nothing was ever written. */
+  private empty(ranges: ReadonlyMap<string, PartitionRange>): Restored {
+    const { app, task, sub, partition } = this.options
+    const offsets = new Map([...ranges].map(([state, { end }]) => [state, end]))
+    return {
+      snapshot: new Snapshot(task, []),
+      changelog: new TaskChangelog(app, [...sub.states.keys()], partition, newHistory(), 0, offsets),
+      missing: [],
+      isWhole: true,
+    }
+  }
+}
+
+/** The task was taken away before it was restored. */
+export class RestoreCancelled extends Error {}
+
+function markOf(entries: Map<string, Uint8Array>): Mark | undefined {
+  const bytes = entries.get(MARK)
+  entries.delete(MARK)
+  return bytes === undefined ? undefined : (JSON.parse(utf8.decode(bytes)) as Mark)
+}
+
+const newHistory = () => `${Date.now().toString(36)}${Math.random().toString(36).slice(2, 10)}`
