@@ -51,6 +51,7 @@ export class Upgrade {
     if (this.changelogs !== undefined) {
       this.checkOptions()
       await this.dropChangelogs(this.changelogs)
+      await this.clearCopies()
       return () => this.comparisonOf([...this.restored.values()])
     }
     const comparison = await this.compare()
@@ -116,6 +117,12 @@ export class Upgrade {
         { app: this.plan.app, operator: shape.operator },
       )
     }
+  }
+
+  /** What the store has of tasks that the plan doesn't have would be taken for what changelogs held then. */
+  private async clearCopies(): Promise<void> {
+    const titles = new Set(this.plan.subTopologies.map(({ title }) => title))
+    for (const { scope, title } of await this.stored()) if (!titles.has(title)) await this.store.clear(scope)
   }
 
   private async dropChangelogs(broker: Broker): Promise<void> {

@@ -1,5 +1,6 @@
 import type { App } from 'tidemark'
-import { type TestApp, type TestAppOptions, testApp } from 'tidemark/testing'
+import { embedded, memory } from 'tidemark'
+import { type TestApp, type TestAppOptions, testApp, testClock } from 'tidemark/testing'
 
 /** An app in a test that another version can take over from, on the same broker and store. */
 export interface Versions {
@@ -21,4 +22,10 @@ export async function versions(build: (app: App) => unknown, options: TestAppOpt
       await t.restart()
     },
   }
+}
+
+/** Options by which all state is in changelogs, and each restart finds nothing else. */
+export function inChangelogs(): Partial<TestAppOptions> {
+  const clock = testClock()
+  return { clock, broker: embedded({ clock }), store: memory(), changelog: true }
 }
