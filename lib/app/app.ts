@@ -44,6 +44,11 @@ export interface AppOptions {
    * only makes restarts quick. Default: yes where the topics outlive the process and `store` isn't the broker's own.
    */
   readonly changelog?: boolean
+  /**
+   * How many other members keep a copy of each task's state in their store, so that one of them takes it over quickly (`num.standby.replicas` of
+   * Kafka Streams). Needs changelogs. Default 0.
+   */
+  readonly standbys?: number
   /** Between checkpoints. Default 100 ms for `exactly-once`, else 1 s. */
   readonly commitInterval?: Duration
   /** Between words of an exchange's writer about its time, where no record carries it. Default 1 s. */
@@ -190,6 +195,15 @@ function keeperOf({ id, broker, store, changelog }: AppOptions): StateKeeper {
   return isBrokers ? 'broker' : 'store'
 }
 
+function standbysOf({ id, standbys = 0 }: AppOptions, keeper: StateKeeper): number {
+  if (Number.isInteger(standbys) && standbys >= 0 && (standbys === 0 || keeper === 'changelogs')) return standbys
+  throw new TidemarkError(
+    'BAD_OPTION',
+    `createApp: standbys must be a whole number of at least 0, and copies need changelogs; got ${show(standbys)}`,
+    { app: id },
+  )
+}
+
 function guaranteeOf({ id, broker, guarantee }: AppOptions, keeper: StateKeeper): Guarantee {
   // A store of its own is written after the transaction: a crash in between repeats outputs.
   const isApart = keeper === 'store' && broker.durable
@@ -244,6 +258,7 @@ export function createApp(options: AppOptions): App {
     clock: options.clock ?? systemClock,
     guarantee,
     keeper,
+    standbys: standbysOf(options, keeper),
     commitMs: durationMs(
       options.commitInterval ?? (guarantee === 'exactly-once' ? 100 : 1_000),
       'createApp: commitInterval',

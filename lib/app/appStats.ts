@@ -2,6 +2,7 @@ import type { DropReason } from '../task/definition.js'
 import type { GlobalTableStats } from './globalReader.js'
 import type { RebalanceStats } from './rebalances.js'
 import type { RestoreStats } from './restore.js'
+import type { StandbyStats } from './standbys.js'
 import type { TaskScope } from './taskScope.js'
 
 export type AppState = 'created' | 'starting' | 'rebalancing' | 'running' | 'stopping' | 'stopped' | 'failed'
@@ -30,6 +31,8 @@ export interface AppStats {
   readonly globalTables: readonly GlobalTableStats[]
   readonly checkpoints: number
   readonly rebalances: RebalanceStats
+  /** Copies of the state of tasks that run elsewhere. */
+  readonly standbys: readonly StandbyStats[]
 }
 
 export const taskStats = (task: TaskScope, waitsFor: string | undefined): TaskStats => ({

@@ -6,6 +6,7 @@ import type { Committer, CommitterOptions } from './committer.js'
 import { PartitionQueue } from './partitionQueue.js'
 import type { Plan } from './plan.js'
 import { Restore, RestoreCancelled, type Restored } from './restore.js'
+import type { Standbys } from './standbys.js'
 import { storedPlanOf } from './storedPlan.js'
 import { type TaskHost, TaskScope } from './taskScope.js'
 import type { Upgrade } from './upgrade.js'
@@ -17,6 +18,7 @@ export interface AssignmentHost
   readonly tasks: TaskHost
   readonly committer: Committer
   readonly upgrade: Upgrade
+  readonly standbys: Standbys
   consumer(): Promise<Consumer>
   /** A task runs now. */
   opened(): void
@@ -44,6 +46,11 @@ export class Assignment {
 
   queue(at: TopicPartition): PartitionQueue | undefined {
     return this.queues.get(keyOf(at))?.queue
+  }
+
+  /** Whether a task is this process's. */
+  has(id: string): boolean {
+    return this.tasks.has(id) || this.restores.has(id)
   }
 
   /** Takes over slots, and begins to restore their tasks. */
@@ -131,6 +138,7 @@ export class Assignment {
     places: Places,
     consumer: Consumer,
   ): Promise<void> {
+    await this.host.standbys.end(id)
     if (restore.isCancelled) return
     const restored = await restore.run()
     if (restore.isCancelled) return

@@ -1,8 +1,9 @@
-import type { OutRecord, Position } from '../ports/broker.js'
+import type { Broker, OutRecord, Position } from '../ports/broker.js'
 import type { StoreEntry } from '../ports/store.js'
 import { NO_HEADERS } from '../record/record.js'
 import { utf8 } from '../record/serde.js'
-import { stateOf } from './checkpoint.js'
+import { MANIFEST, stateOf } from './checkpoint.js'
+import { PLAN } from './storedPlan.js'
 
 /** The compacted topic that mirrors a state: its entries as checkpoints write them, and with each checkpoint the task's manifest. */
 export const changelogTopic = (app: string, state: string) => `${app}-${state}-changelog`
@@ -61,6 +62,11 @@ export class TaskChangelog {
     })
   }
 
+  /** Where the changelog of a state goes on. */
+  offset(state: string): number {
+    return this.offsets.get(state) ?? 0
+  }
+
   /** A checkpoint has been committed. */
   written(ends: readonly Position[]): void {
     for (const state of this.states) {
@@ -75,4 +81,38 @@ export class TaskChangelog {
     const mark: Mark = { history: this.history, at, offsets: Object.fromEntries(this.offsets) }
     return [MARK, utf8.encode(JSON.stringify(mark))]
   }
+}
+
+export interface ChangelogStretch {
+  readonly topic: string
+  readonly partition: number
+  readonly from: number
+  readonly to: number
+}
+
+/**
+ * Reads a stretch of a changelog into `entries`, the later ones in place of the earlier.
+ *
+ * @param onRead hears how many offsets have been read; may throw to give up
+ * @returns the last manifest and plan in it
+ */
+export async function readChangelog(
+  broker: Broker,
+  { topic, partition, from, to }: ChangelogStretch,
+  entries: Map<string, Uint8Array | null>,
+  onRead: (offsets: number) => void,
+): Promise<{ manifest?: Uint8Array; plan?: Uint8Array }> {
+  let position = from
+  const head: { manifest?: Uint8Array; plan?: Uint8Array } = {}
+  await broker.read({ topic, partition }, from, to, ({ records, nextOffset }) => {
+    for (const { key, value } of records) {
+      if (key === null) continue
+      const name = utf8.decode(key)
+      if (name !== MANIFEST && name !== PLAN) entries.set(name, value)
+      else if (value !== null) head[name] = value
+    }
+    onRead(nextOffset - position)
+    position = nextOffset
+  })
+  return head
 }

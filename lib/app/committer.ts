@@ -147,7 +147,14 @@ export class Committer {
 
   /** Brings the local store up to what a task was restored to, while it runs. Its checkpoints wait for that. */
   adopt(task: TaskScope, { missing, isWhole }: Restored): void {
-    if (task.changelog === undefined || !this.options.store.durable || (missing.length === 0 && !isWhole)) return
+    const { store } = this.options
+    if (task.changelog === undefined) return
+    if (!store.durable) {
+      // The task has what the copy was for, and nothing is written to it any more.
+      if (!isWhole) store.clear(this.changes(task, []).scope).catch(this.options.error)
+      return
+    }
+    if (missing.length === 0 && !isWhole) return
     const writing = this.write(task, missing, isWhole, task.changelog.mark(this.options.clock.now()))
     this.adopting.set(task, writing)
     writing.then(() => this.adopting.delete(task), this.options.error)

@@ -2,7 +2,7 @@ import type { Broker, PartitionRange } from '../ports/broker.js'
 import type { Clock } from '../ports/clock.js'
 import type { StoreAdapter, StoreEntry } from '../ports/store.js'
 import { utf8 } from '../record/serde.js'
-import { changelogTopic, MARK, type Mark, TaskChangelog } from './changelog.js'
+import { changelogTopic, MARK, type Mark, readChangelog, TaskChangelog } from './changelog.js'
 import { type ChangelogPart, mergeParts } from './changelogPlans.js'
 import { MANIFEST, manifestEntry, readManifest, readPlan, Snapshot } from './checkpoint.js'
 import type { SubTopology } from './plan.js'
@@ -142,28 +142,14 @@ export class Restore {
     }
   }
 
-  /** @returns the last manifest and plan in it */
-  private async readState(
-    state: string,
-    from: number,
-    to: number,
-    into: Map<string, Uint8Array | null>,
-  ): Promise<{ state: string; manifest?: Uint8Array; plan?: Uint8Array }> {
+  private async readState(state: string, from: number, to: number, into: Map<string, Uint8Array | null>) {
     const { app, partition, broker } = this.options
-    let position = from
-    const found: { state: string; manifest?: Uint8Array; plan?: Uint8Array } = { state }
-    await broker.read({ topic: changelogTopic(app, state), partition }, from, to, ({ records, nextOffset }) => {
+    const stretch = { topic: changelogTopic(app, state), partition, from, to }
+    const head = await readChangelog(broker, stretch, into, (offsets) => {
       if (this.isCancelled) throw new RestoreCancelled()
-      for (const { key, value } of records) {
-        if (key === null) continue
-        const name = utf8.decode(key)
-        if (name !== MANIFEST && name !== PLAN) into.set(name, value)
-        else if (value !== null) found[name] = value
-      }
-      this.read += nextOffset - position
-      position = nextOffset
+      this.read += offsets
     })
-    return found
+    return { state, ...head }
   }
 
   /** Nothing was ever written. */

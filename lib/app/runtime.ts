@@ -19,8 +19,9 @@ import { Rebalances } from './rebalances.js'
 import { Restore } from './restore.js'
 import { endsOf, type Savepoint, Savepoints } from './savepoints.js'
 import { Slots } from './slots.js'
+import { Standbys, type StandbyTask } from './standbys.js'
 import { type TaskHost, type TaskScope, taskId } from './taskScope.js'
-import { checkpointScope } from './taskScopes.js'
+import { checkpointPartitions, checkpointScope } from './taskScopes.js'
 import { Upgrade } from './upgrade.js'
 import { waitsFor } from './waitsFor.js'
 import { type Health, Watchdog, type Watched } from './watchdog.js'
@@ -33,6 +34,7 @@ export interface RuntimeOptions {
   readonly clock: Clock
   readonly guarantee: Guarantee
   readonly keeper: StateKeeper
+  readonly standbys: number
   readonly commitMs: number
   readonly watermarkMs: number
   readonly sliceMs: number
@@ -71,6 +73,9 @@ export class Runtime implements TaskHost, ConsumerListener {
   private comparison: (() => PlanComparison) | undefined
   private committer: Committer | undefined
   private assignment: Assignment | undefined
+  private standbys: Standbys | undefined
+  /** Slots of which the local store has a copy. */
+  private readonly warm = new Set<number>()
   private consumer: Promise<Consumer> | undefined
   /** The same, once it is there. */
   private member: Consumer | undefined
@@ -336,6 +341,8 @@ export class Runtime implements TaskHost, ConsumerListener {
     }
     this.upgrade = this.upgradeOf(this.plan, counts)
     this.comparison = await this.upgrade.begin()
+    if (hasChangelogs)
+      for (const partition of await checkpointPartitions(this.plan, store)) this.warm.add(this.slots.of(partition))
     const globals = new GlobalReader(this.options.id, broker, this.options.globals, (error, fatal) =>
       this.error(error, fatal),
     )
@@ -360,12 +367,15 @@ export class Runtime implements TaskHost, ConsumerListener {
       report: (error) => this.errors$.next(this.asError(error)),
     })
     this.committer = committer
+    const standbys = new Standbys({ ...parts, report: (error) => this.errors$.next(this.asError(error)) })
+    this.standbys = standbys
     this.assignment = new Assignment({
       ...parts,
       plan: this.plan,
       tasks: this,
       committer,
       upgrade: this.upgrade,
+      standbys,
       consumer,
       opened: () => this.taskOpened(),
       error: (error) => this.trouble(error),
@@ -378,6 +388,8 @@ export class Runtime implements TaskHost, ConsumerListener {
       slots: this.slots.count,
       // As text: a member with another one hears where it differs.
       plan: describeText(this.plan),
+      standbys: this.options.standbys,
+      warm: () => [...this.warm],
       listener: this,
     })
     this.member = await this.consumer
@@ -385,11 +397,12 @@ export class Runtime implements TaskHost, ConsumerListener {
 
   /** Leaves the group, and lets go of all tasks as they are. */
   private async leave(): Promise<void> {
-    const { assignment, consumer, committer } = this
+    const { assignment, consumer, committer, standbys } = this
     assignment?.clear()
     this.member = undefined
     const attempt = (run: () => Promise<unknown> | undefined) => this.attempt(run)
     await attempt(async () => (await consumer?.catch(() => undefined))?.close())
+    await attempt(() => standbys?.close())
     await attempt(() => this.slots?.keep(new Set()))
     await attempt(() => committer?.close())
   }
@@ -559,6 +572,7 @@ export class Runtime implements TaskHost, ConsumerListener {
     if (!this.isActive || this.assignment === undefined) return
     if (this.assignment.restores.size === 0) this.rebalances.end(this.clock.now())
     if (this.state !== 'running') this.state$.next('running')
+    if (this.options.store.durable) for (const { partition } of this.tasks) this.warm.add(this.slots.of(partition))
     this.hasAssigned?.()
     this.wake()
   }
@@ -580,6 +594,21 @@ export class Runtime implements TaskHost, ConsumerListener {
     if (assignment.restores.size === 0) this.rebalances.end(this.clock.now())
     // Those that have left are waited for no longer.
     this.wake()
+  }
+
+  standby(slots: readonly number[]): void {
+    if (!this.isActive || this.options.keeper !== 'changelogs') return
+    const tasks = this.plan.subTopologies.flatMap((sub): StandbyTask[] =>
+      sub.states.size === 0
+        ? []
+        : Array.from({ length: this.tasksIn(sub.id) }, (_, partition) => ({
+            id: taskId(sub.id, partition),
+            sub,
+            partition,
+          })).filter(({ id, partition }) => slots.includes(this.slots.of(partition)) && !this.assignment?.has(id)),
+    )
+    for (const slot of slots) this.warm.add(slot)
+    this.standbys?.set(tasks)
   }
 
   batch(batch: RawBatch): void {
@@ -760,6 +789,7 @@ export class Runtime implements TaskHost, ConsumerListener {
       checkpoints: this.checkpoints,
       globalTables: this.globals?.stats() ?? [],
       rebalances: this.rebalances.stats(),
+      standbys: this.standbys?.stats() ?? [],
       tasks: [
         ...this.tasks.map((task) => taskStats(task, this.waitsFor(task))),
         ...[...(this.assignment?.restores ?? [])].map(([id, { restore }]) => restoringStats(id, restore.stats())),

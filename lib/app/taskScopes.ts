@@ -1,6 +1,6 @@
 import type { StoreAdapter } from '../ports/store.js'
 import { MANIFEST, type Manifest, readManifest, readPlan } from './checkpoint.js'
-import type { SubTopology } from './plan.js'
+import type { Plan, SubTopology } from './plan.js'
 import { PLAN, type StoredPlan } from './storedPlan.js'
 
 /** A task's checkpoint as the store has it, without its states' entries. */
@@ -21,6 +21,18 @@ export const taskScope = (app: string, title: string, partition: number) => `${p
 /** The store's scope of a task's checkpoint. */
 export const checkpointScope = (app: string, sub: SubTopology, partition: number) =>
   taskScope(app, sub.title, partition)
+
+/** The partitions of which a store has checkpoints of the plan's tasks. */
+export async function checkpointPartitions({ app, subTopologies }: Plan, store: StoreAdapter): Promise<number[]> {
+  const known = new Set(subTopologies.map((sub) => sub.title))
+  const prefix = prefixOf(app)
+  return (await store.scopes()).flatMap((scope) => {
+    const slash = scope.lastIndexOf('/')
+    return scope.startsWith(prefix) && known.has(scope.slice(prefix.length, slash))
+      ? [Number(scope.slice(slash + 1))]
+      : []
+  })
+}
 
 export const isTaskScope = (app: string, scope: string): boolean => scope.startsWith(prefixOf(app))
 

@@ -107,6 +107,8 @@ export interface ConsumerListener {
   revoked(partitions: readonly TopicPartition[]): Promise<void>
   /** The next records of a partition. Never blocks the adapter: who wants less calls `pause`. */
   batch(batch: RawBatch): void
+  /** These slots, and no others, are to be copied: their state, not their records. Nothing is asked of the group for them. */
+  standby?(slots: readonly number[]): void
   /** Something went wrong; `fatal` if the consumer has ended by it. */
   error(error: TidemarkError, fatal: boolean): void
 }
@@ -121,6 +123,10 @@ export interface ConsumerOptions {
    * and ends with a fatal `PLAN_MISMATCH`.
    */
   readonly plan: string
+  /** How many other members keep a copy of each slot's state. Default 0. */
+  readonly standbys?: number
+  /** Slots of which this member has a copy of the state, as of now: it gets them rather than others. */
+  warm?(): readonly number[]
   readonly listener: ConsumerListener
 }
 

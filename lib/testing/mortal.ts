@@ -39,6 +39,9 @@ export function mortal(broker: Broker, store: StoreAdapter): Mortal {
     batch: (batch) => {
       if (!isDead) listener.batch(batch)
     },
+    standby: (slots) => {
+      if (!isDead) listener.standby?.(slots)
+    },
     error: (error, fatal) => {
       if (!isDead) listener.error(error, fatal)
     },

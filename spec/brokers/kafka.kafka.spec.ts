@@ -196,6 +196,21 @@ await describeKafka('kafka', (brokers) => {
     }),
   )
 
+  test('reads that begin at the same time share a connection, and none is left open', async () => {
+    const sockets = () => process.getActiveResourcesInfo().filter((kind) => kind === 'TCPSocketWrap').length
+    const setting = new Setting(() => kafka({ brokers }))
+    const broker = await setting.broker()
+    const topic = await setting.topic(broker, 8)
+    for (let partition = 0; partition < 8; partition++) await setting.write(broker, topic, partition, ['v'])
+    const reader = kafka({ brokers })
+    const before = sockets()
+    await reader.connect()
+    await Promise.all(Array.from({ length: 8 }, (_, partition) => reader.read({ topic, partition }, 0, 1, () => {})))
+    await reader.close()
+    await until(() => sockets() <= before, 'all connections to be closed')
+    await setting.end()
+  })
+
   test(
     'a member that was frozen while another came and went starts anew, at what the other has committed',
     check(async (law) => {

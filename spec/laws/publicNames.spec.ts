@@ -14,8 +14,8 @@ const NAMES: Record<string, string> = {
     PartitionRange PartitionState Pattern PlanComparison Position ProcessContext ProcessOptions Processor
     Producer QuantileOptions RateLimitOptions RawBatch RawRecord RebalanceStats RestoreStats ResultOf
     RollingOptions Rules Savepoint SelectKeyOptions Serde ShadowDifference ShadowOptions ShadowReport
-    SourceState Split SpreadOptions StateComparison StepOptions StoreAdapter StoreChanges StoreEntry
-    StreamOptions StreamRecord StreamStreamJoinOptions StreamTableJoinOptions SuppressOptions Table
+    SourceState Split SpreadOptions StandbyStats StateComparison StepOptions StoreAdapter StoreChanges
+    StoreEntry StreamOptions StreamRecord StreamStreamJoinOptions StreamTableJoinOptions SuppressOptions Table
     TableGroupByOptions TableJoinKind TableOperator TableOptions TableRow TableTableJoinOptions TaskExplanation
     TaskStats TidemarkError Timers ToTopicOptions TopKOptions TopicComparison TopicOutputs TopicPartition
     Transaction TransactionalProducer UpgradeOptions ValueState VersionOptions Waiting WatermarkOptions Window

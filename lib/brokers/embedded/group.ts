@@ -1,5 +1,5 @@
 import type { ConsumerOptions } from '../../ports/broker.js'
-import { assignSlots } from '../rules/assignSlots.js'
+import { assignSlots, assignStandbys } from '../rules/assignSlots.js'
 import { fingerprint, planMismatch } from '../rules/planMismatch.js'
 import { Member } from './member.js'
 import type { Topics } from './topics.js'
@@ -49,11 +49,14 @@ export class Group {
   private async spread(): Promise<void> {
     this.isStale = false
     const members = this.members
-    const spread = assignSlots(this.slotsInUse(), members, (member) => member.slots)
+    const warmOf = ({ options }: Member) => options.warm?.() ?? []
+    const spread = assignSlots(this.slotsInUse(), members, (member) => ({ owned: member.slots, warm: warmOf(member) }))
     const slotsOf = (member: Member) => spread.get(member) as Set<number>
     await Promise.all(members.map((member) => member.release(slotsOf(member))))
     if (this.isStale) return
     await Promise.all(members.map((member) => member.take(slotsOf(member))))
+    const standbys = assignStandbys(spread, members[0]?.options.standbys ?? 0, warmOf)
+    for (const [member, slots] of standbys) member.options.listener.standby?.([...slots])
   }
 
   /** Slots beyond the largest topic's partitions would be empty. */

@@ -26,10 +26,19 @@ export interface ProtocolRequest {
   readonly response: { decode(payload: Buffer): Promise<unknown>; parse(decoded: never): Promise<unknown> }
 }
 
+interface ConnectionPool {
+  send(request: ProtocolRequest): Promise<unknown>
+  /** Connects it, if it isn't. */
+  getConnection(index: number): Promise<unknown>
+}
+
+/** The connection of a pool over which kafkajs fetches. */
+const FETCHES = 1
+
 /** What we use of kafkajs's broker, which its types leave out in part. */
 interface KafkajsNode {
   disconnect(): Promise<void>
-  readonly connectionPool: { send(request: ProtocolRequest): Promise<unknown> }
+  readonly connectionPool: ConnectionPool
   metadata(topics: readonly string[]): Promise<{
     topicMetadata: { topic: string; partitionMetadata: { partitionId: number; leader: number }[] }[]
   }>
@@ -87,6 +96,7 @@ export interface KafkaNode {
 export class ClusterClient {
   private readonly cluster: KafkajsCluster
   private readonly leaders = new Map<string, number>()
+  private readonly opening = new Map<ConnectionPool, Promise<unknown>>()
   private isClosed = false
 
   constructor(
@@ -181,9 +191,11 @@ export class ClusterClient {
 
   async node(nodeId: number): Promise<KafkaNode> {
     const node = await this.cluster.findBroker({ nodeId })
+    const open = () => this.openOnce(node.connectionPool)
     return {
       async send<T>(request: ProtocolRequest) {
         try {
+          await open()
           return (await node.connectionPool.send(request)) as T
         } catch (error) {
           if (errorType(error) === 'KafkaJSConnectionClosedError') await node.disconnect()
@@ -191,6 +203,16 @@ export class ClusterClient {
         }
       },
     }
+  }
+
+  /** kafkajs opens one more connection for each fetch that comes while the first is still being opened, and never closes them. */
+  private async openOnce(pool: ConnectionPool): Promise<void> {
+    let opening = this.opening.get(pool)
+    if (opening === undefined) {
+      opening = pool.getConnection(FETCHES).finally(() => this.opening.delete(pool))
+      this.opening.set(pool, opening)
+    }
+    await opening
   }
 
   /** Makes sure that the leaders of these topics are known. */

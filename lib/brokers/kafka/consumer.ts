@@ -53,6 +53,9 @@ export class KafkaConsumer implements Consumer {
       ...options,
       error,
       owned: () => [...new Set([...this.held, ...this.target])].filter((slot) => !this.lost.has(slot)),
+      warm: () => options.warm?.() ?? [],
+      copies: options.standbys ?? 0,
+      standby: (slots) => options.listener.standby?.(slots),
       target: (slots) => {
         this.target = new Set(slots)
         void this.settle()

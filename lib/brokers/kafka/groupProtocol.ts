@@ -1,6 +1,6 @@
 import kafkajs from 'kafkajs'
 import type { TopicPartition } from '../../ports/broker.js'
-import { assignSlots } from '../rules/assignSlots.js'
+import { assignSlots, assignStandbys } from '../rules/assignSlots.js'
 
 /** The name under which members find each other to be of one kind. */
 export const PROTOCOL = 'tidemark-slots-1'
@@ -13,11 +13,15 @@ export interface MemberWord {
   readonly generation: number
   /** Slots that it has and will give up only when told to. */
   readonly owned: readonly number[]
+  /** Slots of which it has a copy of the state. */
+  readonly warm: readonly number[]
 }
 
 /** What the leader tells a member. */
 export interface LeaderWord {
   readonly slots: readonly number[]
+  /** Slots of whose state it is to keep a copy. */
+  readonly standby?: readonly number[]
   /** Set if the member is refused: the leader's fingerprint. */
   readonly mismatch?: string
 }
@@ -56,6 +60,7 @@ export function spreadSlots(
   slots: number,
   members: ReadonlyMap<string, MemberWord>,
   leaderId: string,
+  copies = 0,
 ): Map<string, LeaderWord> {
   const fingerprint = members.get(leaderId)?.fingerprint as string
   const answers = new Map<string, LeaderWord>()
@@ -67,8 +72,15 @@ export function spreadSlots(
 
   const owners = ownersOf(alike.map((id) => [id, members.get(id) as MemberWord]))
   const ownedBy = (id: string) => [...owners].filter(([, owner]) => owner === id).map(([slot]) => slot)
-  for (const [id, wanted] of assignSlots(slots, alike, ownedBy)) {
-    answers.set(id, { slots: [...wanted].filter((slot) => (owners.get(slot) ?? id) === id) })
+  const warmOf = (id: string) => members.get(id)?.warm ?? []
+  const assigned = assignSlots(slots, alike, (id) => ({ owned: ownedBy(id), warm: warmOf(id) }))
+  const standbys = assignStandbys(assigned, copies, warmOf)
+  for (const [id, wanted] of assigned) {
+    const standby = [...(standbys.get(id) ?? [])]
+    answers.set(id, {
+      slots: [...wanted].filter((slot) => (owners.get(slot) ?? id) === id),
+      ...(standby.length > 0 && { standby }),
+    })
   }
   return answers
 }

@@ -24,8 +24,14 @@ export interface MembershipOptions {
   readonly sessionTimeoutMs: number
   /** Slots that nobody else may have yet. */
   owned(): readonly number[]
+  /** Slots of which it has a copy of the state. */
+  warm(): readonly number[]
+  /** How many others keep a copy of each slot's state. */
+  readonly copies: number
   /** The slots that the member should have from now on. */
   target(slots: readonly number[]): void
+  /** The slots of whose state it should keep a copy. */
+  standby(slots: readonly number[]): void
   /** The group has gone on without this member: others have its slots. */
   lost(): void
   error(error: TidemarkError, fatal: boolean): void
@@ -107,7 +113,12 @@ export class Membership {
   private async join(): Promise<void> {
     const { group, topics, plan, slots, sessionTimeoutMs } = this.options
     this.mustRejoin = false
-    const word = { fingerprint: fingerprint(plan, slots), generation: this.generation, owned: this.options.owned() }
+    const word = {
+      fingerprint: fingerprint(plan, slots),
+      generation: this.generation,
+      owned: this.options.owned(),
+      warm: this.options.warm(),
+    }
     const answer = await this.own.atCoordinator(group, (node) =>
       node.joinGroup({
         groupId: group,
@@ -130,9 +141,11 @@ export class Membership {
       }),
     )
     if (this.isClosed) return
-    const { slots: given, mismatch } = decodeLeaderWord(memberAssignment)
-    if (mismatch === undefined) this.options.target(given)
-    else this.end(planMismatch(group, word.fingerprint, mismatch))
+    const { slots: given, standby = [], mismatch } = decodeLeaderWord(memberAssignment)
+    if (mismatch === undefined) {
+      this.options.target(given)
+      this.options.standby(standby)
+    } else this.end(planMismatch(group, word.fingerprint, mismatch))
   }
 
   private async lead({ members, leaderId }: JoinAnswer) {
@@ -140,7 +153,7 @@ export class Membership {
     const counts = await this.shared.partitionCounts(topics)
     const words = new Map(members.map(({ memberId, memberMetadata }) => [memberId, decodeMemberWord(memberMetadata)]))
     const inUse = Math.min(slots, Math.max(0, ...counts.values()))
-    return Array.from(spreadSlots(inUse, words, leaderId), ([memberId, answer]) => {
+    return Array.from(spreadSlots(inUse, words, leaderId, this.options.copies), ([memberId, answer]) => {
       const partitions = [...counts].flatMap(([topic, count]) =>
         Array.from({ length: count }, (_, partition) => ({ topic, partition })).filter(({ partition }) =>
           answer.slots.includes(partition % slots),

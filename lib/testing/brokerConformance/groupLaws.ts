@@ -1,6 +1,17 @@
 import type { TopicPartition } from '../../ports/broker.js'
 import { untilCount } from './logLaws.js'
-import { assert, assertEqual, assertRejects, gate, type Joined, type LawBody, out, texts, until } from './setting.js'
+import {
+  assert,
+  assertEqual,
+  assertRejects,
+  gate,
+  type Joined,
+  type LawBody,
+  out,
+  texts,
+  until,
+  untilEqual,
+} from './setting.js'
 
 /** Less than any session takes to time out. */
 const AT_ONCE_MS = 5_000
@@ -78,6 +89,21 @@ export const groupLaws: Record<string, LawBody> = {
     await law.write(broker, topic, 0, ['w'])
     await untilCount(second.tape, 1)
     assertEqual(second.tape.values(), ['w'], 'values of the second')
+    for (const { tape } of [first, second]) tape.assertClean()
+  },
+
+  async 'each slot is to be copied by as many others as asked for, and by none when nobody else is there'(law) {
+    const broker = await law.broker()
+    const topic = await law.topic(broker, 4)
+    const first = await law.join(broker, [topic], { standbys: 1 })
+    await until(() => first.tape.holds.length === 4, 'the first alone')
+    const second = await law.join(await law.broker(), [topic], { standbys: 1 })
+    await untilSpread([first, second], 4)
+    const slotsOf = ({ tape }: Joined) => tape.holds.map(partitionOf).sort((a, b) => a - b)
+    await untilEqual(async () => [first.tape.copied, second.tape.copied], [slotsOf(second), slotsOf(first)], 'copies')
+    await second.consumer.close()
+    await until(() => first.tape.holds.length === 4, 'the first alone again')
+    await untilEqual(async () => first.tape.copied, [], 'copies of the one that is left')
     for (const { tape } of [first, second]) tape.assertClean()
   },
 

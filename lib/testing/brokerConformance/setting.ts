@@ -51,9 +51,9 @@ export class Setting {
   }
 
   async join(broker: Broker, topics: readonly string[], options: JoinOptions = {}): Promise<Joined> {
-    const { group = this.id, slots = 16, plan = 'plan', ...hooks } = options
+    const { group = this.id, slots = 16, plan = 'plan', standbys = 0, ...hooks } = options
     const tape = new Tape(hooks)
-    const consumer = await broker.consumer({ group, topics, slots, plan, listener: tape })
+    const consumer = await broker.consumer({ group, topics, slots, plan, standbys, listener: tape })
     this.members.push(consumer)
     tape.isJoined = true
     return { consumer, tape }
@@ -84,6 +84,7 @@ interface JoinOptions extends Hooks {
   readonly group?: string
   readonly slots?: number
   readonly plan?: string
+  readonly standbys?: number
 }
 
 export interface Joined {
@@ -97,6 +98,8 @@ export class Tape implements ConsumerListener {
   readonly errors: { error: TidemarkError; fatal: boolean }[] = []
   /** Assignments and revocations, in order. */
   readonly changes: { kind: 'assigned' | 'revoked'; partitions: readonly TopicPartition[] }[] = []
+  /** Slots to be copied, as last told. */
+  copied: readonly number[] = []
   /** Breaches of what holds for every consumer. */
   readonly breaches: string[] = []
   isJoined = false
@@ -129,6 +132,10 @@ export class Tape implements ConsumerListener {
     }
     await this.hooks.revoked?.(partitions)
     this.running = undefined
+  }
+
+  standby(slots: readonly number[]): void {
+    this.copied = [...slots].sort((a, b) => a - b)
   }
 
   batch(batch: RawBatch): void {

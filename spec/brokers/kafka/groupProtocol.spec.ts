@@ -5,7 +5,12 @@ import {
   spreadSlots,
 } from '../../../lib/brokers/kafka/groupProtocol.js'
 
-const word = (owned: number[], generation = 1, fingerprint = 'plan'): MemberWord => ({ fingerprint, generation, owned })
+const word = (owned: number[], generation = 1, fingerprint = 'plan'): MemberWord => ({
+  fingerprint,
+  generation,
+  owned,
+  warm: [],
+})
 const slotsOf = (members: Record<string, MemberWord>, leader = 'a', slots = 4) =>
   Object.fromEntries(
     Array.from(spreadSlots(slots, new Map(Object.entries(members)), leader), ([id, answer]) => [id, answer.slots]),
@@ -34,6 +39,15 @@ test('a member with another plan than the leader gets nothing, and learns why', 
   expect(Object.fromEntries(spreadSlots(2, members, 'b'))).toEqual({
     a: { slots: [], mismatch: 'other plan' },
     b: { slots: [1, 0] },
+  })
+})
+
+test('the leader says who keeps copies', () => {
+  const members = new Map(Object.entries({ a: word([0, 1]), b: { ...word([]), warm: [1] } }))
+  expect(Object.fromEntries(spreadSlots(2, members, 'a', 1))).toEqual({
+    // The slot that b has a copy of is taken from a, and given when it has let go.
+    a: { slots: [0], standby: [1] },
+    b: { slots: [], standby: [0] },
   })
 })
 

@@ -1,0 +1,160 @@
+import type { Broker } from '../ports/broker.js'
+import type { Clock } from '../ports/clock.js'
+import type { StoreAdapter, StoreEntry } from '../ports/store.js'
+import { changelogTopic, readChangelog, type TaskChangelog } from './changelog.js'
+import { manifestEntry, readManifest } from './checkpoint.js'
+import type { SubTopology } from './plan.js'
+import { Restore, RestoreCancelled } from './restore.js'
+import { PLAN } from './storedPlan.js'
+import { checkpointScope } from './taskScopes.js'
+
+/** A copy of the state of a task that runs elsewhere. */
+export interface StandbyStats {
+  readonly task: string
+  /** Records of its changelogs that the copy lacks, as last heard of. */
+  readonly lag: number
+}
+
+export interface StandbyTask {
+  readonly id: string
+  readonly sub: SubTopology
+  readonly partition: number
+}
+
+interface StandbysOptions {
+  readonly app: string
+  readonly broker: Broker
+  readonly store: StoreAdapter
+  readonly clock: Clock
+  /** The app goes on after it. */
+  report(error: unknown): void
+}
+
+/** Between looks at the changelogs, ms. */
+const LOOK_MS = 500
+
+/** Keeps copies of the state of tasks that run elsewhere in the local store, so that taking one over is quick. */
+export class Standbys {
+  private readonly copies = new Map<string, Copy>()
+
+  constructor(private readonly options: StandbysOptions) {}
+
+  /** Keeps copies of these, and of no others. */
+  set(tasks: readonly StandbyTask[]): void {
+    const wanted = new Map(tasks.map((task) => [task.id, task]))
+    for (const id of [...this.copies.keys()]) if (!wanted.has(id)) void this.end(id)
+    for (const [id, task] of wanted) if (!this.copies.has(id)) this.copies.set(id, new Copy(task, this.options))
+  }
+
+  /** Resolves when the copy's store scope is written by nobody any more. */
+  async end(id: string): Promise<void> {
+    const copy = this.copies.get(id)
+    this.copies.delete(id)
+    await copy?.end()
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([...this.copies.keys()].map((id) => this.end(id)))
+  }
+
+  stats(): StandbyStats[] {
+    return [...this.copies].map(([task, { lag }]) => ({ task, lag }))
+  }
+}
+
+class Copy {
+  lag = 0
+  private changelog: TaskChangelog | undefined
+  private restore: Restore | undefined
+  private isEnded = false
+  private wake: () => void = () => {}
+  private readonly running: Promise<void>
+
+  constructor(
+    private readonly task: StandbyTask,
+    private readonly options: StandbysOptions,
+  ) {
+    this.running = this.run()
+  }
+
+  async end(): Promise<void> {
+    this.isEnded = true
+    if (this.restore !== undefined) this.restore.isCancelled = true
+    this.wake()
+    await this.running
+  }
+
+  private async run(): Promise<void> {
+    while (!this.isEnded) {
+      try {
+        if (this.changelog === undefined) await this.begin()
+        else await this.follow(this.changelog)
+      } catch (error) {
+        // What the next look may mend; what it finds wrong with the changelogs makes it begin anew.
+        if (!(error instanceof RestoreCancelled)) this.options.report(error)
+        this.changelog = undefined
+      }
+      if (!this.isEnded) await this.pause()
+    }
+  }
+
+  private pause(): Promise<void> {
+    return new Promise((resolve) => {
+      const cancel = this.options.clock.after(LOOK_MS, resolve)
+      this.wake = () => {
+        cancel()
+        resolve()
+      }
+    })
+  }
+
+  private async begin(): Promise<void> {
+    const { id: task, sub, partition } = this.task
+    this.restore = new Restore({ ...this.options, task, sub, partition, hasChangelogs: true })
+    const { changelog, missing, isWhole } = await this.restore.run()
+    // Nothing to copy yet: its first writer will say what history it is.
+    const isEmpty = isWhole && missing.length === 0
+    if (changelog === undefined || isEmpty || this.isEnded) return
+    await this.write(changelog, missing, isWhole)
+    this.changelog = changelog
+  }
+
+  /** Takes what has come since the last look. */
+  private async follow(changelog: TaskChangelog): Promise<void> {
+    const { app, broker } = this.options
+    const { id, sub, partition } = this.task
+    const entries = new Map<string, Uint8Array | null>()
+    const ends: { topic: string; partition: number; offset: number }[] = []
+    this.lag = 0
+    for (const state of sub.states.keys()) {
+      const topic = changelogTopic(app, state)
+      const from = changelog.offset(state)
+      const to = (await broker.ranges(topic))[partition]?.end ?? from
+      this.lag += Math.max(0, to - from)
+      const { manifest, plan } = await readChangelog(broker, { topic, partition, from, to }, entries, () => {
+        if (this.isEnded) throw new RestoreCancelled()
+      })
+      if (plan !== undefined) entries.set(PLAN, plan)
+      const read = readManifest(id, manifest)
+      if (read !== undefined) {
+        if (read.history !== changelog.history) {
+          this.changelog = undefined
+          return
+        }
+        entries.set(...manifestEntry(read))
+      }
+      ends.push({ topic, partition, offset: to })
+    }
+    if (entries.size === 0) return
+    changelog.written(ends)
+    await this.write(changelog, [...entries], false)
+    this.lag = 0
+  }
+
+  private async write(changelog: TaskChangelog, entries: readonly StoreEntry[], isWhole: boolean): Promise<void> {
+    const { app, store, clock } = this.options
+    const { sub, partition } = this.task
+    const scope = checkpointScope(app, sub, partition)
+    await store.commit([{ scope, entries: [...entries, changelog.mark(clock.now())], reset: isWhole }])
+  }
+}

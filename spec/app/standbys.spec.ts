@@ -1,0 +1,95 @@
+import { afterEach, expect, test } from '@jest/globals'
+import { type App, aggregate, type Broker, collect, createApp, embedded, json, memory, toTopic } from 'tidemark'
+import { until } from '../until.js'
+import { rawTopics } from './raw.js'
+
+const apps: App[] = []
+afterEach(async () => {
+  for (const app of apps.splice(0)) await app.stop()
+})
+
+const CHANGELOG = 'app-lists-changelog'
+
+async function start(broker: Broker, instance: string) {
+  const app = createApp({
+    id: 'app',
+    instance,
+    broker,
+    store: memory(),
+    changelog: true,
+    standbys: 1,
+    commitInterval: 5,
+  })
+  const lists = app.stream<number>('numbers', { value: json() }).pipe(
+    aggregate(
+      collect((record: { value: number }) => record.value),
+      { name: 'lists' },
+    ),
+  )
+  app.run('lists', lists.pipe(toTopic('out')))
+  apps.push(app)
+  await app.start()
+  return app
+}
+
+const running = (app: App) =>
+  app
+    .stats()
+    .tasks.filter(({ restore }) => restore === undefined)
+    .map(({ task }) => task)
+    .sort()
+
+test('each member keeps copies of what the other runs, and takes it over from there', async () => {
+  const stretches: number[] = []
+  const inner = embedded()
+  const broker: Broker = new Proxy(inner, {
+    get(to, name) {
+      const member = Reflect.get(to, name)
+      if (name !== 'read') return typeof member === 'function' ? member.bind(to) : member
+      return (...args: Parameters<Broker['read']>) => {
+        if (args[0].topic === CHANGELOG) stretches.push(args[1])
+        return to.read(...args)
+      }
+    },
+  })
+  const topics = await rawTopics({ numbers: 4, out: 1 }, broker)
+  const first = await start(broker, 'first')
+  await until('all tasks', () => running(first).length === 4)
+  const second = await start(broker, 'second')
+  await until('two each', () => running(first).length === 2 && running(second).length === 2)
+  await until('the copies', () => first.stats().standbys.length === 2 && second.stats().standbys.length === 2)
+  expect(
+    first
+      .stats()
+      .standbys.map(({ task }) => task)
+      .sort(),
+  ).toEqual(running(second))
+
+  for (let n = 0; n < 40; n++) await topics.send({ topic: 'numbers', partition: n % 4 }, `k${n % 4}`, String(n))
+  const results = async () => (await topics.read('out')).length
+  await until('all results', async () => (await results()) === 40)
+  const ends = (await broker.ranges(CHANGELOG)).map(({ end }) => end)
+  // Both copies have been brought to the end, and looked once more.
+  await until('the copies to be up to date', () => {
+    const last = stretches.slice(-4)
+    return last.length === 4 && last.every((from) => ends.includes(from))
+  })
+
+  stretches.length = 0
+  await second.stop()
+  await until('the takeover', () => running(first).length === 4)
+  // From where the copies were, and not from the start.
+  expect(stretches.filter((from) => from === 0)).toEqual([])
+  expect(stretches.every((from) => ends.includes(from))).toBe(true)
+  for (let n = 40; n < 44; n++) await topics.send({ topic: 'numbers', partition: n % 4 }, `k${n % 4}`, String(n))
+  await until('the last results', async () => (await results()) === 44)
+  const last = (await topics.read('out')).slice(-4).map(({ value }) => (JSON.parse(value as string) as number[]).length)
+  expect(last).toEqual([11, 11, 11, 11])
+  expect(first.stats().standbys).toEqual([])
+}, 60_000)
+
+test('copies need changelogs', () => {
+  expect(() => createApp({ id: 'app', broker: embedded(), store: memory(), standbys: 1 })).toThrow(
+    /copies need changelogs/,
+  )
+})
