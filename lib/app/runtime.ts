@@ -1,28 +1,28 @@
 import { BehaviorSubject, Subject } from 'rxjs'
 import type { Broker, Consumer, ConsumerListener, Position, RawBatch, TopicPartition } from '../ports/broker.js'
 import type { Clock } from '../ports/clock.js'
-import type { StoreAdapter, StoreEntry } from '../ports/store.js'
+import type { StoreAdapter } from '../ports/store.js'
 import { TidemarkError } from '../record/errors.js'
 import { AlignmentGroup } from './alignment.js'
 import { type AppState, type AppStats, restoringStats, taskStats } from './appStats.js'
 import { Assignment } from './assignment.js'
 import { Committer, type Guarantee, type StateKeeper } from './committer.js'
 import { describeText } from './describe.js'
-import { type DrainHost, drain, drained, writtenBy } from './drain.js'
+import { type DrainHost, drain, drained } from './drain.js'
 import { explain } from './explain.js'
 import type { ExplainRequest, Explanation } from './explanation.js'
 import { GlobalReader, type GlobalTopic } from './globalReader.js'
 import { resolvePartitions, tasksOf } from './partitions.js'
-import type { Plan, SubTopology } from './plan.js'
+import type { Plan } from './plan.js'
 import type { PlanComparison, UpgradeOptions } from './planComparison.js'
 import { Rebalances } from './rebalances.js'
-import { Restore } from './restore.js'
-import { endsOf, type Savepoint, Savepoints } from './savepoints.js'
+import type { Savepoint, Savepoints } from './savepoints.js'
 import { Slots } from './slots.js'
 import { Standbys, type StandbyTask } from './standbys.js'
+import { StoredState } from './storedState.js'
 import { type TaskHost, type TaskScope, taskId } from './taskScope.js'
-import { checkpointPartitions, checkpointScope } from './taskScopes.js'
-import { Upgrade } from './upgrade.js'
+import { checkpointPartitions } from './taskScopes.js'
+import type { Upgrade } from './upgrade.js'
 import { waitsFor } from './waitsFor.js'
 import { type Health, Watchdog, type Watched } from './watchdog.js'
 
@@ -69,6 +69,7 @@ export class Runtime implements TaskHost, ConsumerListener {
   plan!: Plan
   private counts = new Map<string, number>()
   private slots!: Slots
+  private readonly stored: StoredState
   private upgrade!: Upgrade
   private comparison: (() => PlanComparison) | undefined
   private committer: Committer | undefined
@@ -106,6 +107,7 @@ export class Runtime implements TaskHost, ConsumerListener {
   constructor(readonly options: RuntimeOptions) {
     this.clock = options.clock
     this.watchdog = new Watchdog(options.stallMs)
+    this.stored = new StoredState(options)
   }
 
   get state(): AppState {
@@ -121,92 +123,27 @@ export class Runtime implements TaskHost, ConsumerListener {
   /** Before the start what it would find, afterwards what it has found. */
   async compare(): Promise<PlanComparison> {
     await this.starting
-    return this.comparison?.() ?? this.visit((plan, counts) => this.upgradeOf(plan, counts).compare())
+    if (this.comparison !== undefined) return this.comparison()
+    return this.stored.visit((plan, counts) => this.stored.upgrade(plan, counts).compare())
   }
 
   /** Keeps a copy of what is stored, as of now. */
   async savepoint(name: string): Promise<Savepoint> {
     await this.starting
-    const { id, store, broker } = this.options
-    const savepoints = new Savepoints(id, store)
-    const take = async (plan: Plan, positions: readonly Position[], partitionsOf: (sub: SubTopology) => number[]) => {
-      const saved = await this.saved(plan, partitionsOf)
-      return savepoints.take(
-        name,
-        { at: this.clock.now(), ends: await endsOf(broker, writtenBy(plan)), positions },
-        saved,
-      )
-    }
-    if (this.state === 'created') {
-      return this.visit(async (plan, counts) => {
-        const topics = plan.subTopologies.flatMap(({ sources }) => sources.map(({ topic }) => topic))
-        const committed = await broker.committed(id, [...new Set(topics)])
-        return take(plan, committed, (sub) => [...Array(tasksOf(plan, sub.id, counts)).keys()])
-      })
-    }
-    await savepoints.checkFree(name)
+    if (this.state === 'created') return this.stored.saveUnstarted(name)
+    await this.stored.savepoints.checkFree(name)
     return this.still(() =>
-      take(this.plan, this.positions, (sub) =>
+      this.stored.save(name, this.plan, this.positions, (sub) =>
         this.tasks.filter((task) => task.sub === sub).map(({ partition }) => partition),
       ),
     )
   }
 
-  /** What changelogs hold of some tasks, by scope; undefined where the store has it all. */
-  private async saved(
-    plan: Plan,
-    partitionsOf: (sub: SubTopology) => number[],
-  ): Promise<Map<string, readonly StoreEntry[]> | undefined> {
-    const { id: app, broker, clock, keeper } = this.options
-    if (keeper !== 'changelogs') return undefined
-    const scopes = new Map<string, readonly StoreEntry[]>()
-    for (const sub of plan.subTopologies) {
-      for (const partition of partitionsOf(sub)) {
-        const task = taskId(sub.id, partition)
-        const store = { load: async () => [] }
-        const restore = new Restore({ app, task, sub, partition, broker, store, clock, hasChangelogs: true })
-        const entries = (await restore.run()).missing.filter(([, value]) => value !== null)
-        if (entries.length > 0) scopes.set(checkpointScope(app, sub, partition), entries)
-      }
-    }
-    return scopes
-  }
-
   /** Does something with the savepoints that the store has. */
   async savepoints<T>(run: (savepoints: Savepoints) => Promise<T>): Promise<T> {
     await this.starting
-    const savepoints = new Savepoints(this.options.id, this.options.store)
-    return this.state === 'created' ? this.visit(() => run(savepoints)) : run(savepoints)
-  }
-
-  /** Opens broker and store for something that is done without running. */
-  private async visit<T>(run: (plan: Plan, counts: ReadonlyMap<string, number>) => Promise<T>): Promise<T> {
-    const { broker, store, keeper } = this.options
-    if (this.state !== 'created') throw this.refuse('BAD_STATE', `the app is ${this.state}`)
-    const plan = this.options.plan()
-    await broker.connect()
-    try {
-      const { counts } = resolvePartitions(plan, await broker.topics(), keeper === 'changelogs')
-      if (broker.store !== store) await store.open(this.storeName)
-      try {
-        return await run(plan, counts)
-      } finally {
-        if (broker.store !== store) await store.close()
-      }
-    } finally {
-      await broker.close()
-    }
-  }
-
-  private upgradeOf(plan: Plan, counts: ReadonlyMap<string, number>): Upgrade {
-    const { store, upgrade, keeper, broker } = this.options
-    const changelogs = keeper === 'changelogs' ? broker : undefined
-    return new Upgrade(plan, (topic) => counts.get(topic), store, upgrade, changelogs)
-  }
-
-  private get storeName(): string {
-    const { id, instance } = this.options
-    return instance === '' ? id : `${id}.${instance}`
+    const { savepoints } = this.stored
+    return this.state === 'created' ? this.stored.visit(() => run(savepoints)) : run(savepoints)
   }
 
   private get positions(): Position[] {
@@ -336,10 +273,10 @@ export class Runtime implements TaskHost, ConsumerListener {
     if (missing.length > 0) await broker.createTopics(missing)
     // A broker that keeps its topics in this very store has opened it.
     if (broker.store !== store) {
-      await store.open(this.storeName)
+      await store.open(this.stored.storeName)
       this.opened.push(() => store.close())
     }
-    this.upgrade = this.upgradeOf(this.plan, counts)
+    this.upgrade = this.stored.upgrade(this.plan, counts)
     this.comparison = await this.upgrade.begin()
     if (hasChangelogs)
       for (const partition of await checkpointPartitions(this.plan, store)) this.warm.add(this.slots.of(partition))
