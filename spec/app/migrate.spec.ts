@@ -1,9 +1,12 @@
 import { describe, expect, test } from '@jest/globals'
+import type { Observable } from 'rxjs'
 import {
   type App,
   aggregate,
+  cogroup,
   collect,
   count,
+  foreignKeyJoin,
   json,
   type Key,
   process,
@@ -12,7 +15,10 @@ import {
   streamStreamJoin,
   streamTableJoin,
   sum,
+  tableFilter,
+  tableGroupBy,
   tableMapValues,
+  tableTableJoin,
   toTopic,
   tumblingWindow,
   type VersionOptions,
@@ -282,4 +288,60 @@ test('a join of streams migrates the records that wait, told by their side', asy
     [5, 5],
   ])
   await v.t.stop()
+})
+
+describe('tables that keep results migrate them', () => {
+  const table = (app: App, topic: string) => app.table<number>(topic, { value: json(), name: topic })
+
+  test.each<[string, (app: App, options: VersionOptions) => Observable<unknown>]>([
+    [
+      'tableGroupBy',
+      (app, o) =>
+        table(app, 'a')
+          .pipe(tableGroupBy(({ key }) => key, count(), { name: 's', ...o }))
+          .changes(),
+    ],
+    [
+      'tableTableJoin',
+      (app, o) =>
+        table(app, 'a')
+          .pipe(tableTableJoin(table(app, 'b'), (a, b) => a + b, { name: 's', ...o }))
+          .changes(),
+    ],
+    [
+      'tableFilter',
+      (app, o) =>
+        table(app, 'a')
+          .pipe(tableFilter(() => true, { name: 's', ...o }))
+          .changes(),
+    ],
+    [
+      'foreignKeyJoin',
+      (app, o) =>
+        table(app, 'a')
+          .pipe(
+            foreignKeyJoin(
+              table(app, 'b'),
+              () => 'x',
+              (a, b) => a + b,
+              { name: 's', ...o },
+            ),
+          )
+          .changes(),
+    ],
+    [
+      'cogroup',
+      (app, o) => cogroup({ init: () => 0 }, [[read(app, 'a'), (sum, one) => sum + one.value]], { name: 's', ...o }),
+    ],
+  ])('%s', async (_, results) => {
+    const of = (options: VersionOptions) => (app: App) => app.run('s', results(app, options))
+    const v = await versions(of({}), { topics: TOPICS })
+    await feed(v, 'b', 1)
+    await feed(v, 'a', 4)
+    const [before] = await v.t.state('s')
+    await v.become(of({ version: 2, migrate: (old: number) => ({ old }) }))
+    await v.t.settle()
+    expect((await v.t.state('s')).map(({ key, value }) => [key, value])).toEqual([['x', { old: before?.value }]])
+    await v.t.stop()
+  })
 })
