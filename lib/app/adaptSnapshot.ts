@@ -8,7 +8,7 @@ import { type Orphan, planEntry, type StoredPlan } from './storedPlan.js'
  * Makes a task's checkpoint one of the present plan: migrates values, drops what can't go on, sets aside what no operator has any more. What that
  * changes is written with the task's next checkpoint, in one with the plan: it is done once.
  *
- * @param next the task's part of the plan, without orphans
+ * @param next the task's part of the plan, without what was left out
  * @param compared what becomes of the states of its partition
  * @throws TidemarkError `OPERATOR_FAILED` if a `migrate` throws
  */
@@ -35,6 +35,7 @@ export function adaptSnapshot(
       snapshot.replace(name, (value) => migrate?.(value, from, part))
     }
   }
-  const now = { ...next, orphans }
+  const left = [...at, ...(plan?.left ?? [])].filter(({ topic }) => !(topic in next.topics))
+  const now = { ...next, orphans, left }
   if (JSON.stringify(now) !== JSON.stringify(plan)) snapshot.note(planEntry(now))
 }

@@ -153,7 +153,7 @@ export class Assignment {
     const { plan, tasks, committer, upgrade } = this.host
     const { snapshot } = restored
     const states = upgrade.statesOf(id, sub, partition, snapshot)
-    const next = storedPlanOf(plan, sub, (topic) => tasks.partitions(topic), {})
+    const next = storedPlanOf(plan, sub, (topic) => tasks.partitions(topic))
     adaptSnapshot(snapshot, sub, next, states, upgrade.options)
     const task = new TaskScope(sub, partition, tasks, snapshot, topics, restored.changelog)
     const saved = new Map(snapshot.manifest?.positions.map((position) => [keyOf(position), position.offset]))

@@ -21,8 +21,8 @@ export function mergeParts(parts: readonly ChangelogPart[]): { manifest: Manifes
   const newest = ordered.at(-1)
   if (newest === undefined) return undefined
   const positions = new Map<string, Position>()
-  for (const { manifest } of ordered) {
-    for (const position of manifest.positions) {
+  for (const { manifest, plan } of ordered) {
+    for (const position of [...manifest.positions, ...plan.left]) {
       const known = positions.get(position.topic)
       if (known === undefined || known.offset < position.offset) positions.set(position.topic, position)
     }

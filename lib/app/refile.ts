@@ -87,6 +87,7 @@ function mergePlans(plans: readonly StoredPlan[]): StoredPlan {
     sinks: [...new Set(plans.flatMap((one) => one.sinks))],
     states,
     orphans: only(orphans, (name) => !(name in states)),
+    left: [],
   }
 }
 

@@ -28,18 +28,15 @@ export interface StoredPlan {
   readonly sinks: readonly string[]
   readonly states: { readonly [name: string]: StateShape }
   readonly orphans: { readonly [name: string]: Orphan }
+  /** Where it was in topics that it reads no more. */
+  readonly left: readonly Position[]
 }
 
 export const PLAN = 'plan'
 
 export const planEntry = (plan: StoredPlan): StoreEntry => [PLAN, utf8.encode(JSON.stringify(plan))]
 
-export function storedPlanOf(
-  plan: Plan,
-  sub: SubTopology,
-  partitionsOf: (topic: string) => number,
-  orphans: StoredPlan['orphans'],
-): StoredPlan {
+export function storedPlanOf(plan: Plan, sub: SubTopology, partitionsOf: (topic: string) => number): StoredPlan {
   return {
     operators: [...operatorNames(plan, sub).values()],
     topics: Object.fromEntries(
@@ -50,7 +47,8 @@ export function storedPlanOf(
     ),
     sinks: [...new Set(sub.sinks)],
     states: Object.fromEntries([...sub.states].map(([name, { shape }]) => [name, shape])),
-    orphans,
+    orphans: {},
+    left: [],
   }
 }
 

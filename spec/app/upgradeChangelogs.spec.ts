@@ -66,6 +66,25 @@ test('states are kept, moved and migrated, and a new one begins empty once that 
   await v.t.stop()
 })
 
+test('a topic that is left out goes on where it was when it comes back', async () => {
+  const alone = (app: App) => counts(app, 'a', 'n')
+  const together = (app: App) =>
+    app.run('n', merge(read(app, 'a'), read(app, 'b')).pipe(aggregate(count(), { name: 'n' }), toTopic('out')))
+  const v = await start(alone)
+  await feed(v, 'a', 'x')
+  await feed(v, 'b', 'x')
+  await v.become(together)
+  expect(await out(v)).toEqual(['x 1', 'x 2'])
+  await v.become(alone)
+  await feed(v, 'a', 'x')
+  await feed(v, 'b', 'x')
+  await v.become(alone)
+  expect(await out(v)).toEqual(['x 1', 'x 2', 'x 3'])
+  await v.become(together)
+  expect(await out(v)).toEqual(['x 1', 'x 2', 'x 3', 'x 4'])
+  await v.t.stop()
+})
+
 test('one that was left out comes back if nothing was handled since, and else is refused', async () => {
   const both = (app: App) => {
     counts(app, 'a', 'one')
