@@ -9,6 +9,9 @@ export function waitsFor(task: TaskScope, maxTaskIdleMs: number): string | undef
   const [blocking] = task.full
   if (blocking !== undefined)
     return `${blocking.operator} takes no more: ${blocking.handlers.underWay?.() ?? 0} of its calls are under way`
+  const held = task.queues.find((queue) => queue.isHeld && queue.size > 0)
+  if (held !== undefined && task.queues.every((queue) => queue.isHeld || queue.size === 0))
+    return `${partitionText(held)} is held until what is under way has come out (shadow)`
   const { bootstraps } = task
   const queues = bootstraps.length > 0 ? bootstraps : task.queues
   const missing = queues.find((queue) => queue.size === 0 && queue.lag > 0)

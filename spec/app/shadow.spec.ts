@@ -85,7 +85,8 @@ async function given(broker: Broker = embedded()) {
   /** Orders by turns of three users in both partitions, a second apart. */
   const feed = async (orders: number) => {
     for (let n = 0; n < orders; n++, sent++) {
-      const order: Order = { user: `u${sent % 3}`, amount: sent, time: sent * 1_000 }
+      // In order: what comes behind the two from 80 s on is later.
+      const order: Order = { user: `u${sent % 3}`, amount: sent, time: (sent < 65 ? sent : sent + 20) * 1_000 }
       await topics.send(
         { topic: 'orders', partition: sent % PARTITIONS },
         `k${sent % PARTITIONS}`,
@@ -221,7 +222,8 @@ test('what was under way at the savepoint comes out in both: calls, and records 
     expect([from, report.changed, report.missing, report.extra]).toEqual([from, 0, 0, 0])
     expect(report.same).toBeGreaterThanOrEqual(30)
   }
-  expect((await read('totals')).length).toBe(3 * 22)
+  // Of seven windows up to 70 s, and seventeen from 80 s to 250 s.
+  expect((await read('totals')).length).toBe(3 * 24)
 })
 
 /** A store that takes its time to say that it has done so. */
@@ -295,6 +297,42 @@ test.each([true, false])(
     }
   },
 )
+
+test('the live app says what it waits for while what is under way comes out, and goes on if that takes too long', async () => {
+  const broker = embedded()
+  const topics = await rawTopics({ in: 1, out: 1 }, broker)
+  const gates: (() => void)[] = []
+  const v1 = (app: App) =>
+    app.run(
+      'calls',
+      app.stream<number>('in', { value: json() }).pipe(
+        mapAsync((one) => new Promise<number>((resolve) => gates.push(() => resolve(one.value))), { name: 'calls' }),
+        toTopic('out'),
+      ),
+    )
+  const app = createApp({ id: 'slow', broker, store: memory(), commitInterval: 5 })
+  v1(app)
+  running.push(app)
+  await app.start()
+  await app.savepoint('s')
+  await topics.send({ topic: 'in', partition: 0 }, 'k', '1')
+  await until('a call', () => gates.length === 1)
+  const comparing = shadow(app, { from: 's', build: v1, timeout: 200 })
+  const refused = expect(comparing).rejects.toMatchObject({
+    code: 'BAD_STATE',
+    reason: expect.stringContaining('has not come to rest within 200 ms'),
+  })
+  await topics.send({ topic: 'in', partition: 0 }, 'k', '2')
+  await until(
+    'the reason',
+    () => app.stats().tasks[0]?.waitsFor === 'in[0] is held until what is under way has come out (shadow)',
+  )
+  expect(gates.length).toBe(1)
+  await refused
+  await until('the other call', () => gates.length === 2)
+  for (const open of gates) open()
+  await until('both', async () => (await topics.read('out')).length === 2)
+})
 
 test('what a new version refuses or fails with is its error, and the live app goes on', async () => {
   const { app, feed, handled } = await given()
