@@ -1,3 +1,4 @@
+import { TidemarkError } from '../record/errors.js'
 import type { Aggregator, Aggregators } from './aggregator.js'
 
 type Part = Aggregator<{ readonly value: unknown }, unknown, unknown>
@@ -8,6 +9,8 @@ type Accs = unknown[]
 /** One aggregator that runs several side by side; its accumulator is the list of theirs. */
 function combine(parts: { readonly [name: string]: Part }): Aggregator<never, Record<string, unknown>, Accs> {
   const names = Object.keys(parts)
+  if (names.includes('__proto__'))
+    throw new TidemarkError('BAD_OPTION', 'aggregate: no result can have the name __proto__; give it another')
   const list = names.map((name) => parts[name] as Part)
   const all = (has: (part: Part) => boolean) => list.every(has)
 

@@ -1,5 +1,6 @@
 import type { Snapshot } from './checkpoint.js'
 import { isListed } from './comparePlans.js'
+import { dictionary } from './dictionary.js'
 import type { SubTopology } from './plan.js'
 import type { StateComparison, UpgradeOptions } from './planComparison.js'
 import { type Orphan, planEntry, type StoredPlan } from './storedPlan.js'
@@ -20,7 +21,7 @@ export function adaptSnapshot(
   { drop }: UpgradeOptions,
 ): void {
   const { plan, manifest } = snapshot
-  const orphans: Record<string, Orphan> = {}
+  const orphans = dictionary<Orphan>()
   const at = manifest?.positions ?? []
   for (const [name, shape] of Object.entries({ ...plan?.orphans, ...plan?.states })) {
     const planned = sub.states.get(name)

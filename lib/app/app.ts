@@ -8,6 +8,7 @@ import { show, TidemarkError } from '../record/errors.js'
 import type { Key } from '../record/key.js'
 import type { StreamRecord } from '../record/record.js'
 import { type KeySerde, type Serde, string } from '../record/serde.js'
+import { wholeNumber } from '../record/wholeNumber.js'
 import { GlobalRows, type GlobalTable, globalTableOf } from '../tables/globalTable.js'
 import type { Table } from '../tables/table.js'
 import { type HistoryOptions, historyOf, tableOf } from '../tables/toTable.js'
@@ -53,8 +54,11 @@ export interface AppOptions {
   readonly commitInterval?: Duration
   /** Between words of an exchange's writer about its time, where no record carries it. Default 1 s. */
   readonly watermarkInterval?: Duration
-  /** Records read ahead of a partition before it is paused; it resumes at a quarter. Default 20,000. */
-  readonly maxBufferedRecords?: number
+  /**
+   * About how much memory records may take that have been read ahead, and as much again those that the broker has yet to acknowledge. Each assigned
+   * partition has an equal share of it: one that has used up its own is paused, and resumes at a quarter. Default 128 MiB.
+   */
+  readonly maxBufferedBytes?: number
   /**
    * How long a task that reads several partitions waits for one that has nothing to read, before it goes on with the others, in the order of
    * timestamps among them. Default 0. One that is known to have more is waited for in any case.
@@ -174,14 +178,6 @@ const runtimes = new WeakMap<App, Runtime>()
 /** What runs an app. */
 export const runtimeOf = (app: App): Runtime => runtimes.get(app) as Runtime
 
-function atLeastOne(maxBufferedRecords: number): number {
-  if (Number.isInteger(maxBufferedRecords) && maxBufferedRecords >= 1) return maxBufferedRecords
-  throw new TidemarkError(
-    'BAD_OPTION',
-    `createApp: maxBufferedRecords must be a whole number of at least 1; got ${show(maxBufferedRecords)}`,
-  )
-}
-
 function keeperOf({ id, broker, store, changelog }: AppOptions): StateKeeper {
   const isBrokers = broker.store !== undefined && broker.store === store
   if (changelog ?? (broker.durable && !isBrokers)) {
@@ -267,8 +263,8 @@ export function createApp(options: AppOptions): App {
     watermarkMs: durationMs(options.watermarkInterval ?? 1_000, 'createApp: watermarkInterval', 1),
     sliceMs: durationMs(options.slice ?? 5, 'createApp: slice', 1),
     maxTaskIdleMs: durationMs(options.maxTaskIdle ?? 0, 'createApp: maxTaskIdle'),
+    maxBufferedBytes: wholeNumber(options.maxBufferedBytes ?? 128 << 20, 'createApp: maxBufferedBytes', 1),
     stallMs: durationMs(options.stallTimeout ?? 60_000, 'createApp: stallTimeout', 1),
-    maxBuffered: atLeastOne(options.maxBufferedRecords ?? 20_000),
     upgrade: options.upgrade ?? {},
     plan,
     globals,

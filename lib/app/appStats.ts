@@ -16,8 +16,9 @@ export interface TaskStats {
   readonly time: number
   /** Records that the log has and the task has not handled, as last heard of. */
   readonly lag: number
-  /** Records that have been read ahead and wait in memory. */
+  /** Records that have been read ahead and wait in memory, and about what they take there. */
   readonly buffered: number
+  readonly bufferedBytes: number
   readonly dropped: readonly { readonly operator: string; readonly reason: DropReason; readonly count: number }[]
   /** Why it takes no record although there are some; undefined if it does, or there are none. */
   readonly waitsFor: string | undefined
@@ -41,6 +42,7 @@ export const taskStats = (task: TaskScope, waitsFor: string | undefined): TaskSt
   time: task.watermark,
   lag: task.queues.reduce((lag, queue) => lag + queue.lag, 0),
   buffered: task.queues.reduce((size, queue) => size + queue.size, 0),
+  bufferedBytes: task.queues.reduce((bytes, queue) => bytes + queue.bytes, 0),
   dropped: task.drops(),
   waitsFor,
   restore: undefined,
@@ -53,6 +55,7 @@ export const restoringStats = (task: string, restore: RestoreStats): TaskStats =
   time: Number.NEGATIVE_INFINITY,
   lag: 0,
   buffered: 0,
+  bufferedBytes: 0,
   dropped: [],
   waitsFor: 'it is being restored',
   restore,

@@ -44,6 +44,11 @@ export class Assignment {
 
   constructor(private readonly host: AssignmentHost) {}
 
+  /** How many partitions are read. */
+  get size(): number {
+    return this.queues.size
+  }
+
   queue(at: TopicPartition): PartitionQueue | undefined {
     return this.queues.get(keyOf(at))?.queue
   }

@@ -1,5 +1,7 @@
 import type { Position } from '../ports/broker.js'
 import type { Manifest } from './checkpoint.js'
+import { dictionary } from './dictionary.js'
+import type { StateShape } from './stateShape.js'
 import type { Orphan, StoredPlan } from './storedPlan.js'
 
 /** What a state's changelog says of the checkpoint that last wrote to it. */
@@ -27,8 +29,8 @@ export function mergeParts(parts: readonly ChangelogPart[]): { manifest: Manifes
       if (known === undefined || known.offset < position.offset) positions.set(position.topic, position)
     }
   }
-  const states: Record<string, StoredPlan['states'][string]> = {}
-  const orphans: Record<string, Orphan> = {}
+  const states = dictionary<StateShape>()
+  const orphans = dictionary<Orphan>()
   for (const { state, manifest, plan } of ordered) {
     const shape = plan.states[state]
     if (shape === undefined) continue
@@ -43,13 +45,13 @@ export function mergeParts(parts: readonly ChangelogPart[]): { manifest: Manifes
     manifest: {
       ...newest.manifest,
       positions: [...positions.values()],
-      sources: Object.assign({}, ...manifests.map(({ sources }) => sources)),
-      streamTimes: Object.assign({}, ...manifests.map(({ streamTimes }) => streamTimes)),
-      times: Object.assign({}, ...manifests.map(({ times }) => times)),
+      sources: dictionary(...manifests.map(({ sources }) => sources)),
+      streamTimes: dictionary(...manifests.map(({ streamTimes }) => streamTimes)),
+      times: dictionary(...manifests.map(({ times }) => times)),
     },
     plan: {
       ...newest.plan,
-      topics: Object.assign({}, ...ordered.map(({ plan }) => plan.topics)),
+      topics: dictionary(...ordered.map(({ plan }) => plan.topics)),
       states,
       orphans,
     },

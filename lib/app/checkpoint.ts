@@ -3,6 +3,7 @@ import type { StoreEntry } from '../ports/store.js'
 import { TidemarkError } from '../record/errors.js'
 import { utf8 } from '../record/serde.js'
 import { decode, encode } from '../task/state.js'
+import { dictionary } from './dictionary.js'
 import { PLAN, type StoredPlan } from './storedPlan.js'
 
 /** Time reached by a source: the watermark, and each lane's newest timestamp and watermark. */
@@ -134,7 +135,10 @@ export function readManifest(task: string, value: Uint8Array | undefined): Manif
 }
 
 export function readPlan(task: string, value: Uint8Array | undefined): StoredPlan | undefined {
-  return read(task, value, (plan: StoredPlan) => typeof plan.states === 'object')
+  const plan = read(task, value, ({ states }: StoredPlan) => typeof states === 'object')
+  if (plan === undefined) return undefined
+  const { topics, states, orphans } = plan
+  return { ...plan, topics: dictionary(topics), states: dictionary(states), orphans: dictionary(orphans) }
 }
 
 function read<T>(task: string, value: Uint8Array | undefined, isKnown: (content: T) => boolean): T | undefined {

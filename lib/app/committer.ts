@@ -38,6 +38,8 @@ const ADOPTED_AT_ONCE = 20_000
 /** Takes what tasks have written and changed to the broker and to the store, in the order that the app's guarantee asks for. */
 export class Committer {
   private readonly outbox: Outbox | undefined
+  /** Of outputs that are in a commit. */
+  private committingBytes = 0
   /** Tasks whose local checkpoint is being brought up to what they were restored to. */
   private readonly adopting = new Map<TaskScope, Promise<void>>()
 
@@ -58,11 +60,11 @@ export class Committer {
     await this.producer?.close()
   }
 
-  /** Records that the broker has yet to acknowledge, those included that wait for a checkpoint. */
-  backlog(tasks: Iterable<TaskScope>): number {
-    let waiting = this.outbox?.backlog ?? 0
-    for (const task of tasks) waiting += task.output.length
-    return waiting
+  /** About what outputs take in memory that the broker has yet to acknowledge, those included that wait for a checkpoint. */
+  unsentBytes(tasks: Iterable<TaskScope>): number {
+    let bytes = this.committingBytes + (this.outbox?.bytes ?? 0)
+    for (const task of tasks) bytes += task.outputBytes
+    return bytes
   }
 
   /** Whether only a checkpoint lets outputs go. */
@@ -74,7 +76,10 @@ export class Committer {
   collect(tasks: Iterable<TaskScope>): void {
     const { outbox } = this
     if (outbox === undefined) return
-    for (const task of tasks) if (task.output.length > 0) outbox.add(task.takeOutput())
+    for (const task of tasks) {
+      const { outputBytes } = task
+      if (task.output.length > 0) outbox.add(task.takeOutput(), outputBytes)
+    }
     outbox.flush()
   }
 
@@ -86,15 +91,21 @@ export class Committer {
   async commit(tasks: readonly TaskScope[]): Promise<void> {
     const { keeper, guarantee } = this.options
     this.collect(tasks)
+    const bytes = tasks.reduce((sum, task) => sum + task.outputBytes, 0)
     const parts = tasks.map((task) => ({
       task,
       output: task.takeOutput(),
       entries: task.takeCheckpoint(),
       positions: task.positions,
     }))
-    await this.outbox?.sent()
-    if (guarantee === 'exactly-once' || keeper === 'changelogs') await this.commitInSlots(parts)
-    else await this.commitToStore(parts)
+    this.committingBytes += bytes
+    try {
+      await this.outbox?.sent()
+      if (guarantee === 'exactly-once' || keeper === 'changelogs') await this.commitInSlots(parts)
+      else await this.commitToStore(parts)
+    } finally {
+      this.committingBytes -= bytes
+    }
   }
 
   /** State and offsets are stored in one; then the group hears of it. */

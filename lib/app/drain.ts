@@ -12,8 +12,8 @@ export interface DrainHost {
   readonly broker: Broker
   readonly clock: Clock
   readonly tasks: readonly TaskScope[]
-  /** Records that the broker has yet to acknowledge. */
-  readonly backlog: number
+  /** Outputs that the broker has yet to acknowledge. */
+  readonly unsentBytes: number
   tasksIn(subTopology: number): number
   stampExchanges(): void
   /** @throws TidemarkError if the app doesn't run any more */
@@ -74,7 +74,7 @@ function isAtRest(host: DrainHost, ends: { readonly [topic: string]: readonly nu
   const wanted = host.plan.subTopologies.reduce((sum, { id }) => sum + host.tasksIn(id), 0)
   return (
     host.tasks.length === wanted &&
-    host.backlog === 0 &&
+    host.unsentBytes === 0 &&
     host.tasks.every(
       (task) =>
         task.isAtRest && task.queues.every((queue) => queue.position >= (ends[queue.topic]?.[queue.partition] ?? 0)),

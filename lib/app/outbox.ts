@@ -4,6 +4,9 @@ import type { OutRecord, Producer } from '../ports/broker.js'
 export class Outbox {
   private unsent: OutRecord[] = []
   private sending: Promise<void> | undefined
+  /** About what those take in memory that the broker has yet to acknowledge. */
+  bytes = 0
+  private unsentBytes = 0
   /** How many have been given to the producer, and how many of them the broker has. */
   private taken = 0
   private acknowledged = 0
@@ -15,13 +18,10 @@ export class Outbox {
     private readonly onError: (error: unknown) => void,
   ) {}
 
-  /** How many the broker has yet to acknowledge. */
-  get backlog(): number {
-    return this.unsent.length + this.taken - this.acknowledged
-  }
-
-  add(records: readonly OutRecord[]): void {
+  add(records: readonly OutRecord[], bytes: number): void {
     for (const record of records) this.unsent.push(record)
+    this.unsentBytes += bytes
+    this.bytes += bytes
   }
 
   /** Sends what is there, if nothing is being sent. */
@@ -34,11 +34,13 @@ export class Outbox {
 
   /** Sends all that is there, as one batch. */
   private async send(): Promise<void> {
-    const records = this.unsent
+    const [records, bytes] = [this.unsent, this.unsentBytes]
     this.unsent = []
+    this.unsentBytes = 0
     this.taken += records.length
     await this.producer.send(records)
     this.acknowledged += records.length
+    this.bytes -= bytes
     this.sending = undefined
     this.onSent()
   }

@@ -1,18 +1,20 @@
 import type { RawBatch, RawRecord } from '../ports/broker.js'
 import { TidemarkError } from '../record/errors.js'
-import type { Key } from '../record/key.js'
+import { badKey, isKey, type Key } from '../record/key.js'
 import type { StreamRecord } from '../record/record.js'
 import { readStamps, type TimeStamp, withoutStamps } from '../record/stamp.js'
 import { badTimestamp, isTimestamp } from '../record/timestamp.js'
 import type { ExchangeRole, SourceRole } from '../task/definition.js'
 import type { AlignedPartition } from './alignment.js'
+import { recordBytes } from './recordBytes.js'
 
 /** What a task has of one partition and hasn't handled yet, with its place in the log. */
 export class PartitionQueue {
   private readonly batches: RawBatch[] = []
   private at = 0
-  /** Records that wait. */
+  /** Records that wait, and about what they take in memory. */
   size = 0
+  bytes = 0
   /** Offset of the next record to handle. */
   position: number
   /** The log's end as last heard of. */
@@ -43,6 +45,7 @@ export class PartitionQueue {
     if (batch.nextOffset <= this.position) return
     this.batches.push(batch)
     this.size += batch.records.length
+    for (const record of batch.records) this.bytes += recordBytes(record)
     this.skipHandled()
   }
 
@@ -50,6 +53,7 @@ export class PartitionQueue {
   private skipHandled(): void {
     for (let batch = this.batches[0]; batch !== undefined; batch = this.batches[0]) {
       while (this.at < batch.records.length && (batch.records[this.at] as RawRecord).offset < this.position) {
+        this.bytes -= recordBytes(batch.records[this.at] as RawRecord)
         this.at++
         this.size--
       }
@@ -76,7 +80,9 @@ export class PartitionQueue {
   /** The next record has been handled, or left out. */
   done(): void {
     const batch = this.batches[0] as RawBatch
-    this.position = (batch.records[this.at] as RawRecord).offset + 1
+    const record = batch.records[this.at] as RawRecord
+    this.position = record.offset + 1
+    this.bytes -= recordBytes(record)
     this.at++
     this.size--
     this.decoded = undefined
@@ -109,6 +115,7 @@ function decode(
   let part = 'key'
   try {
     const key = raw.key === null || role.key === undefined ? null : (role.key.deserialize(raw.key) as Key)
+    if (key !== null && !isKey(key)) throw badKey(key)
     part = 'value'
     const value = raw.value === null ? null : role.value.deserialize(raw.value)
     const record = { key, value, timestamp: raw.timestamp, topic, partition, offset: raw.offset, headers: raw.headers }

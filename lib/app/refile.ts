@@ -1,8 +1,9 @@
 import type { StoreAdapter, StoreChanges, StoreEntry } from '../ports/store.js'
 import { stateKey } from '../task/state.js'
 import { MANIFEST, type Manifest, manifestEntry } from './checkpoint.js'
+import { dictionary } from './dictionary.js'
 import type { Plan, SubTopology } from './plan.js'
-import { type Orphan, PLAN, planEntry, type StoredPlan } from './storedPlan.js'
+import { PLAN, planEntry, type StoredPlan } from './storedPlan.js'
 import { type StoredTask, taskScope } from './taskScopes.js'
 
 /**
@@ -67,7 +68,7 @@ function statesOf(entries: readonly StoreEntry[], plan: StoredPlan, goes: (name:
 }
 
 const only = <T>(of: { readonly [name: string]: T }, goes: (name: string) => boolean): Record<string, T> =>
-  Object.fromEntries(Object.entries(of).filter(([name]) => goes(name)))
+  dictionary(Object.fromEntries(Object.entries(of).filter(([name]) => goes(name))))
 
 function partOf(plan: StoredPlan, topics: readonly string[], goes: (name: string) => boolean): StoredPlan {
   return {
@@ -79,11 +80,11 @@ function partOf(plan: StoredPlan, topics: readonly string[], goes: (name: string
 }
 
 function mergePlans(plans: readonly StoredPlan[]): StoredPlan {
-  const states = Object.assign({}, ...plans.map((one) => one.states)) as StoredPlan['states']
-  const orphans = Object.assign({}, ...plans.map((one) => one.orphans)) as Record<string, Orphan>
+  const states = dictionary(...plans.map((one) => one.states))
+  const orphans = dictionary(...plans.map((one) => one.orphans))
   return {
     operators: [],
-    topics: Object.assign({}, ...plans.map((one) => one.topics)),
+    topics: dictionary(...plans.map((one) => one.topics)),
     sinks: [...new Set(plans.flatMap((one) => one.sinks))],
     states,
     orphans: only(orphans, (name) => !(name in states)),
@@ -99,8 +100,8 @@ function mergeManifests(tasks: readonly StoredTask[], topics: readonly string[])
     version: 1,
     plan: '',
     positions: manifests.flatMap(({ positions }) => positions.filter(({ topic }) => topics.includes(topic))),
-    sources: Object.assign({}, ...manifests.map(({ sources }) => only(sources, isOf))),
-    streamTimes: Object.assign({}, ...manifests.map(({ streamTimes }) => streamTimes)),
-    times: Object.assign({}, ...manifests.map(({ times }) => times)),
+    sources: dictionary(...manifests.map(({ sources }) => only(sources, isOf))),
+    streamTimes: dictionary(...manifests.map(({ streamTimes }) => streamTimes)),
+    times: dictionary(...manifests.map(({ times }) => times)),
   }
 }

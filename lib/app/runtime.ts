@@ -39,8 +39,8 @@ export interface RuntimeOptions {
   readonly watermarkMs: number
   readonly sliceMs: number
   readonly maxTaskIdleMs: number
+  readonly maxBufferedBytes: number
   readonly stallMs: number
-  readonly maxBuffered: number
   readonly upgrade: UpgradeOptions
   readonly plan: () => Plan
   readonly globals: readonly GlobalTopic[]
@@ -48,8 +48,6 @@ export interface RuntimeOptions {
 
 /** More slots would mean more transactions at a time than a broker likes. */
 const MAX_SLOTS = 16
-/** Unacknowledged records beyond which no more are handled. */
-const MAX_UNSENT = 20_000
 /** How long `start` waits for tasks before it leaves the rest to `state$`. */
 const START_MS = 5_000
 /** Before a member that had to let go of everything joins again: the first time, doubling from then on, and at most. */
@@ -166,7 +164,7 @@ export class Runtime implements TaskHost, ConsumerListener {
 
   private get drainHost(): DrainHost {
     const tasks = () => this.tasks
-    const backlog = () => this.backlog
+    const unsentBytes = () => this.unsentBytes
     return {
       app: this.options.id,
       plan: this.plan,
@@ -175,8 +173,8 @@ export class Runtime implements TaskHost, ConsumerListener {
       get tasks() {
         return tasks()
       },
-      get backlog() {
-        return backlog()
+      get unsentBytes() {
+        return unsentBytes()
       },
       tasksIn: (sub) => this.tasksIn(sub),
       stampExchanges: () => this.stampExchanges(),
@@ -266,8 +264,14 @@ export class Runtime implements TaskHost, ConsumerListener {
   private async open(broker: Broker, store: StoreAdapter): Promise<void> {
     await broker.connect()
     this.opened.push(() => broker.close())
+    // By name: a topic that isn't there, and one that nobody shows us, are told apart.
+    const named = this.plan.subTopologies.flatMap(({ sources, sinks }) => [
+      ...sources.map(({ topic }) => topic),
+      ...sinks,
+    ])
+    const existing = await broker.topics([...new Set(named)])
     const hasChangelogs = this.options.keeper === 'changelogs'
-    const { counts, missing } = resolvePartitions(this.plan, await broker.topics(), hasChangelogs)
+    const { counts, missing } = resolvePartitions(this.plan, existing, hasChangelogs)
     this.counts = counts
     this.slots = new Slots(this.options.id, broker, Math.min(MAX_SLOTS, Math.max(...counts.values())))
     if (missing.length > 0) await broker.createTopics(missing)
@@ -552,7 +556,7 @@ export class Runtime implements TaskHost, ConsumerListener {
     const queue = this.assignment?.queue(batch)
     if (queue === undefined || !this.isActive) return
     queue.add(batch)
-    if (!queue.isPaused && queue.size >= this.options.maxBuffered) {
+    if (!queue.isPaused && queue.bytes >= this.shareBytes) {
       queue.isPaused = true
       this.member?.pause([{ topic: batch.topic, partition: batch.partition }])
     }
@@ -579,10 +583,8 @@ export class Runtime implements TaskHost, ConsumerListener {
   private readonly runSlice = (): void => {
     this.isScheduled = false
     if (!this.isActive) return
-    if (this.backlog > MAX_UNSENT) {
-      this.commitEarly()
-      return
-    }
+    const isFull = this.unsentBytes > this.options.maxBufferedBytes
+    if (isFull) this.commitEarly()
     const until = this.clock.now() + this.options.sliceMs
     const isOver = () => this.clock.now() >= until
     const { tasks } = this
@@ -592,6 +594,8 @@ export class Runtime implements TaskHost, ConsumerListener {
     for (let n = 0; n < tasks.length; n++) {
       // Where the last slice ended, so that each has its turn.
       const task = tasks[(this.turn + n) % tasks.length] as TaskScope
+      // What a checkpoint waits for goes on: it may be the checkpoint that sends what is there.
+      if (isFull && !task.isQuiescing) continue
       const { handled } = task
       if (task.step(isOver)) more = true
       if (!this.isActive) return
@@ -607,9 +611,14 @@ export class Runtime implements TaskHost, ConsumerListener {
     if (more || (isMoving && tasks.some((task) => task.isAligning))) this.wake()
   }
 
+  /** What each partition may take: its own, so that none keeps another, which a task may have to wait for, from being read. */
+  private get shareBytes(): number {
+    return this.options.maxBufferedBytes / Math.max(1, this.assignment?.size ?? 1)
+  }
+
   private resume(task: TaskScope): void {
     for (const queue of task.queues) {
-      if (!queue.isPaused || queue.size > this.options.maxBuffered / 4) continue
+      if (!queue.isPaused || queue.bytes > this.shareBytes / 4) continue
       queue.isPaused = false
       this.member?.resume([{ topic: queue.topic, partition: queue.partition }])
     }
@@ -645,8 +654,9 @@ export class Runtime implements TaskHost, ConsumerListener {
 
   // ---- outputs and checkpoints
 
-  private get backlog(): number {
-    return this.committer?.backlog(this.tasks) ?? 0
+  /** About what those outputs take in memory that the broker has yet to acknowledge. */
+  private get unsentBytes(): number {
+    return this.committer?.unsentBytes(this.tasks) ?? 0
   }
 
   /** Where outputs wait for a checkpoint, too many of them don't wait for the next one. */
@@ -796,7 +806,8 @@ export class Runtime implements TaskHost, ConsumerListener {
 
   private waitsFor(task: TaskScope): string | undefined {
     const isBehind = task.queues.some((queue) => queue.size > 0)
-    if (isBehind && this.backlog > MAX_UNSENT) return `the broker has yet to acknowledge ${this.backlog} records`
+    if (isBehind && this.unsentBytes > this.options.maxBufferedBytes)
+      return `the broker has yet to acknowledge ${this.unsentBytes} bytes of outputs (maxBufferedBytes)`
     return waitsFor(task, this.maxTaskIdleMs)
   }
 }

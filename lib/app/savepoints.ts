@@ -2,6 +2,7 @@ import type { Broker, Position } from '../ports/broker.js'
 import type { StoreAdapter, StoreChanges, StoreEntry } from '../ports/store.js'
 import { show, TidemarkError } from '../record/errors.js'
 import { utf8 } from '../record/serde.js'
+import { dictionary } from './dictionary.js'
 import { isTaskScope, readTask, type StoredTask } from './taskScopes.js'
 
 /** A copy of an app's state as of one checkpoint, kept under a name in the same store. */
@@ -110,7 +111,10 @@ export class Savepoints {
   private async about(name: string): Promise<About> {
     const entries = new Map(await this.store.load(prefixOf(this.app, name) + ABOUT))
     const bytes = entries.get(ABOUT)
-    if (bytes !== undefined) return JSON.parse(utf8.decode(bytes)) as About
+    if (bytes !== undefined) {
+      const about = JSON.parse(utf8.decode(bytes)) as About
+      return { ...about, ends: dictionary(about.ends) }
+    }
     throw new TidemarkError('BAD_OPTION', `there is no savepoint ${name} in ${this.store.name}`, { app: this.app })
   }
 }
@@ -120,7 +124,7 @@ const toSavepoint = ({ name, at, tasks, states }: About): Savepoint => ({ name, 
 /** Where topics end now, by partition; those that aren't there are left out. */
 export async function endsOf(broker: Broker, topics: Iterable<string>): Promise<OpenSavepoint['ends']> {
   const existing = await broker.topics()
-  const ends: Record<string, readonly number[]> = {}
+  const ends = dictionary<readonly number[]>()
   for (const topic of topics)
     if (existing.has(topic)) ends[topic] = (await broker.ranges(topic)).map((range) => range.end)
   return ends

@@ -2,6 +2,7 @@ import type { Position } from '../ports/broker.js'
 import type { StoreEntry } from '../ports/store.js'
 import { json, utf8 } from '../record/serde.js'
 import type { Definition } from '../task/definition.js'
+import { dictionary } from './dictionary.js'
 import type { Plan, SubTopology } from './plan.js'
 import type { StateShape } from './stateShape.js'
 
@@ -39,15 +40,17 @@ export const planEntry = (plan: StoredPlan): StoreEntry => [PLAN, utf8.encode(JS
 export function storedPlanOf(plan: Plan, sub: SubTopology, partitionsOf: (topic: string) => number): StoredPlan {
   return {
     operators: [...operatorNames(plan, sub).values()],
-    topics: Object.fromEntries(
-      sub.sources.map(({ topic, isInternal, keySerde = json() }) => [
-        topic,
-        { key: keySerde.name, partitions: partitionsOf(topic), isExchange: isInternal },
-      ]),
+    topics: dictionary(
+      Object.fromEntries(
+        sub.sources.map(({ topic, isInternal, keySerde = json() }) => [
+          topic,
+          { key: keySerde.name, partitions: partitionsOf(topic), isExchange: isInternal },
+        ]),
+      ),
     ),
     sinks: [...new Set(sub.sinks)],
-    states: Object.fromEntries([...sub.states].map(([name, { shape }]) => [name, shape])),
-    orphans: {},
+    states: dictionary(Object.fromEntries([...sub.states].map(([name, { shape }]) => [name, shape]))),
+    orphans: dictionary(),
     left: [],
   }
 }

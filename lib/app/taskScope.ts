@@ -25,10 +25,12 @@ import { idleWatermarks, SourceTime } from '../task/watermark.js'
 import { AlignedPartition, type AlignmentGroup } from './alignment.js'
 import type { TaskChangelog } from './changelog.js'
 import { fromSaved, type Manifest, manifestEntry, type Snapshot, toSaved } from './checkpoint.js'
+import { dictionary } from './dictionary.js'
 import { ExchangeWords } from './exchangeWords.js'
 import { PartitionChoice } from './partitionChoice.js'
 import { type PartitionQueue, unstamp } from './partitionQueue.js'
 import type { Plan, SubTopology } from './plan.js'
+import { recordBytes } from './recordBytes.js'
 import { hasLastingName, operatorNames } from './storedPlan.js'
 import { type Reader, TaskReaders } from './taskReaders.js'
 import { topicTarget } from './topicTarget.js'
@@ -77,6 +79,8 @@ export class TaskScope extends Scope {
   failure: TidemarkError | undefined
   /** Written since the last call of {@link takeOutput}. */
   output: OutRecord[] = []
+  /** About what that takes in memory. */
+  outputBytes = 0
   /** A checkpoint is about to be taken: a running advance goes on, but nothing new begins. */
   isQuiescing = false
   /** Something has happened that a checkpoint would tell. */
@@ -184,8 +188,9 @@ export class TaskScope extends Scope {
   }
 
   restoredTime(node: Node): number | undefined {
-    const { manifest } = this.snapshot
-    return this.isKnown(node) ? manifest?.streamTimes[this.nameOf(node)] : undefined
+    const saved = this.snapshot.manifest?.streamTimes ?? {}
+    const name = this.nameOf(node)
+    return this.isKnown(node) && Object.hasOwn(saved, name) ? saved[name] : undefined
   }
 
   /** Where time comes from others, these may be new, or begin anew: what has closed stays closed. */
@@ -193,7 +198,10 @@ export class TaskScope extends Scope {
     const { manifest } = this.snapshot
     if (manifest === undefined || node.definition.name === undefined) return Number.NEGATIVE_INFINITY
     const name = this.nameOf(node)
-    return name in manifest.times ? fromSaved(manifest.times[name]) : fromSaved(manifest.streamTimes[name])
+    const { times, streamTimes } = manifest
+    return fromSaved(
+      Object.hasOwn(times, name) ? times[name] : Object.hasOwn(streamTimes, name) ? streamTimes[name] : undefined,
+    )
   }
 
   private nameOf({ definition }: Node): string {
@@ -437,6 +445,7 @@ export class TaskScope extends Scope {
   write(node: Node, write: TopicWrite): void {
     if (node.definition.role?.is === 'writer') this.words.hasWritten(node, write.partition)
     this.output.push(write)
+    this.outputBytes += recordBytes(write)
   }
 
   // ---- errors
@@ -513,6 +522,7 @@ export class TaskScope extends Scope {
   takeOutput(): OutRecord[] {
     const { output } = this
     this.output = []
+    this.outputBytes = 0
     return output
   }
 
@@ -525,8 +535,8 @@ export class TaskScope extends Scope {
     this.isChanged = false
     const entries: StoreEntry[] = [...this.snapshot.takeChanges()]
     for (const state of this.states) state.takeChanges(entries)
-    const streamTimes: Record<string, number> = {}
-    const times: Record<string, number | null> = {}
+    const streamTimes = dictionary<number>()
+    const times = dictionary<number | null>()
     for (const node of this.ordered) {
       if (Number.isFinite(node.streamTime)) streamTimes[this.nameOf(node)] = node.streamTime
       const time = node.time()

@@ -1,4 +1,4 @@
-import kafkajs, { type Kafka, type KafkaConfig } from 'kafkajs'
+import kafkajs, { type Kafka } from 'kafkajs'
 import type {
   Broker,
   Consumer,
@@ -13,9 +13,10 @@ import type {
 } from '../ports/broker.js'
 import { type Duration, durationMs } from '../record/duration.js'
 import { TidemarkError } from '../record/errors.js'
-import { ClusterClient } from './kafka/cluster.js'
+import { ClusterClient, TRANSACTION } from './kafka/cluster.js'
 import { KafkaConsumer } from './kafka/consumer.js'
-import { errorType, tidemarkError } from './kafka/errors.js'
+import { type CredentialOptions, credentials } from './kafka/credentials.js'
+import { isTransient, tidemarkError } from './kafka/errors.js'
 import type { FetchLimits } from './kafka/fetch.js'
 import { KafkaProducer, type ProducerHost } from './kafka/producer.js'
 import { readPartition } from './kafka/readPartition.js'
@@ -24,18 +25,14 @@ import { TopicAdmin } from './kafka/topicAdmin.js'
 import { KafkaTransactionalProducer } from './kafka/transactionalProducer.js'
 import { unknownTopic } from './rules/unknownTopic.js'
 
-export interface KafkaOptions {
+export interface KafkaOptions extends CredentialOptions {
   /** `host:port` of some of the brokers; the others are found through them. */
   readonly brokers: readonly string[]
   /** Tells this client from others in the brokers' logs and quotas. Default: `tidemark`. */
   readonly clientId?: string
-  /** As kafkajs takes it: `true`, or options of Node's `tls.connect`. */
-  readonly ssl?: KafkaConfig['ssl']
-  /** As kafkajs takes it, as `{ mechanism: 'scram-sha-512', username, password }`. */
-  readonly sasl?: KafkaConfig['sasl']
   /** Of topics that are created. Default: the brokers' own. */
   readonly replicationFactor?: number
-  /** How long `connect` tries. Default: 5 s. */
+  /** How long `connect` tries, and how long an `oauthBearerProvider` that fails is asked again. Default: 5 s. */
   readonly connectionTimeout?: Duration
   /** How long a member may be silent before others take its partitions. Default: 10 s. */
   readonly sessionTimeout?: Duration
@@ -88,6 +85,12 @@ class KafkaBroker implements Broker {
 
   constructor(options: KafkaOptions) {
     if (options.brokers.length === 0) throw new TidemarkError('BAD_OPTION', 'kafka: brokers must name one at least')
+    // Not shown: what else stands in an address is often a password.
+    if (!options.brokers.every((broker) => /^[\w.-]+:\d+$/.test(broker)))
+      throw new TidemarkError(
+        'BAD_OPTION',
+        "kafka: each of brokers must be 'host:port', without protocol, user or path; users go into sasl",
+      )
     this.name = `kafka ${options.brokers.join(',')}`
     this.connectionTimeoutMs = durationMs(options.connectionTimeout ?? '5s', 'kafka: connectionTimeout', 1)
     this.sessionTimeoutMs = durationMs(options.sessionTimeout ?? '10s', 'kafka: sessionTimeout', 1)
@@ -102,8 +105,7 @@ class KafkaBroker implements Broker {
     this.kafka = new kafkajs.Kafka({
       brokers: [...options.brokers],
       clientId: options.clientId ?? 'tidemark',
-      ...(options.ssl === undefined ? {} : { ssl: options.ssl }),
-      ...(options.sasl === undefined ? {} : { sasl: options.sasl }),
+      ...credentials(options, this.connectionTimeoutMs),
       socketFactory: openSocket,
       connectionTimeout: Math.min(this.connectionTimeoutMs, 3_000),
       // Ours are the ones that repeat; kafkajs would be deaf to a close meanwhile.
@@ -224,6 +226,7 @@ class KafkaBroker implements Broker {
       kafka: this.kafka,
       name: this.name,
       checkPartitions: (records) => admin.check(records),
+      reason: (error, id) => cluster.coordinatorError(error, id, TRANSACTION),
     }
     this.connected = { cluster, admin, host }
   }
@@ -249,14 +252,8 @@ class KafkaBroker implements Broker {
         return cluster
       } catch (error) {
         await cluster.close().catch(() => {})
-        if (Date.now() + CONNECT_PAUSE_MS > deadline || errorType(error).includes('SASL')) {
-          throw new TidemarkError(
-            'BROKER_UNAVAILABLE',
-            `${this.name} can't be reached (${errorType(error)}: ${(error as Error).message}); check the addresses and that the brokers run`,
-            {},
-            { cause: error },
-          )
-        }
+        if (!isTransient(error) || Date.now() + CONNECT_PAUSE_MS > deadline)
+          throw tidemarkError(this.name, 'connecting', error)
       }
       await new Promise((resolve) => setTimeout(resolve, CONNECT_PAUSE_MS))
     }

@@ -1,5 +1,8 @@
 import { show, TidemarkError } from './errors.js'
 
+/** Arrays in arrays, as keys: deeper ones are made to do harm. */
+const MAX_DEPTH = 100
+
 /** What a record can be keyed by. Equal and ordered by value, arrays part by part. */
 export type Key = string | number | bigint | boolean | readonly Key[]
 
@@ -41,9 +44,27 @@ export function keyText(key: Key): string {
       if (!Number.isNaN(key)) return `n${key + 0}`
       break
     case 'object':
-      if (Array.isArray(key)) return `a${JSON.stringify(key.map(keyText))}`
+      if (Array.isArray(key)) return `a${JSON.stringify(partsText(key, 1))}`
   }
   throw badKey(key)
+}
+
+/** An array's parts: text, or where a part is an array, its parts. */
+type PartsText = readonly (string | PartsText)[]
+
+function partsText(parts: readonly Key[], depth: number): PartsText {
+  if (depth > MAX_DEPTH) throw badKey(parts)
+  return parts.map((part) => (Array.isArray(part) ? partsText(part, depth + 1) : keyText(part)))
+}
+
+const parseParts = (parts: PartsText): Key =>
+  parts.map((part) => (typeof part === 'string' ? parseKey(part) : parseParts(part)))
+
+/** Whether something that a serde has made can be a record's key. */
+export function isKey(key: unknown, depth = 0): key is Key {
+  if (typeof key === 'object')
+    return Array.isArray(key) && depth < MAX_DEPTH && key.every((part) => isKey(part, depth + 1))
+  return typeof key === 'number' ? !Number.isNaN(key) : ['string', 'boolean', 'bigint'].includes(typeof key)
 }
 
 /** The key that {@link keyText} wrote. */
@@ -61,7 +82,7 @@ export function parseKey(text: string): Key {
     case 'n':
       return Number(rest)
     case 'a':
-      return (JSON.parse(rest) as string[]).map(parseKey)
+      return parseParts(JSON.parse(rest) as PartsText)
   }
   throw new TidemarkError('BAD_KEY', `stored key ${show(text)} has no known type tag`)
 }
@@ -96,9 +117,9 @@ function compareUtf8(a: string, b: string): number {
 
 const rank = (unit: number) => (unit >= 0xe000 ? unit - 0x800 : unit + 0x2000)
 
-function badKey(key: unknown): TidemarkError {
+export function badKey(key: unknown): TidemarkError {
   return new TidemarkError(
     'BAD_KEY',
-    `a key must be a string, a number that isn't NaN, a bigint, a boolean or an array of these; got ${show(key)}`,
+    `a key must be a string, a number that isn't NaN, a bigint, a boolean or an array of these, at most ${MAX_DEPTH} deep; got ${show(key)}`,
   )
 }

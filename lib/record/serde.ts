@@ -12,14 +12,15 @@ export interface Serde<T> {
 export type KeySerde<K> = [K] extends [string] ? { readonly key?: Serde<K> } : { readonly key: Serde<K> }
 
 const encoder = new TextEncoder()
-const decoder = new TextDecoder()
+// A byte order mark is text like any other: without this, the record would come back without it.
+const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
 
 // Node's Buffer decodes and encodes short strings several times faster than TextDecoder; browsers have none.
 const NodeBuffer = (
   globalThis as { Buffer?: { isBuffer(b: unknown): boolean; from(text: string, encoding: 'utf8'): Uint8Array } }
 ).Buffer
 
-/** Text as UTF-8. */
+/** Text as UTF-8; what isn't any decodes to U+FFFD. */
 export const utf8 = {
   encode: (text: string): Uint8Array => (NodeBuffer ? NodeBuffer.from(text, 'utf8') : encoder.encode(text)),
   decode: (bytes: Uint8Array): string =>
@@ -29,8 +30,54 @@ export const utf8 = {
 }
 
 /**
+ * Text of a record. What isn't UTF-8 is refused, as it would not be given back, and different keys would become one.
+ *
+ * @throws TidemarkError `DESERIALISE`
+ */
+function wellFormed(bytes: Uint8Array): string {
+  const text = utf8.decode(bytes)
+  // The only sign of trouble, and it may stand in the record as such.
+  if (!text.includes('\ufffd') || isSame(utf8.encode(text), bytes)) return text
+  throw new TidemarkError('DESERIALISE', `not UTF-8: ${show(text)}`)
+}
+
+const isSame = (a: Uint8Array, b: Uint8Array) => a.length === b.length && a.every((byte, i) => byte === b[i])
+
+/** Levels of arrays and objects: JSON that is nested deeper, up to where the stack ends, is made to do harm. */
+const MAX_DEPTH = 1_000
+
+/** Whether JSON text nests deeper. */
+function isTooDeep(text: string): boolean {
+  if (text.length <= 2 * MAX_DEPTH || !hasManyBrackets(text)) return false
+  let depth = 0
+  let isInString = false
+  for (let at = 0; at < text.length; at++) {
+    const char = text.charCodeAt(at)
+    if (char === QUOTE) isInString = !isInString
+    else if (isInString) {
+      // What follows may be a quote that doesn't end it.
+      if (char === BACKSLASH) at++
+    } else if (char === 0x5b || char === 0x7b) {
+      if (++depth > MAX_DEPTH) return true
+    } else if (char === 0x5d || char === 0x7d) depth--
+  }
+  return false
+}
+
+/** What is cheap to ask comes first. */
+function hasManyBrackets(text: string): boolean {
+  let left = MAX_DEPTH
+  // The two brackets that open differ in this bit alone.
+  for (let at = 0; at < text.length && left >= 0; at++) if ((text.charCodeAt(at) | 0x20) === 0x7b) left--
+  return left < 0
+}
+
+const QUOTE = 0x22
+const BACKSLASH = 0x5c
+
+/**
  * JSON as UTF-8. Refuses to write what JSON would not give back: undefined, NaN, bigint, functions, dates, maps,
- * sets and other class instances.
+ * sets and other class instances. Refuses to read what isn't UTF-8, or is nested more than 1,000 levels deep.
  *
  * @throws TidemarkError `NOT_SERIALISABLE` when writing, `DESERIALISE` when reading
  */
@@ -42,7 +89,9 @@ const JSON_SERDE: Serde<unknown> = {
   name: 'json',
   serialize: (value) => utf8.encode(toJson(value)),
   deserialize: (bytes) => {
-    const text = utf8.decode(bytes)
+    const text = wellFormed(bytes)
+    if (isTooDeep(text))
+      throw new TidemarkError('DESERIALISE', `JSON nested more than ${MAX_DEPTH} levels deep: ${show(text)}`)
     try {
       return JSON.parse(text)
     } catch (cause) {
@@ -53,8 +102,18 @@ const JSON_SERDE: Serde<unknown> = {
 
 /** JSON text of a value that {@link json} would give back. */
 export function toJson(value: unknown): string {
-  assertJson(value, '')
-  return JSON.stringify(value)
+  try {
+    assertJson(value, '')
+    return JSON.stringify(value)
+  } catch (cause) {
+    if (cause instanceof TidemarkError) throw cause
+    throw new TidemarkError(
+      'NOT_SERIALISABLE',
+      `JSON can't be made of ${show(value)}: ${cause instanceof Error ? cause.message : String(cause)}`,
+      {},
+      { cause },
+    )
+  }
 }
 
 function assertJson(value: unknown, path: string): void {
@@ -91,7 +150,7 @@ function assertJson(value: unknown, path: string): void {
 /**
  * Strings as plain UTF-8, as the JVM's StringSerializer writes them.
  *
- * @throws TidemarkError `NOT_SERIALISABLE` for what is no string, or holds a lone surrogate
+ * @throws TidemarkError `NOT_SERIALISABLE` for what is no string, or holds a lone surrogate; `DESERIALISE` for what isn't UTF-8
  */
 export function string(): Serde<string> {
   return STRING_SERDE
@@ -109,7 +168,7 @@ const STRING_SERDE: Serde<string> = {
     }
     return utf8.encode(value)
   },
-  deserialize: (bytes) => utf8.decode(bytes),
+  deserialize: wellFormed,
 }
 
 /** Bytes as they are. */

@@ -1,7 +1,7 @@
 import type { Clock } from '../ports/clock.js'
 import { TidemarkError } from '../record/errors.js'
 import type { Key } from '../record/key.js'
-import { badTimestamp } from '../record/timestamp.js'
+import { badTimestamp, isTimestamp } from '../record/timestamp.js'
 import { active } from './current.js'
 import { checkAllMarked } from './declareWatermarks.js'
 import {
@@ -247,7 +247,7 @@ export class Node implements OperatorContext<unknown> {
     // A plain map in between may have made it.
     if (!(timestamp >= 0)) throw badTimestamp(timestamp)
     if (timestamp > this.streamTime) {
-      if (timestamp === Number.POSITIVE_INFINITY) throw badTimestamp(timestamp)
+      if (!isTimestamp(timestamp)) throw badTimestamp(timestamp)
       if (this.due <= timestamp && !this.hasWatermark) this.rise(timestamp)
       this.streamTime = timestamp
       if (this.hasWatermark) return this.time()

@@ -1,7 +1,8 @@
 import type { StoreEntry } from '../ports/store.js'
 import { TidemarkError } from '../record/errors.js'
 import { compareKeys, type Key, keyIdentity, keyText, parseKey } from '../record/key.js'
-import { toJson, utf8 } from '../record/serde.js'
+import { utf8 } from '../record/serde.js'
+import { stateJson } from './stateJson.js'
 
 /** One key's place in a state. `timestamp` is that of the newest record behind `value`, in ms. */
 export interface Cell<V> {
@@ -245,7 +246,9 @@ export class WindowState<V> implements Checkpointed {
 
 export function encode(cell: Pick<Cell<unknown>, 'key' | 'value' | 'timestamp'>, state: string): Uint8Array {
   try {
-    return utf8.encode(cell.timestamp === 0 ? `[${toJson(cell.value)}]` : `[${toJson(cell.value)},${cell.timestamp}]`)
+    return utf8.encode(
+      cell.timestamp === 0 ? `[${stateJson(cell.value)}]` : `[${stateJson(cell.value)},${cell.timestamp}]`,
+    )
   } catch (cause) {
     throw new TidemarkError(
       'NOT_SERIALISABLE',

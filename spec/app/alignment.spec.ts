@@ -125,7 +125,7 @@ describe('sources of one group', () => {
           ),
         )
       },
-      { topics: { fast: 1, slow: 1, out: 1 }, clock, maxBufferedRecords: 100 },
+      { topics: { fast: 1, slow: 1, out: 1 }, clock, maxBufferedBytes: 64_000 },
     )
     for (let n = 0; n < 40; n++)
       await send(

@@ -5,6 +5,7 @@ import { until } from '../until.js'
 import { rawTopics } from './raw.js'
 
 const RECORDS = 6_000
+const BUDGET = 64_000
 
 test('a slow call stops the reading, memory stays bounded, and nothing is lost or reordered', async () => {
   const topics = await rawTopics({ in: 1, out: 1 })
@@ -12,7 +13,7 @@ test('a slow call stops the reading, memory stays bounded, and nothing is lost o
     id: 'slow',
     broker: topics.broker,
     store: memory(),
-    maxBufferedRecords: 200,
+    maxBufferedBytes: BUDGET,
     commitInterval: 5,
   })
   let running = 0
@@ -34,11 +35,12 @@ test('a slow call stops the reading, memory stays bounded, and nothing is lost o
   await app.start()
   try {
     for (let n = 0; n < RECORDS; n++) await topics.send({ topic: 'in', partition: 0 }, 'k', JSON.stringify({ n }))
-    const buffered = () => app.stats().tasks.reduce((sum, task) => sum + task.buffered, 0)
-    await until('the calls to be full', () => running === 8 && buffered() >= 200)
+    const buffered = () => app.stats().tasks.reduce((sum, task) => sum + task.bufferedBytes, 0)
+    await until('the calls to be full', () => running === 8 && buffered() >= BUDGET)
     expect(app.stats().tasks[0]?.records).toBe(8)
     // The mark, and the batch that went over it.
-    expect(buffered()).toBeLessThanOrEqual(200 + 500)
+    expect(buffered()).toBeLessThanOrEqual(BUDGET + 500 * 350)
+    expect(app.stats().tasks[0]?.buffered).toBeLessThan(RECORDS / 2)
     expect(app.stats().tasks[0]?.lag).toBeGreaterThan(0)
     mayGoOn()
     await until('all of them', async () => (await topics.read('out')).length === RECORDS, 20_000)
@@ -85,3 +87,37 @@ test('a window of many keys that closes does not starve the event loop: slices o
     await app.stop()
   }
 })
+
+test.each(['exactly-once', 'at-least-once'] as const)(
+  'a window whose results are more than the budget closes all the same: %s',
+  async (guarantee) => {
+    const keys = 5_000
+    const topics = await rawTopics({ in: 1, out: 1 })
+    for (let n = 0; n < keys; n++) await topics.send({ topic: 'in', partition: 0 }, `k${n}`, '{}', 1)
+    const app = createApp({
+      id: 'results',
+      broker: topics.broker,
+      store: memory(),
+      guarantee,
+      slice: 1,
+      maxBufferedBytes: 50_000,
+      commitInterval: '1h',
+    })
+    app.run(
+      'test',
+      app
+        .stream('in', { value: json(), watermark: { maxOutOfOrderness: 0 } })
+        .pipe(tumblingWindow('1s'), aggregate(count(), { name: 'n', emit: 'close' }), toTopic('out')),
+    )
+    await app.start()
+    try {
+      await topics.send({ topic: 'in', partition: 0 }, 'last', '{}', 5_000)
+      // Nothing but the budget asks for a checkpoint.
+      const least = guarantee === 'exactly-once' ? 1 : keys
+      await until('the results', async () => (await topics.read('out')).length >= least, 20_000)
+    } finally {
+      await app.stop()
+    }
+    expect(new Set((await topics.read('out')).map(({ key }) => key)).size).toBe(keys)
+  },
+)

@@ -312,6 +312,32 @@ const twice = (name: string) =>
     .followedBy(name, () => true)
     .within('5s')
 
+test('names of states, operators and topics may be those of what every object has', async () => {
+  const topics = Object.assign(Object.create(null), { constructor: 2, toString: 2, out: 2 })
+  const of = (withMore: boolean) => (app: App) => {
+    const a = read(app, 'constructor')
+    app.run('n', a.pipe(aggregate(count(), { name: '__proto__' }), toTopic('out')))
+    if (withMore) {
+      app.run('m', merge(a, read(app, 'toString')).pipe(aggregate(count(), { name: 'valueOf' }), toTopic('out')))
+    }
+  }
+  const v = await versions(of(false), { topics })
+  await feed(v, 'constructor', 'x')
+  await expect(v.become(of(true))).rejects.toMatchObject({ reason: expect.stringContaining('valueOf is new') })
+  await v.become(of(true), { startEmpty: ['valueOf'] })
+  await feed(v, 'toString', 'x')
+  await feed(v, 'constructor', 'x')
+  await v.become(of(false))
+  await feed(v, 'constructor', 'x')
+  await v.t.settle()
+  expect(await out(v)).toEqual(['x 1', 'x 1', 'x 2', 'x 2', 'x 3'])
+  expect((await v.t.app.compare()).states).toMatchObject([
+    { state: '__proto__', change: 'kept' },
+    { state: 'valueOf', change: 'orphaned' },
+  ])
+  await v.t.stop()
+})
+
 describe('sub-topologies', () => {
   const together = (app: App) =>
     app.run('n', merge(read(app, 'a'), read(app, 'b')).pipe(aggregate(count(), { name: 'n' }), toTopic('out')))

@@ -27,7 +27,9 @@ await describeKafka('the fraud demo on Kafka', (brokers) => {
     await outside.deleteTopics(Object.values(topics))
   })
   afterEach(async () => {
-    const internal = [...(await outside.topics()).keys()].filter((topic) => /^fraud.*-(repartition|changelog)$/.test(topic))
+    const internal = [...(await outside.topics()).keys()].filter((topic) =>
+      /^fraud.*-(repartition|changelog)$/.test(topic),
+    )
     await outside.deleteTopics([...Object.values(topics), ...internal])
     await outside.close()
     await rm(state, { recursive: true, force: true })

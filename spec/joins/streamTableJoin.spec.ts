@@ -475,7 +475,7 @@ describe('bootstrap', () => {
     [true, 'row 5'],
     [false, 'null'],
   ])('%s: what lies in both topics when the app starts, the table being newer', async (bootstrap, row) => {
-    const t = await open(bootstrap, { maxBufferedRecords: 2 })
+    const t = await open(bootstrap, { maxBufferedBytes: 1 })
     await t.crash()
     await t.send('stream', records)
     await t.send('table', rows)

@@ -30,6 +30,12 @@ export interface StartOptions {
   readonly dir?: string
   /** A free one, if not given. */
   readonly port?: number
+  /** More listeners, as `SASL_SSL://127.0.0.1:9093`. */
+  readonly listeners?: readonly string[]
+  /** More lines for its configuration. */
+  readonly properties?: string
+  /** More arguments for formatting its log, as `--add-scram=…`. */
+  readonly format?: readonly string[]
 }
 
 /** Whether there is a Java to run it with. */
@@ -47,11 +53,12 @@ export async function startKafka(options: StartOptions = {}): Promise<RunningKaf
   await mkdir(dir, { recursive: true })
   const port = options.port ?? (await freePort())
   const config = join(dir, 'server.properties')
-  await writeFile(config, properties(dir, port, await freePort()))
+  const listeners = [`PLAINTEXT://127.0.0.1:${port}`, ...(options.listeners ?? [])]
+  await writeFile(config, `${properties(dir, listeners.join(), await freePort())}${options.properties ?? ''}`)
   if (!existsSync(join(dir, 'data', 'meta.properties'))) {
     const id = randomBytes(16).toString('base64url')
     // `=`, since one id in 64 begins with a dash and would be read as an option.
-    const format = ['kafka.tools.StorageTool', 'format', `--cluster-id=${id}`, '-c', config]
+    const format = ['kafka.tools.StorageTool', 'format', `--cluster-id=${id}`, '-c', config, ...(options.format ?? [])]
     await run('java', ['-cp', `${lib}/*`, ...JVM, ...format])
   }
 
@@ -149,7 +156,7 @@ async function end(broker: ChildProcess): Promise<void> {
   clearTimeout(force)
 }
 
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   const server = createServer()
   await new Promise<void>((resolve, reject) => server.once('error', reject).listen(0, '127.0.0.1', resolve))
   const { port } = server.address() as { port: number }
@@ -162,13 +169,13 @@ function keepLast(output: string[], chunk: string): void {
   if (output.length > 50) output.shift()
 }
 
-function properties(dir: string, port: number, controllerPort: number): string {
+function properties(dir: string, listeners: string, controllerPort: number): string {
   return `
 process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@127.0.0.1:${controllerPort}
-listeners=PLAINTEXT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controllerPort}
-advertised.listeners=PLAINTEXT://127.0.0.1:${port}
+listeners=${listeners},CONTROLLER://127.0.0.1:${controllerPort}
+advertised.listeners=${listeners}
 controller.listener.names=CONTROLLER
 inter.broker.listener.name=PLAINTEXT
 log.dirs=${join(dir, 'data')}

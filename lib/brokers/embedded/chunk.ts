@@ -14,6 +14,8 @@ const HEAD_BYTES = 12
 const RECORD_BYTES = 26
 const HEADER_BYTES = 8
 const NULL = -1
+/** The count of headers has 16 bits; this one says that 32 more follow, which have it. */
+const MANY = 0xffff
 
 /** Lengths are 32 bits, little-endian, -1 for null; offsets and timestamps are doubles, exact up to 2^53. */
 export function encodeChunk({ records, nextOffset }: Chunk): Uint8Array {
@@ -21,6 +23,7 @@ export function encodeChunk({ records, nextOffset }: Chunk): Uint8Array {
   let size = HEAD_BYTES
   records.forEach((record, i) => {
     size += RECORD_BYTES + (record.key?.length ?? 0) + (record.value?.length ?? 0)
+    if (record.headers.length >= MANY) size += 4
     record.headers.forEach(([, value], h) => {
       size += HEADER_BYTES + (names[i]?.[h]?.length ?? 0) + (value?.length ?? 0)
     })
@@ -53,7 +56,11 @@ export function encodeChunk({ records, nextOffset }: Chunk): Uint8Array {
     double(record.timestamp)
     blob(record.key)
     blob(record.value)
-    int16(record.headers.length)
+    int16(Math.min(record.headers.length, MANY))
+    if (record.headers.length >= MANY) {
+      view.setUint32(at, record.headers.length, true)
+      at += 4
+    }
     record.headers.forEach(([, value], h) => {
       blob(names[i]?.[h] ?? null)
       blob(value)
@@ -77,9 +84,13 @@ export function decodeChunk(bytes: Uint8Array): Chunk {
     return bytes.subarray(at - length, at)
   }
   const headers = (): Headers => {
-    const count = view.getUint16(at, true)
+    let count = view.getUint16(at, true)
     at += 2
     if (count === 0) return NO_HEADERS
+    if (count === MANY) {
+      count = view.getUint32(at, true)
+      at += 4
+    }
     return Array.from({ length: count }, (): Header => {
       const name = decoder.decode(blob() ?? undefined)
       return [name, blob()]

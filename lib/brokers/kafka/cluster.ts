@@ -1,11 +1,14 @@
 import type { Cluster, Kafka } from 'kafkajs'
 import type { PartitionRange, TopicPartition } from '../../ports/broker.js'
+import { TidemarkError } from '../../record/errors.js'
 import { partitionKey } from '../rules/partitionKey.js'
 import { errorType, isTransient, tidemarkError } from './errors.js'
 
 const FIRST_PAUSE_MS = 20
 const LONGEST_PAUSE_MS = 500
 const REQUEST_DEADLINE_MS = 20_000
+const GROUP = 0
+export const TRANSACTION = 1
 const EARLIEST = { fromBeginning: true }
 const LATEST = { fromBeginning: false }
 
@@ -64,6 +67,7 @@ interface KafkajsNode {
     memberId: string
     groupAssignment: readonly { memberId: string; memberAssignment: Buffer }[]
   }): Promise<{ memberAssignment: Buffer }>
+  findGroupCoordinator(request: { groupId: string; coordinatorType: number }): Promise<unknown>
   heartbeat(request: { groupId: string; groupGenerationId: number; memberId: string }): Promise<unknown>
   leaveGroup(request: { groupId: string; memberId: string }): Promise<unknown>
 }
@@ -94,9 +98,10 @@ export interface KafkaNode {
  * forgets positions and pauses at each rebalance, tells nobody in time, and holds requests back behind batches.
  */
 export class ClusterClient {
-  private readonly cluster: KafkajsCluster
+  /** Holds secrets: kept from whoever prints what it has. */
+  readonly #cluster: KafkajsCluster
   private readonly leaders = new Map<string, number>()
-  private readonly opening = new Map<ConnectionPool, Promise<unknown>>()
+  readonly #opening = new Map<ConnectionPool, Promise<unknown>>()
   private isClosed = false
 
   constructor(
@@ -104,32 +109,34 @@ export class ClusterClient {
     /** For messages. */
     readonly name: string,
   ) {
-    this.cluster = clusterOf(kafka)
+    this.#cluster = clusterOf(kafka)
   }
 
-  /** One attempt per address. */
+  /** One attempt per address. Asks something, too: one who wants a password lets anybody connect, and then hangs up. */
   async connect(): Promise<void> {
-    await this.cluster.connect()
+    await this.#cluster.connect()
+    await (await this.#cluster.brokerPool.findConnectedBroker()).metadata([])
   }
 
   async close(): Promise<void> {
     this.isClosed = true
-    await this.cluster.disconnect()
+    await this.#cluster.disconnect()
   }
 
   /** Partition counts of the topics that exist among these, or of all. */
   async partitionCounts(names?: readonly string[]): Promise<Map<string, number>> {
     const counts = new Map<string, number>()
     // Asked one by one, since an unknown topic spoils the answer for the others.
-    for (const asked of names ? names.map((name) => [name]) : [[]]) {
+    for (const asked of names ? names.map((name) => [checked(name)]) : [[]]) {
       try {
         const metadata = await this.retry('reading topics', async () => {
-          const node = await this.cluster.brokerPool.findConnectedBroker()
+          const node = await this.#cluster.brokerPool.findConnectedBroker()
           return node.metadata(asked)
         })
         for (const { topic, partitionMetadata } of metadata.topicMetadata) counts.set(topic, partitionMetadata.length)
       } catch (error) {
-        if (errorType(error) !== 'UNKNOWN_TOPIC_OR_PARTITION') throw this.error('reading topics', error)
+        if (errorType(error) !== 'UNKNOWN_TOPIC_OR_PARTITION')
+          throw tidemarkError(this.name, 'reading topics', error, asked[0] === undefined ? {} : { topic: asked[0] })
       }
     }
     return counts
@@ -140,11 +147,11 @@ export class ClusterClient {
     try {
       return await this.retry('reading offsets', async () => {
         await this.know([topic])
-        const partitions = this.cluster
+        const partitions = this.#cluster
           .findTopicPartitionMetadata(topic)
           .map(({ partitionId }) => ({ partition: partitionId }))
         const offsets = async (from: typeof EARLIEST | typeof LATEST) => {
-          const [found] = await this.cluster.fetchTopicsOffset([{ topic, partitions, ...from }])
+          const [found] = await this.#cluster.fetchTopicsOffset([{ topic, partitions, ...from }])
           return new Map(found?.partitions.map(({ partition, offset }) => [partition, Number(offset)]))
         }
         const [starts, ends] = [await offsets(EARLIEST), await offsets(LATEST)]
@@ -162,18 +169,35 @@ export class ClusterClient {
 
   /** Asks the node that group or its offsets live on. */
   async atCoordinator<T>(groupId: string, ask: (node: KafkajsNode) => Promise<T>): Promise<T> {
-    return ask(await this.cluster.findGroupCoordinator({ groupId }))
+    const found = this.#cluster.findGroupCoordinator({ groupId })
+    return ask(
+      await found.catch(async (error) => {
+        throw await this.coordinatorError(error, groupId, GROUP)
+      }),
+    )
+  }
+
+  /** Why nobody coordinates a group, or a transactional id. kafkajs asks every node, and keeps what they answer to itself. */
+  async coordinatorError(error: unknown, id: string, coordinatorType: typeof GROUP | typeof TRANSACTION) {
+    if (errorType(error) !== 'KafkaJSGroupCoordinatorNotFound') return error
+    try {
+      const node = await this.#cluster.brokerPool.findConnectedBroker()
+      await node.findGroupCoordinator({ groupId: id, coordinatorType })
+      return error
+    } catch (reason) {
+      return reason
+    }
   }
 
   /** Asks the node that makes and removes topics. */
   async atController<T>(ask: (node: KafkajsNode) => Promise<T>): Promise<T> {
-    const node = await this.cluster.brokerPool.findConnectedBroker()
+    const node = await this.#cluster.brokerPool.findConnectedBroker()
     try {
       return await ask(node)
     } catch (error) {
       if (errorType(error) !== 'NOT_CONTROLLER') throw error
-      await this.cluster.refreshMetadata()
-      return ask(await this.cluster.findControllerBroker())
+      await this.#cluster.refreshMetadata()
+      return ask(await this.#cluster.findControllerBroker())
     }
   }
 
@@ -182,7 +206,7 @@ export class ClusterClient {
     const key = partitionKey(at)
     let leader = this.leaders.get(key)
     if (leader === undefined) {
-      const partitions = this.cluster.findTopicPartitionMetadata(at.topic)
+      const partitions = this.#cluster.findTopicPartitionMetadata(at.topic)
       leader = partitions.find(({ partitionId }) => partitionId === at.partition)?.leader
       if (leader !== undefined) this.leaders.set(key, leader)
     }
@@ -190,7 +214,7 @@ export class ClusterClient {
   }
 
   async node(nodeId: number): Promise<KafkaNode> {
-    const node = await this.cluster.findBroker({ nodeId })
+    const node = await this.#cluster.findBroker({ nodeId })
     const open = () => this.openOnce(node.connectionPool)
     return {
       async send<T>(request: ProtocolRequest) {
@@ -207,10 +231,10 @@ export class ClusterClient {
 
   /** kafkajs opens one more connection for each fetch that comes while the first is still being opened, and never closes them. */
   private async openOnce(pool: ConnectionPool): Promise<void> {
-    let opening = this.opening.get(pool)
+    let opening = this.#opening.get(pool)
     if (opening === undefined) {
-      opening = pool.getConnection(FETCHES).finally(() => this.opening.delete(pool))
-      this.opening.set(pool, opening)
+      opening = pool.getConnection(FETCHES).finally(() => this.#opening.delete(pool))
+      this.#opening.set(pool, opening)
     }
     await opening
   }
@@ -218,19 +242,19 @@ export class ClusterClient {
   /** Makes sure that the leaders of these topics are known. */
   async know(topics: readonly string[]): Promise<void> {
     try {
-      await this.cluster.addMultipleTargetTopics([...topics])
+      await this.#cluster.addMultipleTargetTopics([...topics])
     } catch (error) {
       // kafkajs asks for all topics that it has ever been told of, and one that is gone spoils the answer.
       if (errorType(error) !== 'UNKNOWN_TOPIC_OR_PARTITION') throw error
-      this.cluster.targetTopics.clear()
-      await this.cluster.addMultipleTargetTopics([...topics])
+      this.#cluster.targetTopics.clear()
+      await this.#cluster.addMultipleTargetTopics([...topics])
     }
   }
 
   /** Asks again who leads what. */
   async refresh(topics: readonly string[]): Promise<void> {
     this.leaders.clear()
-    await this.cluster.refreshMetadata().catch(() => this.cluster.targetTopics.clear())
+    await this.#cluster.refreshMetadata().catch(() => this.#cluster.targetTopics.clear())
     await this.know(topics)
   }
 
@@ -245,13 +269,25 @@ export class ClusterClient {
         if (this.isClosed || Date.now() + pauseMs > deadline) throw this.error(what, error)
       }
       await new Promise((resolve) => setTimeout(resolve, pauseMs))
-      await this.cluster.refreshMetadata().catch(() => {})
+      await this.#cluster.refreshMetadata().catch(() => {})
     }
   }
 
   error(what: string, error: unknown) {
     return tidemarkError(this.name, what, error)
   }
+}
+
+/** kafkajs counts what it writes in plain objects, by topic: such a name would change all objects of the process. */
+function checked(topic: string): string {
+  if (!(topic in {})) return topic
+  throw new TidemarkError(
+    'BAD_OPTION',
+    `kafka: no topic can be called ${topic}: every object has a member of that name`,
+    {
+      topic,
+    },
+  )
 }
 
 /** Treated as the broker's own error of this name: it will pass. */

@@ -1,4 +1,4 @@
-import { type ErrorPlace, show, TidemarkError } from '../../record/errors.js'
+import { type ErrorCode, type ErrorPlace, show, TidemarkError } from '../../record/errors.js'
 import { unknownTopic } from '../rules/unknownTopic.js'
 
 /** What kafkajs's errors have in common; the protocol's error is often the cause of another. */
@@ -6,19 +6,32 @@ interface KafkaError {
   readonly name?: string
   readonly type?: string
   readonly code?: string | number
-  readonly retriable?: boolean
+  readonly message?: string
   readonly cause?: unknown
 }
 
-/** The broker's name for an error, as `NOT_COORDINATOR_FOR_GROUP`; else kafkajs's, as `KafkaJSConnectionError`. */
+/** The codes of Node and OpenSSL for a certificate that one side doesn't accept. */
+const TLS = /^(ERR_(TLS|SSL)_|CERT_|UNABLE_TO_|SELF_SIGNED_|DEPTH_ZERO_|HOSTNAME_MISMATCH|INVALID_(CA|PURPOSE)|EPROTO$)/
+/** What kafkajs says if the connection, and not the broker's answer, ended an authentication. */
+const CUT_OFF =
+  /(Closed connection|Connection closed by the server|Connection error: .*|Connection timeout|Not connected|timed out)$/
+
+/**
+ * The broker's name for an error, as `NOT_COORDINATOR_FOR_GROUP`; that of a TLS handshake, as `CERT_HAS_EXPIRED`; else
+ * kafkajs's, as `KafkaJSConnectionError`.
+ */
 export function errorType(error: unknown): string {
   let named: string | undefined
   for (let at = error as KafkaError | undefined; at; at = at.cause as KafkaError | undefined) {
     if (at.type !== undefined) return at.type
-    named = at.name
+    if (typeof at.code === 'string' && TLS.test(at.code)) return at.code
+    named = at.name === SASL && CUT_OFF.test(at.message ?? '') ? 'KafkaJSConnectionClosedError' : at.name
   }
   return named ?? 'unknown'
 }
+
+const SASL = 'KafkaJSSASLAuthenticationError'
+const AUTH = new Set([SASL, 'ILLEGAL_SASL_STATE', 'SASL_AUTHENTICATION_FAILED', 'UNSUPPORTED_SASL_MECHANISM'])
 
 /** Errors that go away by themselves, or by asking another node. */
 const TRANSIENT = new Set([
@@ -68,18 +81,32 @@ export function isFenced(error: unknown): boolean {
   return FENCED.has(errorType(error))
 }
 
-/** The error as ours. The text is kafkajs's, which names hosts and topics but no secrets. */
+const ADVICE: Partial<Record<ErrorCode, string>> = {
+  AUTH_FAILED: 'check `ssl` and `sasl`, and what the listener at this address wants',
+  BROKER_UNAVAILABLE:
+    'check the addresses, that the brokers run and can be reached, and that `ssl` and `sasl` are set if they want them',
+  NOT_AUTHORISED: 'grant it to the user that the app connects as',
+}
+
+function codeOf(type: string): ErrorCode {
+  if (AUTH.has(type) || TLS.test(type)) return 'AUTH_FAILED'
+  if (type.endsWith('_AUTHORIZATION_FAILED')) return 'NOT_AUTHORISED'
+  return TRANSIENT.has(type) ? 'BROKER_UNAVAILABLE' : 'BAD_STATE'
+}
+
+/** The error as ours. The text is kafkajs's, which names hosts, topics and users but no secrets. */
 export function tidemarkError(broker: string, what: string, error: unknown, place: ErrorPlace = {}): TidemarkError {
   if (error instanceof TidemarkError) return error
   const type = errorType(error)
   if (type === 'UNKNOWN_TOPIC_OR_PARTITION' && place.topic !== undefined) {
     return unknownTopic(broker, place.topic, place.partition)
   }
-  const text = error instanceof Error ? error.message : show(error)
-  const isGone = isTransient(error)
+  const text = (error instanceof Error ? error.message : show(error)).trim()
+  const code = codeOf(type)
+  const advice = ADVICE[code]
   return new TidemarkError(
-    isGone ? 'BROKER_UNAVAILABLE' : 'BAD_STATE',
-    `${broker}: ${what} failed with ${type}: ${text}${isGone ? '; check that the brokers run and can be reached' : ''}`,
+    code,
+    `${broker}: ${what} failed with ${type}: ${text}${advice === undefined ? '' : `; ${advice}`}`,
     place,
     { cause: error },
   )

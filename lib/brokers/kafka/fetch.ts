@@ -1,4 +1,5 @@
 import type { Position, RawBatch, TopicPartition } from '../../ports/broker.js'
+import { TidemarkError } from '../../record/errors.js'
 import { partitionKey } from '../rules/partitionKey.js'
 import type { KafkaNode } from './cluster.js'
 import { type AbortedTransaction, decodeRecordBatches, int64 } from './recordBatches.js'
@@ -24,18 +25,19 @@ export class FetchFailed extends Error {
     readonly at: TopicPartition,
     code: number,
   ) {
-    const type = STALE_VIEW[code] ?? `error ${code}`
+    const type = NAMES[code] ?? `error ${code}`
     super(`the broker answered ${type} for partition ${at.partition} of ${at.topic}`)
     this.type = type
   }
 }
 
-/** Error codes of the protocol that a newer view of the cluster cures. */
-const STALE_VIEW: Record<number, string> = {
+/** Error codes of the protocol: those that a newer view of the cluster cures, and the one that only a grant does. */
+const NAMES: Record<number, string> = {
   3: 'UNKNOWN_TOPIC_OR_PARTITION',
   5: 'LEADER_NOT_AVAILABLE',
   6: 'NOT_LEADER_FOR_PARTITION',
   9: 'REPLICA_NOT_AVAILABLE',
+  29: 'TOPIC_AUTHORIZATION_FAILED',
   56: 'KAFKA_STORAGE_ERROR',
   74: 'FENCED_LEADER_EPOCH',
   76: 'UNKNOWN_LEADER_EPOCH',
@@ -64,6 +66,13 @@ export async function fetchRecords(
     parse: async (decoded: { partitions: Fetched[] }) => decoded.partitions,
   }
   return await node.send<Fetched[]>({ request, response })
+}
+
+/** The error of records that can't be unpacked, with its place. */
+function unreadable(cause: unknown, place: Position): TidemarkError {
+  if (cause instanceof TidemarkError) return cause.at(place)
+  const text = `the records from this offset on can't be unpacked: ${cause instanceof Error ? cause.message : String(cause)}`
+  return new TidemarkError('BAD_STATE', text, place, { cause })
 }
 
 /** kafkajs copies its encoders by these two fields. */
@@ -146,10 +155,14 @@ async function decodeFetch(payload: Buffer, positions: readonly Position[]) {
       }
       at += 4 // preferred replica
       const length = int32()
-      const bytes = payload.subarray(at, at + Math.max(0, length))
-      at += bytes.length
+      // A copy, where others share the answer: one record that waits would hold all of it.
+      const own = payload.subarray(at, at + Math.max(0, length))
+      const bytes = 2 * own.length < payload.length ? Buffer.from(own) : own
+      at += own.length
       const from = froms.get(partitionKey({ topic, partition })) ?? 0
-      const { records, nextOffset } = await decodeRecordBatches(bytes, from, aborted)
+      const { records, nextOffset } = await decodeRecordBatches(bytes, from, aborted).catch((cause) => {
+        throw unreadable(cause, { topic, partition, offset: from })
+      })
       partitions.push({
         topic,
         partition,

@@ -39,7 +39,8 @@ export function decodeMemberWord(metadata: Buffer): MemberWord {
 
 /** The partitions are there for tools that show groups; our members go by the slots. */
 export function encodeLeaderWord(word: LeaderWord, partitions: readonly TopicPartition[]): Buffer {
-  const assignment: Record<string, number[]> = {}
+  // Without a prototype: a topic may be called __proto__.
+  const assignment: Record<string, number[]> = Object.create(null)
   for (const { topic, partition } of partitions) {
     assignment[topic] = [...(assignment[topic] ?? []), partition]
   }

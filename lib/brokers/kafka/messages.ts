@@ -1,12 +1,16 @@
 import type { Message } from 'kafkajs'
 import type { OutRecord } from '../../ports/broker.js'
+import { TidemarkError } from '../../record/errors.js'
 import type { Headers } from '../../record/record.js'
+import { errorType, tidemarkError } from './errors.js'
 
 // kafkajs needs time in the square of a partition's records in one send.
 const MAX_RECORDS = 1_000
 // Below the broker's limit of 1 MiB, which counts what is around the records too.
 const MAX_BYTES = 900_000
 const RECORD_BYTES = 40
+// Of all partitions: brokers take 100 MiB in one request, and kafkajs copies it some times.
+const MAX_SEND_BYTES = 16 << 20
 
 export interface TopicMessages {
   topic: string
@@ -17,22 +21,50 @@ export interface TopicMessages {
 export function* sends(records: readonly OutRecord[]): Iterable<TopicMessages[]> {
   let sizes = new Map<string, { count: number; bytes: number }>()
   let topics = new Map<string, Message[]>()
+  let total = 0
   for (const record of records) {
     const key = `${record.topic}/${record.partition}`
     const bytes = bytesOf(record)
     let size = sizes.get(key)
-    if (size && (size.count >= MAX_RECORDS || size.bytes + bytes > MAX_BYTES)) {
+    const isFull = size && (size.count >= MAX_RECORDS || size.bytes + bytes > MAX_BYTES)
+    if (isFull || (total > 0 && total + bytes > MAX_SEND_BYTES)) {
       yield listOf(topics)
       sizes = new Map()
       topics = new Map()
       size = undefined
+      total = 0
     }
+    total += bytes
     sizes.set(key, { count: (size?.count ?? 0) + 1, bytes: (size?.bytes ?? 0) + bytes })
     const messages = topics.get(record.topic)
     if (messages) messages.push(messageOf(record))
     else topics.set(record.topic, [messageOf(record)])
   }
   if (topics.size > 0) yield listOf(topics)
+}
+
+const TOO_LARGE = new Set(['MESSAGE_TOO_LARGE', 'RECORD_LIST_TOO_LARGE'])
+
+/** The error of a send, with the topic if there was but one; where a record was too large, it says which. */
+export function sendError(broker: string, what: string, error: unknown, topics: readonly TopicMessages[]): unknown {
+  const [only, ...others] = topics
+  if (errorType(error) === 'TOPIC_AUTHORIZATION_FAILED' && only !== undefined && others.length === 0)
+    return tidemarkError(broker, what, error, { topic: only.topic })
+  if (!TOO_LARGE.has(errorType(error))) return error
+  let largest = { topic: '', partition: 0, bytes: -1 }
+  for (const { topic, messages } of topics) {
+    for (const { partition = 0, key, value } of messages) {
+      const bytes = (key?.length ?? 0) + (value?.length ?? 0)
+      if (bytes > largest.bytes) largest = { topic, partition, bytes }
+    }
+  }
+  const { topic, partition, bytes } = largest
+  return new TidemarkError(
+    'RECORD_TOO_LARGE',
+    `${broker}: ${what} failed: a broker took no batch in which the largest record has ${bytes} bytes; raise max.message.bytes of the topic (to 1 MiB at least, since smaller records go out together), or write smaller records`,
+    { topic, partition },
+    { cause: error },
+  )
 }
 
 const listOf = (topics: Map<string, Message[]>) => Array.from(topics, ([topic, messages]) => ({ topic, messages }))
@@ -44,8 +76,9 @@ function bytesOf({ key, value, headers }: OutRecord): number {
 }
 
 function messageOf({ partition, key, value, timestamp, headers }: OutRecord): Message {
-  // kafkajs takes the number 0 for no timestamp, but not its text.
-  const message: Message = { partition, key: bufferOf(key), value: bufferOf(value), timestamp: String(timestamp) }
+  // kafkajs takes the number 0 for no timestamp, but not its text; and Kafka's timestamps are whole.
+  const time = String(Math.floor(timestamp))
+  const message: Message = { partition, key: bufferOf(key), value: bufferOf(value), timestamp: time }
   if (headers.length > 0)
     message.headers = { headers: headerList(headers) } as unknown as NonNullable<Message['headers']>
   return message

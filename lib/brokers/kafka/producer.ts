@@ -2,7 +2,7 @@ import type { Kafka, Producer as KafkajsProducer, ProducerConfig } from 'kafkajs
 import type { OutRecord, Producer } from '../../ports/broker.js'
 import { TidemarkError } from '../../record/errors.js'
 import { tidemarkError } from './errors.js'
-import { sends } from './messages.js'
+import { sendError, sends } from './messages.js'
 
 const RETRY = { initialRetryTime: 50, maxRetryTime: 1_000, retries: 20 }
 
@@ -11,6 +11,8 @@ export interface ProducerHost {
   readonly name: string
   /** @throws TidemarkError `UNKNOWN_TOPIC` */
   checkPartitions(records: readonly OutRecord[]): Promise<void>
+  /** What is behind an error of a transactional producer. */
+  reason(error: unknown, transactionalId: string): Promise<unknown>
 }
 
 interface Waiting {
@@ -55,7 +57,10 @@ export class KafkaProducer implements Producer {
       try {
         for (const topicMessages of sends(together.flatMap(({ records }) => records))) {
           await this.connect()
-          await (await (this.client as Promise<KafkajsProducer>)).sendBatch({ topicMessages })
+          const client = await (this.client as Promise<KafkajsProducer>)
+          await client.sendBatch({ topicMessages }).catch((error) => {
+            throw sendError(this.host.name, 'sending', error, topicMessages)
+          })
         }
         for (const { resolve } of together) resolve()
       } catch (error) {

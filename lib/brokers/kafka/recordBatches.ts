@@ -48,6 +48,7 @@ export async function decodeRecordBatches(
     const end = at + LENGTH_AT + 4 + bytes.readInt32BE(at + LENGTH_AT)
     // The fetch ended in the middle of this batch.
     if (end > bytes.length) break
+    if (end < at + HEAD_BYTES) throw corrupt()
     if (bytes[at + MAGIC_AT] !== 2) {
       throw new TidemarkError(
         'BAD_STATE',
@@ -65,7 +66,9 @@ export async function decodeRecordBatches(
       if (count > 0) hidden.marker(producerId, body)
     } else if (lastOffset >= from && !(attributes & IS_TRANSACTIONAL && hidden.has(producerId))) {
       const codec = attributes & CODEC
-      const reader = new RecordReader(codec === 0 ? body : await decompress(codec, body))
+      const unpacked = codec === 0 ? body : await decompress(codec, body)
+      if (count > unpacked.length) throw corrupt()
+      const reader = new RecordReader(unpacked)
       const appendTime = attributes & LOG_APPEND_TIME ? int64(bytes, at + MAX_TIMESTAMP_AT) : undefined
       const baseTimestamp = int64(bytes, at + BASE_TIMESTAMP_AT)
       for (let i = 0; i < count; i++) {
@@ -121,6 +124,7 @@ class RecordReader {
     const key = this.blob()
     const value = this.blob()
     const headers = this.headers()
+    if (this.at > end || end > this.bytes.length) throw corrupt()
     this.at = end
     return { key, value, timestamp: appendTime ?? timestamp, offset, headers }
   }
@@ -128,6 +132,7 @@ class RecordReader {
   private headers(): Headers {
     const count = this.varint()
     if (count === 0) return NO_HEADERS
+    if (count < 0 || count > this.bytes.length - this.at) throw corrupt()
     const headers: Header[] = []
     for (let i = 0; i < count; i++) {
       const length = this.varint()
@@ -169,6 +174,13 @@ class RecordReader {
     return raw % 2 === 0 ? raw / 2 : -(raw + 1) / 2
   }
 }
+
+/** Lengths and counts that can't be: else a byte that has tipped over would be read past, or be read for ever. */
+const corrupt = () =>
+  new TidemarkError(
+    'BAD_STATE',
+    'a batch of records is corrupt; look at the log with kafka-dump-log, and go on behind it by committing an offset for the group',
+  )
 
 const CODECS = ['none', 'gzip', 'snappy', 'lz4', 'zstd']
 

@@ -4,7 +4,7 @@ import type { StoreChanges } from '../../ports/store.js'
 import { show, TidemarkError } from '../../record/errors.js'
 import { partitionKey } from '../rules/partitionKey.js'
 import { errorType, isFenced, isTransient, tidemarkError } from './errors.js'
-import { sends, type TopicMessages } from './messages.js'
+import { sendError, sends, type TopicMessages } from './messages.js'
 import { connectProducer, type ProducerHost } from './producer.js'
 
 // The end of a transaction is still being written when the next one begins: short waits, many times. kafkajs waits
@@ -63,7 +63,8 @@ export class KafkaTransactionalProducer implements TransactionalProducer {
     for (let pauseMs = PAUSE_MS; ; pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS)) {
       try {
         return await step()
-      } catch (error) {
+      } catch (thrown) {
+        const error = await this.host.reason(thrown, this.id)
         const mayPass = errorType(error) === 'CONCURRENT_TRANSACTIONS' || isTransient(error)
         if (kind !== 'repeat' || !mayPass || Date.now() > deadline) throw this.failed(what, kind === 'end', error)
       }
@@ -95,6 +96,9 @@ export class KafkaTransactionalProducer implements TransactionalProducer {
   }
 }
 
+/** Of one topic, told of all that were asked for with it. */
+const REFUSED = new Set(['OPERATION_NOT_ATTEMPTED', 'TOPIC_AUTHORIZATION_FAILED'])
+
 class OpenTransaction implements Transaction {
   isOpen = true
   /** By topic and partition. */
@@ -109,11 +113,27 @@ class OpenTransaction implements Transaction {
     this.check()
     await this.producer.host.checkPartitions(records)
     for (const topicMessages of sends(records)) {
-      const written = await this.producer.guard('sending in a transaction', 'send', () =>
-        this.transaction.sendBatch({ topicMessages }),
+      const what = 'sending in a transaction'
+      const written = await this.producer.guard(what, 'send', () =>
+        this.transaction.sendBatch({ topicMessages }).catch(async (error) => {
+          const refused = REFUSED.has(errorType(error)) ? await this.refusal(topicMessages) : undefined
+          throw sendError(this.producer.host.name, what, refused?.error ?? error, refused?.topics ?? topicMessages)
+        }),
       )
       this.remember(topicMessages, written)
     }
+  }
+
+  /** A broker that takes no record of one topic takes none of the others, and kafkajs tells of any: alone, the right one has the reason. */
+  private async refusal(topics: TopicMessages[]): Promise<{ error: unknown; topics: TopicMessages[] } | undefined> {
+    for (const topic of topics) {
+      try {
+        await this.transaction.sendBatch({ topicMessages: [topic] })
+      } catch (error) {
+        return { error, topics: [topic] }
+      }
+    }
+    return undefined
   }
 
   async sendOffsets(group: string, positions: readonly Position[]): Promise<void> {
