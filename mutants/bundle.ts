@@ -3,6 +3,9 @@ import { join, relative } from 'node:path'
 import { build, type Plugin } from 'esbuild'
 import { type Mutant, mutate } from './mutations.js'
 
+/** Stands for the corpus among the specs. */
+export const CORPUS = 'corpus'
+
 const ROOT = join(import.meta.dirname, '..')
 
 /** A program that lists tests, with mutants asleep in it. */
@@ -15,7 +18,7 @@ export interface Program {
  * Bundles specs and the corpus with lib/, in which every mutant of the target files sleeps.
  *
  * @param targets files of lib/, from the root
- * @param specs spec files, from the root
+ * @param specs spec files, from the root, and {@link CORPUS}
  */
 export async function bundleMutants(targets: readonly string[], specs: readonly string[]): Promise<Program> {
   const mutants: Mutant[] = []
@@ -28,8 +31,10 @@ export async function bundleMutants(targets: readonly string[], specs: readonly 
   const entry = [
     `import { inFile, listed } from './mutants/harness.ts'`,
     `import { corpusTests } from './mutants/corpusTests.ts'`,
-    ...specs.map((spec) => `inFile(${JSON.stringify(spec)}, () => require(${JSON.stringify(`./${spec}`)}))`),
-    `inFile('corpus', () => corpusTests(traces))`,
+    ...specs.map((spec) => {
+      const load = spec === CORPUS ? 'corpusTests(traces)' : `require(${JSON.stringify(`./${spec}`)})`
+      return `inFile(${JSON.stringify(spec)}, () => ${load})`
+    }),
     'module.exports = { listed }',
   ].join('\n')
   const result = await build({

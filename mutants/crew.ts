@@ -8,6 +8,8 @@ type Given<Key extends string> = Extract<Answer, { readonly [K in Key]: unknown 
 
 /** How much longer than its own limit a test may be silent: it may not give way to its timer at all. */
 const SILENCE_MS = 2_000
+/** A worker that takes longer to begin is kept from it by what an earlier mutant has left running. */
+const HEARING_MS = 10_000
 
 /** A worker that can be given one order at a time. One that no longer answers is replaced. */
 export class Hand {
@@ -35,37 +37,47 @@ export class Hand {
     this.worker = undefined
   }
 
-  /** The answer, or the last test begun if nothing more is heard. */
+  /** The answer; if the worker falls silent or ends before it gives one, the last test begun. One that never begins is replaced. */
   private order(order: Order): Promise<Answer> {
+    const isNew = this.worker === undefined
     this.worker ??= new Worker(this.script, {
       eval: true,
       execArgv: [],
       workerData: { code: this.code, root: join(import.meta.dirname, '..', 'package.json'), folders: [CORPUS, CHAINS] },
-    })
+    }).on('error', () => {}) // Between two orders too: what an earlier mutant has left running.
     const { worker } = this
     return new Promise((resolve, reject) => {
+      let begun: Given<'begins'> | undefined
       let timer: NodeJS.Timeout | undefined
-      const over = () => {
+      const endAfter = (ms: number) => {
         clearTimeout(timer)
-        worker.removeAllListeners('message').removeAllListeners('error')
+        timer = setTimeout(() => worker.terminate(), ms + SILENCE_MS)
       }
-      worker.on('message', (answer: Answer) => {
-        clearTimeout(timer)
-        if (!('begins' in answer)) {
-          over()
-          resolve(answer)
-          return
-        }
-        timer = setTimeout(() => {
-          over()
-          this.end().then(() => resolve(answer), reject)
-        }, answer.limitMs + SILENCE_MS)
-      })
-      worker.on('error', (error) => {
-        over()
+      const onMessage = (answer: Answer) => {
+        if ('begins' in answer) {
+          begun = answer
+          endAfter(answer.limitMs)
+        } else settle(() => resolve(answer))
+      }
+      // Out of memory, for one: a mutant can do that.
+      const onError = (error: Error) => {
+        if (begun === undefined && isNew) settle(() => reject(error))
+      }
+      const onExit = () => {
         this.worker = undefined
-        reject(error)
-      })
+        settle(() => {
+          if (begun !== undefined) resolve(begun)
+          else if (isNew) reject(new Error('a worker ended before any test'))
+          else this.order(order).then(resolve, reject)
+        })
+      }
+      const settle = (end: () => void) => {
+        clearTimeout(timer)
+        worker.off('message', onMessage).off('error', onError).off('exit', onExit)
+        end()
+      }
+      worker.on('message', onMessage).on('error', onError).on('exit', onExit)
+      if (order.do === 'try' && !isNew) endAfter(HEARING_MS)
       worker.postMessage(order)
     })
   }

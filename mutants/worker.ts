@@ -56,6 +56,8 @@ function load(awake: number): Program {
 
 let asleep: Program | undefined
 
+const LOADING_MS = 10_000
+
 class Late extends Error {}
 
 async function passes(test: Listed, limitMs: number): Promise<Error | undefined> {
@@ -85,11 +87,14 @@ async function obey(order: Order): Promise<Answer> {
     const error = await passes(asleep.tests[order.test] as Listed, 60_000)
     return { error: error?.message, ms: performance.now() - began, met: [...met] }
   }
+  // Loading runs code of the specs, and a mutant may keep it from ever ending.
+  const [first] = order.tests[0] as (typeof order.tests)[number]
+  port.postMessage({ begins: first, limitMs: LOADING_MS } satisfies Answer)
   let program: Program
   try {
     program = load(order.mutant)
   } catch {
-    return { killedBy: order.tests[0]?.[0], isStuck: false }
+    return { killedBy: first, isStuck: false }
   }
   for (const [test, limitMs] of order.tests) {
     port.postMessage({ begins: test, limitMs } satisfies Answer)

@@ -102,7 +102,9 @@ export class Assignment {
       restore.isCancelled = true
       this.restores.delete(id)
     }
-    for (const task of this.tasksOf(partitions)) this.close(task)
+    const leaving = this.tasksOf(partitions)
+    for (const task of leaving) this.close(task)
+    await Promise.all([...leaving].map((task) => this.host.committer.abandon(task)))
     await this.host.slots.keep(
       new Set(
         [...this.tasks.values(), ...[...this.restores.values()].map(({ assigned }) => assigned)].map(({ partition }) =>
@@ -143,11 +145,20 @@ export class Assignment {
     places: Places,
     consumer: Consumer,
   ): Promise<void> {
+    if (restore.isCancelled) return
     await this.host.standbys.end(id)
     if (restore.isCancelled) return
     const restored = await restore.run()
     if (restore.isCancelled) return
-    const positions = this.start(id, assigned, restored, places)
+    const known = isAhead(restored, places)
+      ? await placesOf(
+          this.host.broker,
+          this.host.app,
+          assigned.topics.map((topic) => ({ topic, partition: assigned.partition })),
+        )
+      : places
+    if (restore.isCancelled) return
+    const positions = this.start(id, assigned, restored, known)
     this.restores.delete(id)
     consumer.seek(positions)
     consumer.resume(positions)
@@ -202,6 +213,14 @@ export class Assignment {
 interface Places {
   readonly ranges: ReadonlyMap<string, PartitionRange>
   readonly committed: ReadonlyMap<string, number>
+}
+
+/** Whether others have gone on with the task after the places were asked for: it is theirs then, and the next commit will tell. */
+function isAhead({ snapshot }: Restored, { ranges }: Places): boolean {
+  return (snapshot.manifest?.positions ?? []).some(({ topic, partition, offset }) => {
+    const range = ranges.get(keyOf({ topic, partition }))
+    return range !== undefined && offset > range.end
+  })
 }
 
 async function placesOf(broker: Broker, group: string, partitions: readonly TopicPartition[]): Promise<Places> {

@@ -3,6 +3,7 @@ import type { StoreEntry } from '../ports/store.js'
 import { NO_HEADERS } from '../record/record.js'
 import { utf8 } from '../record/serde.js'
 import { MANIFEST, stateOf } from './checkpoint.js'
+import type { SubTopology } from './plan.js'
 import { PLAN } from './storedPlan.js'
 
 /** The compacted topic that mirrors a state: its entries as checkpoints write them, and with each checkpoint the task's manifest. */
@@ -13,6 +14,16 @@ export const changelogState = (app: string, topic: string): string | undefined =
   topic.startsWith(`${app}-`) && topic.endsWith('-changelog')
     ? topic.slice(app.length + 1, -'-changelog'.length)
     : undefined
+
+/**
+ * What a sub-topology has changelogs of: its states, whose topics hold the time reached too. One without states keeps that in a topic of its own,
+ * if anything goes by it: a task that has forgotten it would hold up all that it writes to until its next record, or make that late.
+ */
+export function changelogsOf({ states, definitions, exchanges, title }: SubTopology): readonly string[] {
+  if (states.size > 0) return [...states.keys()]
+  const needsTime = exchanges.length > 0 || definitions.some(({ usesTime }) => usesTime)
+  return needsTime ? [`${title.replaceAll('+', '.')}.time`] : []
+}
 
 /** Of a task's local checkpoint: how far in its changelogs it is. */
 export interface Mark {

@@ -41,7 +41,7 @@ export class Committer {
   /** Of outputs that are in a commit. */
   private committingBytes = 0
   /** Tasks whose local checkpoint is being brought up to what they were restored to. */
-  private readonly adopting = new Map<TaskScope, Promise<void>>()
+  private readonly adoptions = new Map<TaskScope, Adoption>()
 
   constructor(
     private readonly options: CommitterOptions,
@@ -56,7 +56,9 @@ export class Committer {
     return new Committer(options, isImmediate ? await options.broker.producer() : undefined)
   }
 
+  /** Resolves when nothing of it writes any more. */
   async close(): Promise<void> {
+    await Promise.all([...this.adoptions.keys()].map((task) => this.abandon(task)))
     await this.producer?.close()
   }
 
@@ -145,20 +147,25 @@ export class Committer {
     for (const { task } of parts) task.changelog?.written(ends)
     if (keeper === 'broker') return
     if (keeper === 'store') await store.commit(changes)
-    else if (store.durable) {
-      await Promise.all(parts.map(({ task }) => this.adopting.get(task)))
-      await store.commit(
-        parts.map(({ task, entries }) => {
-          const mark = task.changelog?.mark(clock.now())
-          return this.changes(task, mark === undefined ? entries : [...entries, mark])
-        }),
-      )
-    }
+    else if (store.durable) await this.commitLocally(parts)
   }
 
-  /** Brings the local store up to what a task was restored to, while it runs. Its checkpoints wait for that. */
+  private async commitLocally(parts: readonly Part[]): Promise<void> {
+    const changes: StoreChanges[] = []
+    for (const { task, entries } of parts) {
+      const mark = task.changelog?.mark(this.options.clock.now())
+      const marked = this.changes(task, mark === undefined ? entries : [...entries, mark])
+      const adoption = this.adoptions.get(task)
+      // Behind what it was restored to, which may take long: nobody else waits for that.
+      if (adoption !== undefined) adoption.pieces.push(marked)
+      else changes.push(marked)
+    }
+    if (changes.length > 0) await this.options.store.commit(changes)
+  }
+
+  /** Brings the local store up to what a task was restored to, while it runs. */
   adopt(task: TaskScope, { missing, isWhole }: Restored): void {
-    const { store } = this.options
+    const { store, clock } = this.options
     if (task.changelog === undefined) return
     if (!store.durable) {
       // The task has what the copy was for, and nothing is written to it any more.
@@ -166,23 +173,43 @@ export class Committer {
       return
     }
     if (missing.length === 0 && !isWhole) return
-    const writing = this.write(task, missing, isWhole, task.changelog.mark(this.options.clock.now()))
-    this.adopting.set(task, writing)
-    writing.then(() => this.adopting.delete(task), this.options.error)
-  }
-
-  private async write(task: TaskScope, missing: readonly StoreEntry[], isWhole: boolean, mark: StoreEntry) {
+    const mark = task.changelog.mark(clock.now())
+    const pieces: StoreChanges[] = []
     for (let at = 0; at === 0 || at < missing.length; at += ADOPTED_AT_ONCE) {
       const isLast = at + ADOPTED_AT_ONCE >= missing.length
       // Until all of it is there, nothing says how far it is: a crash in between makes it be restored as a whole.
       const entries = [...missing.slice(at, at + ADOPTED_AT_ONCE), isLast ? mark : ([mark[0], null] as const)]
-      await this.options.store.commit([{ ...this.changes(task, entries), reset: isWhole && at === 0 }])
+      pieces.push({ ...this.changes(task, entries), reset: isWhole && at === 0 })
     }
+    const adoption: Adoption = { pieces, written: Promise.resolve() }
+    this.adoptions.set(task, adoption)
+    adoption.written = this.write(task, adoption)
+    adoption.written.catch(this.options.error)
+  }
+
+  private async write(task: TaskScope, { pieces }: Adoption): Promise<void> {
+    for (let piece = pieces.shift(); piece !== undefined; piece = pieces.shift())
+      await this.options.store.commit([piece])
+    this.adoptions.delete(task)
+  }
+
+  /** The task has ended: what it has yet to write to the local store isn't written any more. */
+  async abandon(task: TaskScope): Promise<void> {
+    const adoption = this.adoptions.get(task)
+    if (adoption === undefined) return
+    adoption.pieces.length = 0
+    await adoption.written.catch(() => {})
   }
 
   private changes(task: TaskScope, entries: readonly StoreEntry[]): StoreChanges {
     return { scope: checkpointScope(this.options.app, task.sub, task.partition), entries }
   }
+}
+
+/** What goes to the local store piece by piece, in order. */
+interface Adoption {
+  readonly pieces: StoreChanges[]
+  written: Promise<void>
 }
 
 interface Part {

@@ -1,7 +1,7 @@
 import type { NewTopic } from '../ports/broker.js'
 import { TidemarkError } from '../record/errors.js'
 import type { ExchangeRole } from '../task/definition.js'
-import { changelogTopic } from './changelog.js'
+import { changelogsOf, changelogTopic } from './changelog.js'
 import type { Plan, PlannedSource } from './plan.js'
 
 /**
@@ -75,7 +75,7 @@ function missingChangelogs(
   const missing: NewTopic[] = []
   for (const sub of plan.subTopologies) {
     const partitions = tasksOf(plan, sub.id, counts)
-    for (const state of sub.states.keys()) {
+    for (const state of changelogsOf(sub)) {
       const topic = changelogTopic(plan.app, state)
       const found = existing.get(topic)
       if (found === undefined) missing.push({ topic, partitions, compacted: true })

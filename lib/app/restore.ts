@@ -2,7 +2,7 @@ import type { Broker, PartitionRange } from '../ports/broker.js'
 import type { Clock } from '../ports/clock.js'
 import type { StoreAdapter, StoreEntry } from '../ports/store.js'
 import { utf8 } from '../record/serde.js'
-import { changelogTopic, MARK, type Mark, readChangelog, TaskChangelog } from './changelog.js'
+import { changelogsOf, changelogTopic, MARK, type Mark, readChangelog, TaskChangelog } from './changelog.js'
 import { type ChangelogPart, mergeParts } from './changelogPlans.js'
 import { MANIFEST, manifestEntry, readManifest, readPlan, Snapshot } from './checkpoint.js'
 import type { SubTopology } from './plan.js'
@@ -54,6 +54,10 @@ export class Restore {
   private total = 0
   private beganAt: number
   isCancelled = false
+  /** Whether it has begun to read changelogs, and is not through. */
+  get isReading(): boolean {
+    return this.total > this.read
+  }
 
   constructor(private readonly options: RestoreOptions) {
     this.beganAt = options.clock.now()
@@ -73,12 +77,13 @@ export class Restore {
   async run(): Promise<Restored> {
     const { app, task, sub, partition, store, hasChangelogs } = this.options
     const local = await store.load(checkpointScope(app, sub, partition))
-    if (!hasChangelogs || sub.states.size === 0)
+    const kept = hasChangelogs ? changelogsOf(sub) : []
+    if (kept.length === 0)
       return { snapshot: new Snapshot(task, local), changelog: undefined, missing: [], isWhole: false }
     const entries = new Map(local)
     const mark = markOf(entries)
     const ranges = new Map<string, PartitionRange>()
-    for (const state of sub.states.keys()) ranges.set(state, await this.range(state))
+    for (const state of kept) ranges.set(state, await this.range(state))
     return (
       (mark !== undefined && this.isTrusted(mark, ranges) ? await this.goOn(entries, mark, ranges) : undefined) ??
       (await this.goOn(new Map(), undefined, ranges)) ??
@@ -108,7 +113,7 @@ export class Restore {
     mark: Mark | undefined,
     ranges: ReadonlyMap<string, PartitionRange>,
   ): Promise<Restored | undefined> {
-    const { app, task, sub, partition } = this.options
+    const { app, task, partition } = this.options
     const tail = new Map<string, Uint8Array | null>()
     const stretches = [...ranges].map(([state, { start, end }]) => ({
       state,
@@ -136,7 +141,7 @@ export class Restore {
     const { history = newHistory(), checkpoint = 0 } = merged.manifest
     return {
       snapshot: new Snapshot(task, entries),
-      changelog: new TaskChangelog(app, [...sub.states.keys()], partition, history, checkpoint, offsets),
+      changelog: new TaskChangelog(app, [...ranges.keys()], partition, history, checkpoint, offsets),
       missing: [...tail],
       isWhole: mark === undefined,
     }
@@ -154,11 +159,11 @@ export class Restore {
 
   /** Nothing was ever written. */
   private empty(ranges: ReadonlyMap<string, PartitionRange>): Restored {
-    const { app, task, sub, partition } = this.options
+    const { app, task, partition } = this.options
     const offsets = new Map([...ranges].map(([state, { end }]) => [state, end]))
     return {
       snapshot: new Snapshot(task, []),
-      changelog: new TaskChangelog(app, [...sub.states.keys()], partition, newHistory(), 0, offsets),
+      changelog: new TaskChangelog(app, [...ranges.keys()], partition, newHistory(), 0, offsets),
       missing: [],
       isWhole: true,
     }

@@ -59,6 +59,16 @@ const PASSING: ReadonlySet<string> = new Set(['FENCED', 'BROKER_UNAVAILABLE'])
 /** Ids of the apps that run in this process. */
 const running = new Set<string>()
 
+/** One membership of the group, from joining to leaving, with all that it has. What comes late from one that is over concerns nobody. */
+interface Life {
+  readonly committer: Committer
+  readonly assignment: Assignment
+  readonly standbys: Standbys
+  readonly consumer: Promise<Consumer>
+  /** The same, once it is there. */
+  member?: Consumer
+}
+
 /** Runs a plan: membership, slices, checkpoints, the end. */
 export class Runtime implements TaskHost, ConsumerListener {
   readonly state$ = new BehaviorSubject<AppState>('created')
@@ -70,14 +80,9 @@ export class Runtime implements TaskHost, ConsumerListener {
   private readonly stored: StoredState
   private upgrade!: Upgrade
   private comparison: (() => PlanComparison) | undefined
-  private committer: Committer | undefined
-  private assignment: Assignment | undefined
-  private standbys: Standbys | undefined
+  private life: Life | undefined
   /** Slots of which the local store has a copy. */
   private readonly warm = new Set<number>()
-  private consumer: Promise<Consumer> | undefined
-  /** The same, once it is there. */
-  private member: Consumer | undefined
   private globals: GlobalReader | undefined
   private readonly alignments = new Map<string, AlignmentGroup>()
   private readonly rebalances = new Rebalances()
@@ -88,6 +93,7 @@ export class Runtime implements TaskHost, ConsumerListener {
   private readonly cancels = new Set<() => void>()
   private committing: Promise<void> = Promise.resolve()
   private isCommittingEarly = false
+  private isCommitting = false
   private checkpoints = 0
   /** How often it has joined again since the last checkpoint. */
   private rejoins = 0
@@ -113,7 +119,7 @@ export class Runtime implements TaskHost, ConsumerListener {
   }
 
   private get tasks(): readonly TaskScope[] {
-    return this.assignment === undefined ? [] : [...this.assignment.tasks.values()]
+    return this.life === undefined ? [] : [...this.life.assignment.tasks.values()]
   }
 
   // ---- state as it is stored
@@ -296,21 +302,37 @@ export class Runtime implements TaskHost, ConsumerListener {
   private async join(): Promise<void> {
     const { id: app, broker, store, clock, guarantee, keeper } = this.options
     const parts = { app, broker, store, clock, guarantee, keeper, slots: this.slots }
-    const consumer = () => this.consumer as Promise<Consumer>
+    this.state$.next('rebalancing')
+    this.rebalances.begin(clock.now())
+    let life: Life | undefined
+    const isOver = () => life === undefined || this.life !== life
+    const consumer = () => (life as Life).consumer
+    const report = (error: unknown) => {
+      if (!isOver()) this.errors$.next(this.asError(error))
+    }
+    const error = (reason: unknown) => {
+      if (!isOver()) this.trouble(reason)
+    }
     const committer = await Committer.open({
       ...parts,
       consumer,
+      report,
+      error,
       sent: () => {
+        if (isOver()) return
         committer.collect(this.tasks)
         this.wake()
       },
-      error: (error) => this.trouble(error),
-      report: (error) => this.errors$.next(this.asError(error)),
     })
-    this.committer = committer
-    const standbys = new Standbys({ ...parts, report: (error) => this.errors$.next(this.asError(error)) })
-    this.standbys = standbys
-    this.assignment = new Assignment({
+    if (!this.isActive) {
+      await committer.close()
+      return
+    }
+    const standbys = new Standbys({ ...parts, report })
+    const opened = () => {
+      if (!isOver()) this.taskOpened()
+    }
+    const assignment = new Assignment({
       ...parts,
       plan: this.plan,
       tasks: this,
@@ -318,12 +340,10 @@ export class Runtime implements TaskHost, ConsumerListener {
       upgrade: this.upgrade,
       standbys,
       consumer,
-      opened: () => this.taskOpened(),
-      error: (error) => this.trouble(error),
+      opened,
+      error,
     })
-    this.state$.next('rebalancing')
-    this.rebalances.begin(clock.now())
-    this.consumer = broker.consumer({
+    const joining = broker.consumer({
       group: app,
       topics: [...new Set(this.plan.subTopologies.flatMap((sub) => sub.sources.map((source) => source.topic)))],
       slots: this.slots.count,
@@ -333,25 +353,31 @@ export class Runtime implements TaskHost, ConsumerListener {
       warm: () => [...this.warm],
       listener: this,
     })
-    this.member = await this.consumer
+    life = { committer, assignment, standbys, consumer: joining }
+    this.life = life
+    life.member = await joining
   }
 
   /** Leaves the group, and lets go of all tasks as they are. */
   private async leave(): Promise<void> {
-    const { assignment, consumer, committer, standbys } = this
-    assignment?.clear()
-    this.member = undefined
+    const { life } = this
+    this.life = undefined
+    if (life === undefined) return
+    const { assignment, consumer, committer, standbys } = life
     const attempt = (run: () => Promise<unknown> | undefined) => this.attempt(run)
-    await attempt(async () => (await consumer?.catch(() => undefined))?.close())
-    await attempt(() => standbys?.close())
-    await attempt(() => this.slots?.keep(new Set()))
-    await attempt(() => committer?.close())
+    await attempt(async () => assignment.clear())
+    // A transaction that is cut off while it is written to may be begun again by what arrives late.
+    await this.committing
+    await attempt(async () => (await consumer.catch(() => undefined))?.close())
+    await attempt(() => standbys.close())
+    await attempt(() => this.slots.keep(new Set()))
+    await attempt(() => committer.close())
   }
 
   private startTimers(): void {
     this.every(this.options.commitMs, () => this.commit())
     this.every(this.options.watermarkMs, async () => this.stampExchanges())
-    this.every(Math.max(1, Math.floor(this.options.stallMs / 4)), async () => this.watch())
+    this.every(Math.max(1, Math.floor(this.options.stallMs / 4)), () => this.watch())
     const idleMs = Math.min(
       ...this.plan.subTopologies.flatMap((sub) =>
         sub.sources.map((source) => source.watermark?.idleMs ?? Number.POSITIVE_INFINITY),
@@ -496,13 +522,13 @@ export class Runtime implements TaskHost, ConsumerListener {
   // ---- the group
 
   async assigned(partitions: readonly TopicPartition[]): Promise<readonly Position[]> {
-    const { assignment } = this
-    if (!this.isActive || assignment === undefined) return []
+    const { life } = this
+    if (!this.isActive || life === undefined) return []
     this.rebalances.begin(this.clock.now())
     try {
-      await assignment.add(partitions)
+      await life.assignment.add(partitions)
     } catch (error) {
-      this.trouble(error)
+      if (this.life === life) this.trouble(error)
     }
     // Where tasks go on is told by `seek`, once they have been restored.
     return []
@@ -510,35 +536,48 @@ export class Runtime implements TaskHost, ConsumerListener {
 
   /** A task has been restored. */
   private taskOpened(): void {
-    if (!this.isActive || this.assignment === undefined) return
-    if (this.assignment.restores.size === 0) this.rebalances.end(this.clock.now())
-    if (this.state !== 'running') this.state$.next('running')
+    if (!this.isActive) return
     if (this.options.store.durable) for (const { partition } of this.tasks) this.warm.add(this.slots.of(partition))
-    this.hasAssigned?.()
+    this.runs()
     this.wake()
   }
 
+  settled(): void {
+    if (this.isActive && this.life?.assignment.restores.size === 0) this.runs()
+  }
+
+  private runs(): void {
+    if (this.life?.assignment.restores.size === 0) this.rebalances.end(this.clock.now())
+    if (this.state !== 'running') this.state$.next('running')
+    this.hasAssigned?.()
+  }
+
   async revoked(partitions: readonly TopicPartition[]): Promise<void> {
-    const { assignment } = this
-    if (assignment === undefined) return
+    const { life } = this
+    if (life === undefined) return
+    const { assignment } = life
     this.rebalances.begin(this.clock.now())
+    const leaving = assignment.tasksOf(partitions)
+    // What they would handle after their last checkpoint, others handle again.
+    for (const task of leaving) task.isQuiescing = true
     try {
-      if (this.isActive) await this.commit(assignment.tasksOf(partitions))
+      if (this.isActive) await this.commit(leaving)
     } catch (error) {
       // A member that the group has given up: others go on from its last checkpoint.
       const known = this.asError(error)
       if (known.code === 'FENCED') this.errors$.next(known)
-      else this.trouble(known)
+      else if (this.life === life) this.trouble(known)
     }
     await assignment.remove(partitions)
+    if (this.life !== life) return
     if (this.tasks.length === 0 && this.isActive) this.state$.next('rebalancing')
-    if (assignment.restores.size === 0) this.rebalances.end(this.clock.now())
     // Those that have left are waited for no longer.
     this.wake()
   }
 
   standby(slots: readonly number[]): void {
-    if (!this.isActive || this.options.keeper !== 'changelogs') return
+    const { life } = this
+    if (!this.isActive || this.options.keeper !== 'changelogs' || life === undefined) return
     const tasks = this.plan.subTopologies.flatMap((sub): StandbyTask[] =>
       sub.states.size === 0
         ? []
@@ -546,19 +585,19 @@ export class Runtime implements TaskHost, ConsumerListener {
             id: taskId(sub.id, partition),
             sub,
             partition,
-          })).filter(({ id, partition }) => slots.includes(this.slots.of(partition)) && !this.assignment?.has(id)),
+          })).filter(({ id, partition }) => slots.includes(this.slots.of(partition)) && !life.assignment.has(id)),
     )
     for (const slot of slots) this.warm.add(slot)
-    this.standbys?.set(tasks)
+    life.standbys.set(tasks)
   }
 
   batch(batch: RawBatch): void {
-    const queue = this.assignment?.queue(batch)
+    const queue = this.life?.assignment.queue(batch)
     if (queue === undefined || !this.isActive) return
     queue.add(batch)
     if (!queue.isPaused && queue.bytes >= this.shareBytes) {
       queue.isPaused = true
-      this.member?.pause([{ topic: batch.topic, partition: batch.partition }])
+      this.life?.member?.pause([{ topic: batch.topic, partition: batch.partition }])
     }
     this.wake()
   }
@@ -606,31 +645,38 @@ export class Runtime implements TaskHost, ConsumerListener {
       more = true
       break
     }
-    this.committer?.collect(tasks)
+    this.life?.committer.collect(tasks)
     // One that has gone on may have been waited for.
     if (more || (isMoving && tasks.some((task) => task.isAligning))) this.wake()
   }
 
   /** What each partition may take: its own, so that none keeps another, which a task may have to wait for, from being read. */
   private get shareBytes(): number {
-    return this.options.maxBufferedBytes / Math.max(1, this.assignment?.size ?? 1)
+    return this.options.maxBufferedBytes / Math.max(1, this.life?.assignment.size ?? 1)
   }
 
   private resume(task: TaskScope): void {
     for (const queue of task.queues) {
       if (!queue.isPaused || queue.bytes > this.shareBytes / 4) continue
       queue.isPaused = false
-      this.member?.resume([{ topic: queue.topic, partition: queue.partition }])
+      this.life?.member?.resume([{ topic: queue.topic, partition: queue.partition }])
     }
   }
 
   private stampExchanges(): void {
     for (const task of this.tasks) task.stampExchanges()
-    this.committer?.collect(this.tasks)
+    this.life?.committer.collect(this.tasks)
   }
 
   private async checkIdle(): Promise<void> {
     const topics = new Set(this.tasks.flatMap((task) => task.quietTopics()))
+    const ends = await this.askEnds(topics)
+    for (const task of this.tasks) task.checkIdle(ends)
+    this.wake()
+  }
+
+  /** Where topics end, as the broker says now; one of which it doesn't is left out. */
+  private async askEnds(topics: ReadonlySet<string>): Promise<ReadonlyMap<string, readonly number[]>> {
     const ends = new Map<string, readonly number[]>()
     for (const topic of topics) {
       try {
@@ -640,7 +686,7 @@ export class Runtime implements TaskHost, ConsumerListener {
           ranges.map((range) => range.end),
         )
         ranges.forEach(({ end }, partition) => {
-          const queue = this.assignment?.queue({ topic, partition })
+          const queue = this.life?.assignment.queue({ topic, partition })
           if (queue !== undefined && end > queue.end) queue.end = end
         })
       } catch (error) {
@@ -648,20 +694,19 @@ export class Runtime implements TaskHost, ConsumerListener {
         this.errors$.next(this.asError(error))
       }
     }
-    for (const task of this.tasks) task.checkIdle(ends)
-    this.wake()
+    return ends
   }
 
   // ---- outputs and checkpoints
 
   /** About what those outputs take in memory that the broker has yet to acknowledge. */
   private get unsentBytes(): number {
-    return this.committer?.unsentBytes(this.tasks) ?? 0
+    return this.life?.committer.unsentBytes(this.tasks) ?? 0
   }
 
   /** Where outputs wait for a checkpoint, too many of them don't wait for the next one. */
   private commitEarly(): void {
-    if (!this.committer?.isTransactional || this.isCommittingEarly) return
+    if (!this.life?.committer.isTransactional || this.isCommittingEarly) return
     this.isCommittingEarly = true
     this.commit()
       .catch((error) => this.trouble(error))
@@ -679,29 +724,41 @@ export class Runtime implements TaskHost, ConsumerListener {
   }
 
   private async commitNow(only: ReadonlySet<TaskScope> | undefined): Promise<void> {
-    const { committer } = this
-    if (this.state === 'failed' || this.rejoining !== undefined || committer === undefined) return
+    const { life } = this
+    if (this.state === 'failed' || life === undefined) return
     const isChanged = (task: TaskScope) =>
       (only === undefined || only.has(task)) && (task.isChanged || task.output.length > 0)
-    await this.quiesce(this.tasks.filter(isChanged))
-    // Some may have gone meanwhile. From here to the snapshots nothing is awaited.
+    await this.quiesce(life, this.tasks.filter(isChanged))
+    // Some may have gone meanwhile, or all. From here to the snapshots nothing is awaited.
+    if (this.life !== life) return
     const changed = this.tasks.filter(isChanged)
     if (changed.length === 0) return
     for (const task of changed) {
       task.settle()
-      task.isQuiescing = this.isStill
+      // Those that are about to leave handle nothing more.
+      if (only === undefined) task.isQuiescing = this.isStill
     }
     this.wake()
     if (this.failure !== undefined) return
-    await committer.commit(changed)
+    this.isCommitting = true
+    try {
+      await life.committer.commit(changed)
+    } catch (error) {
+      // It was let go of meanwhile, and why has been told: what goes wrong by that is nothing new.
+      if (this.life !== life) return
+      throw error
+    } finally {
+      this.isCommitting = false
+    }
     this.checkpoints++
     this.rejoins = 0
   }
 
   /** Checkpoints are taken between records: an advance that a slice has interrupted ends first, in slices while the app runs. */
-  private async quiesce(tasks: readonly TaskScope[]): Promise<void> {
+  private async quiesce(life: Life, tasks: readonly TaskScope[]): Promise<void> {
     for (const task of tasks) task.isQuiescing = true
-    while (this.isActive && tasks.some((task) => task.isAdvancing)) {
+    const isAdvancing = (task: TaskScope) => task.isAdvancing && life.assignment.tasks.get(task.info.id) === task
+    while (this.isActive && tasks.some(isAdvancing)) {
       this.wake()
       await new Promise<void>((resolve) => this.clock.soon(resolve))
     }
@@ -736,37 +793,44 @@ export class Runtime implements TaskHost, ConsumerListener {
       checkpoints: this.checkpoints,
       globalTables: this.globals?.stats() ?? [],
       rebalances: this.rebalances.stats(),
-      standbys: this.standbys?.stats() ?? [],
+      standbys: this.life?.standbys.stats() ?? [],
       tasks: [
         ...this.tasks.map((task) => taskStats(task, this.waitsFor(task))),
-        ...[...(this.assignment?.restores ?? [])].map(([id, { restore }]) => restoringStats(id, restore.stats())),
+        ...[...(this.life?.assignment.restores ?? [])].map(([id, { restore }]) => restoringStats(id, restore.stats())),
       ],
     }
   }
 
-  private watch(): void {
+  private async watch(): Promise<void> {
+    // A partition that brings nothing may have something: its end is known by what it brings.
+    const quiet = this.tasks.flatMap(({ queues }) =>
+      queues.filter((queue) => queue.lag === 0).map(({ topic }) => topic),
+    )
+    await this.askEnds(new Set(quiet))
     for (const error of this.watchdog.look(this.clock.now(), this.watched())) this.errors$.next(this.asError(error))
   }
 
   private watched(): Watched[] {
     const { tasks } = this
-    const restores = [...(this.assignment?.restores ?? [])]
+    const restores = [...(this.life?.assignment.restores ?? [])]
     return [
       ...tasks.map((task) => ({
         name: `task ${task.info.id}`,
         isDue: task.queues.some((queue) => queue.lag > 0 || queue.size > 0),
-        progress: String(task.handled),
+        progress: `${task.handled} ${task.positions.map(({ offset }) => offset)}`,
         why: this.waitsFor(task),
+        waitsForOthers: task.isAligning,
       })),
       ...restores.map(([id, { restore }]) => ({
         name: `the restore of task ${id}`,
-        isDue: true,
+        // Others may come before it.
+        isDue: restore.isReading,
         progress: String(restore.stats().records),
         why: 'the changelog brings nothing',
       })),
       {
         name: 'checkpoints',
-        isDue: tasks.some((task) => task.isChanged || task.output.length > 0),
+        isDue: this.isCommitting,
         progress: String(this.checkpoints),
         why: 'the broker or the store answers no commit',
       },
@@ -775,7 +839,7 @@ export class Runtime implements TaskHost, ConsumerListener {
 
   health(): Health {
     const stalled = this.watchdog.stalled()
-    const restoring = [...(this.assignment?.restores.keys() ?? [])]
+    const restoring = [...(this.life?.assignment.restores.keys() ?? [])]
     return {
       live: this.state !== 'failed' && stalled.length === 0,
       ready: this.state === 'running' && restoring.length === 0,

@@ -36,6 +36,8 @@ const LOOK_MS = 500
 /** Keeps copies of the state of tasks that run elsewhere in the local store, so that taking one over is quick. */
 export class Standbys {
   private readonly copies = new Map<string, Copy>()
+  /** Of those that have ended, the last write that is still under way. */
+  private readonly ending = new Map<string, Promise<void>>()
 
   constructor(private readonly options: StandbysOptions) {}
 
@@ -43,18 +45,25 @@ export class Standbys {
   set(tasks: readonly StandbyTask[]): void {
     const wanted = new Map(tasks.map((task) => [task.id, task]))
     for (const id of [...this.copies.keys()]) if (!wanted.has(id)) void this.end(id)
-    for (const [id, task] of wanted) if (!this.copies.has(id)) this.copies.set(id, new Copy(task, this.options))
+    for (const [id, task] of wanted)
+      if (!this.copies.has(id)) this.copies.set(id, new Copy(task, this.options, this.ending.get(id)))
   }
 
   /** Resolves when the copy's store scope is written by nobody any more. */
   async end(id: string): Promise<void> {
     const copy = this.copies.get(id)
     this.copies.delete(id)
-    await copy?.end()
+    if (copy !== undefined) {
+      const ended = copy.end().finally(() => {
+        if (this.ending.get(id) === ended) this.ending.delete(id)
+      })
+      this.ending.set(id, ended)
+    }
+    await this.ending.get(id)
   }
 
   async close(): Promise<void> {
-    await Promise.all([...this.copies.keys()].map((id) => this.end(id)))
+    await Promise.all([...this.copies.keys(), ...this.ending.keys()].map((id) => this.end(id)))
   }
 
   stats(): StandbyStats[] {
@@ -73,8 +82,10 @@ class Copy {
   constructor(
     private readonly task: StandbyTask,
     private readonly options: StandbysOptions,
+    /** The end of the copy before it. */
+    former: Promise<void> = Promise.resolve(),
   ) {
-    this.running = this.run()
+    this.running = former.then(() => this.run())
   }
 
   async end(): Promise<void> {
@@ -145,7 +156,7 @@ class Copy {
       }
       ends.push({ topic, partition, offset: to })
     }
-    if (entries.size === 0) return
+    if (entries.size === 0 || this.isEnded) return
     changelog.written(ends)
     await this.write(changelog, [...entries], false)
     this.lag = 0

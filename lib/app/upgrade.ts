@@ -2,7 +2,7 @@ import type { Broker } from '../ports/broker.js'
 import type { StoreAdapter, StoreEntry } from '../ports/store.js'
 import { TidemarkError } from '../record/errors.js'
 import { stateKey } from '../task/state.js'
-import { changelogState } from './changelog.js'
+import { changelogState, changelogsOf } from './changelog.js'
 import { changelogTasks } from './changelogTasks.js'
 import type { Snapshot } from './checkpoint.js'
 import { comparePlans, compareStates, isListed, type PartitionsOf } from './comparePlans.js'
@@ -128,7 +128,7 @@ export class Upgrade {
   private async dropChangelogs(broker: Broker): Promise<void> {
     const dropped = [...(await broker.topics()).keys()].filter((topic) => {
       const state = changelogState(this.plan.app, topic)
-      if (state === undefined || this.plan.subTopologies.some(({ states }) => states.has(state))) return false
+      if (state === undefined || this.plan.subTopologies.some((sub) => changelogsOf(sub).includes(state))) return false
       return this.options.drop?.some((one) => state === one || state.startsWith(`${one}.`))
     })
     if (dropped.length > 0) await broker.deleteTopics(dropped)

@@ -59,11 +59,12 @@ export function foreignKeyJoin<K extends Key, LV, RK extends Key, RV, Out, Kind 
   const isLeft = options.kind === 'left'
   return (left) => {
     const shared = { windowing: 'refuses', usesTime: true } as const
+    const needs = () => ({ rows: true, previous: true })
     const turns = define<Change<Key, LV>, Turn<LV>>(
       'foreignKeys',
       [left.changes()],
       (context) => foreignKeys(context, foreignKeyOf as never, isLeft),
-      { ...shared, name: `${name}-foreign-keys`, needs: () => ({ rows: true, previous: true }) },
+      { ...shared, name: `${name}-foreign-keys`, needs },
     )
     const subscriptions = exchange<Turn<LV>, Subscription>('subscribe', turns, (_, send) => subscribing(isLeft, send), {
       name: `${name}-subscriptions`,
@@ -78,7 +79,7 @@ export function foreignKeyJoin<K extends Key, LV, RK extends Key, RV, Out, Kind 
         name: `${name}-subscribers`,
         untimed: [1],
         coPartitioned: true,
-        needs: (input) => ({ rows: input === 1, previous: input === 1 }),
+        needs,
       },
     )
     const answers = exchange<StreamRecord<Key, Answer<RV>>, Answer<RV>>('answer', told, (_, send) => send, {

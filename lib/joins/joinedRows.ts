@@ -17,12 +17,7 @@ export const joinedBy =
   }
 
 /** The rows of a join, worked out from those of its sides. */
-export function joinedRows(
-  left: Rows<unknown>,
-  right: Rows<unknown>,
-  kind: TableJoinKind,
-  joined: Joined,
-): Rows<unknown> {
+export function joinedRows(left: Rows<unknown>, right: Rows<unknown>, joined: Joined): Rows<unknown> {
   function of(row: Key, a: Row<unknown> | undefined, b: Row<unknown> | undefined): Row<unknown> | undefined {
     const value = joined(a?.value ?? null, b?.value ?? null, splitRowKey(row))
     if (value === null) return undefined
@@ -30,9 +25,6 @@ export function joinedRows(
   }
 
   const rows: Rows<unknown> = {
-    get size() {
-      return [...rows.entries()].length
-    },
     get: (row) => of(row, left.get(row), right.get(row)),
     *entries(): IterableIterator<RowEntry<unknown>> {
       for (const { key, window, ...a } of left.entries()) {
@@ -40,7 +32,6 @@ export function joinedRows(
         const found = of(row, a, right.get(row))
         if (found !== undefined) yield { key, window, ...found }
       }
-      if (kind !== 'outer') return
       for (const { key, window, ...b } of right.entries()) {
         const row = rowKey(key, window)
         const found = left.get(row) === undefined ? of(row, undefined, b) : undefined

@@ -115,7 +115,7 @@ function joinTables<K extends Key, W extends Window | undefined>(
   joined: Joined,
   isNamed: boolean,
 ): Handlers<Change<K, unknown, W>> {
-  const anew = joinedRows(left, right, kind, joined)
+  const anew = joinedRows(left, right, joined)
   const isBacked = (row: Key) => {
     const [hasLeft, hasRight] = [left.get(row) !== undefined, right.get(row) !== undefined]
     return kind === 'outer' ? hasLeft || hasRight : hasLeft && (hasRight || kind === 'left')

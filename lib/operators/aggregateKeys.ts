@@ -16,9 +16,6 @@ export function aggregateKeys<R extends StreamRecord<unknown, unknown>>(
     aggregator.result === undefined ? cell.value : aggregator.result(cell.value)
   const hasChanges = () => context.hasOutput(changes)
   const rows: Rows<unknown> = {
-    get size() {
-      return state.size
-    },
     get(key) {
       const cell = state.cell(key)
       return cell === undefined ? undefined : { value: resultOf(cell), timestamp: cell.timestamp }

@@ -60,8 +60,10 @@ export function aggregation(
         ? resolveWindows(context as OperatorContext<WindowedRecord>, aggregator, emits, changes, time)
         : aggregateKeys(context, aggregator, changes)
       if (begin === undefined) return handlers
+      const { holds } = handlers
       return {
         ...handlers,
+        ...(holds !== undefined && { holds: (now: number) => holds(Math.min(now, time.settled?.() ?? now)) }),
         record(record, input) {
           begin(input)
           handlers.record(record, input)

@@ -68,7 +68,7 @@ export function cogroup<
   const streams = groups.map(([stream]) => stream)
   const adders = groups.map(([, add]) => add)
   const results = aggregation('cogroup', streams, options ?? {}, (context) => {
-    let input = 0
+    let input: number
     const aggregator: Aggregator<StreamRecord<any, any>, unknown, Acc> = {
       init: () => of.init(),
       ...(of.merge !== undefined && { merge: (a, b, key) => (of as Required<typeof of>).merge(a, b, key) }),

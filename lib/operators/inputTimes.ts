@@ -8,6 +8,9 @@ import type { WindowTime } from '../windows/windowTime.js'
 export class InputTimes implements WindowTime {
   private readonly times
   private closedUpTo: number
+  private readonly firings: Firing[] = []
+  private isFiring = false
+  private settledAt = Number.NEGATIVE_INFINITY
 
   constructor(
     private readonly context: OperatorContext<unknown>,
@@ -40,14 +43,29 @@ export class InputTimes implements WindowTime {
     return least
   }
 
+  settled(): number {
+    const now = this.now()
+    const isDue = this.firings.some((firing) => firing.due() <= now && firing.due() < Number.POSITIVE_INFINITY)
+    if (!this.isFiring && !isDue) this.settledAt = now
+    return this.settledAt
+  }
+
   /** To the operator's own time, which is ahead, nothing is due before it is due by this one. */
   fires(firing: Firing): void {
+    this.firings.push(firing)
     this.context.fires({
       due: () => {
         const due = firing.due()
         return due <= this.now() ? due : Number.POSITIVE_INFINITY
       },
-      fireNext: () => firing.fireNext(),
+      fireNext: () => {
+        this.isFiring = true
+        try {
+          firing.fireNext()
+        } finally {
+          this.isFiring = false
+        }
+      },
       waiting: (key) => firing.waiting?.(key) ?? [],
     })
   }

@@ -4,6 +4,13 @@ import { define } from '../task/operate.js'
 /**
  * Makes an output besides an operator's main one: a cold stream that a pipeline can read, once per task.
  *
+ * ```
+ * an operator that sends odd numbers to the side output `odd`, and emits the others
+ * in   a--b--a--|     a: 1   b: 2
+ * out  ---b-----|
+ * odd  a-----a--|
+ * ```
+ *
  * ```ts
  * const late = sideOutput<StreamRecord<string, Order>>('late')
  * const perMinute = orders.pipe(tumblingWindow('1m', { late }), aggregate(count(), { name: 'per-minute' }))

@@ -107,6 +107,8 @@ export interface ConsumerListener {
   revoked(partitions: readonly TopicPartition[]): Promise<void>
   /** The next records of a partition. Never blocks the adapter: who wants less calls `pause`. */
   batch(batch: RawBatch): void
+  /** What the group wants this member to have, it has now, be it nothing. */
+  settled?(): void
   /** These slots, and no others, are to be copied: their state, not their records. Nothing is asked of the group for them. */
   standby?(slots: readonly number[]): void
   /** Something went wrong; `fatal` if the consumer has ended by it. */

@@ -23,9 +23,6 @@ export function aggregateGroups(
   const state = context.cells<Key, unknown>()
   const resultOf = (acc: unknown) => (aggregator.result === undefined ? acc : aggregator.result(acc))
   const rows: Rows<unknown> = {
-    get size() {
-      return state.size
-    },
     get(key): Row<unknown> | undefined {
       const cell = state.cell(key)
       return cell === undefined ? undefined : { value: resultOf(cell.value), timestamp: cell.timestamp }

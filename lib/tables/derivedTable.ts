@@ -80,9 +80,6 @@ function view<V, Out>(above: Rows<V>, rowOf: (row: TableRow<Key, V, unknown>) =>
     return value === null ? undefined : { value, timestamp: found.timestamp }
   }
   const rows: Rows<Out> = {
-    get size() {
-      return [...rows.entries()].length
-    },
     get: (row) => through(row, above.get(row)),
     ...(above.at !== undefined && { at: (row: Key, timestamp: number) => through(row, above.at?.(row, timestamp)) }),
     *entries() {

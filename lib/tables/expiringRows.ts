@@ -1,7 +1,7 @@
 import { compareKeys, type Key } from '../record/key.js'
 import type { Firing } from '../task/definition.js'
 import { LazyHeap } from '../task/lazyHeap.js'
-import { type Rows, rowKey } from './rows.js'
+import { type CountedRows, rowKey } from './rows.js'
 
 interface Expiry {
   readonly due: number
@@ -13,7 +13,7 @@ export class ExpiringRows implements Firing {
   private readonly heap: LazyHeap<Expiry>
 
   constructor(
-    private readonly rows: Rows<unknown>,
+    private readonly rows: CountedRows<unknown>,
     private readonly ttlMs: number,
     private readonly expire: (row: Key, due: number) => void,
   ) {

@@ -3,7 +3,7 @@ import { TidemarkError } from '../record/errors.js'
 import { type Key, keyIdentity } from '../record/key.js'
 import type { StreamRecord } from '../record/record.js'
 import type { OperatorContext } from '../task/definition.js'
-import type { Row, RowEntry, Rows } from './rows.js'
+import type { CountedRows, Row, RowEntry } from './rows.js'
 import { type AnyTable, rowsDefinition } from './table.js'
 import { tableOf } from './toTable.js'
 
@@ -19,7 +19,7 @@ export interface GlobalTable<K extends Key, V> {
 }
 
 /** The rows of a global table, filled by whoever reads its topic. */
-export class GlobalRows<V> implements Rows<V> {
+export class GlobalRows<V> implements CountedRows<V> {
   /** All that was there when its app began has been read, and the app still runs. */
   isOpen = false
   private readonly rows = new Map<unknown, RowEntry<V>>()
@@ -57,7 +57,10 @@ const origins = new WeakMap<object, Origin>()
 export const originOf = (table: GlobalTable<any, any>): Origin => origins.get(table) as Origin
 
 /** The rows of a global table, for a join. @throws TidemarkError `NOT_PLANNED` where it can't be joined in that task */
-export function rowsFor(table: GlobalTable<any, any>, { task, operator, published }: OperatorContext<any>): Rows<any> {
+export function rowsFor(
+  table: GlobalTable<any, any>,
+  { task, operator, published }: OperatorContext<any>,
+): CountedRows<any> {
   const origin = originOf(table)
   if (origin.of === 'app') {
     if (origin.rows.isOpen || task.id === 'plan') return origin.rows

@@ -1,10 +1,10 @@
 import type { Key } from '../record/key.js'
 import type { Window } from '../record/record.js'
 import type { CellState } from '../task/state.js'
-import { type Row, type RowEntry, type Rows, rowKey, splitRowKey } from './rows.js'
+import { type CountedRows, type Row, type RowEntry, rowKey, splitRowKey } from './rows.js'
 
 /** The rows of a table that keeps the last value of each key (and window) in a state of its own. */
-export class KeptRows<V> implements Rows<V> {
+export class KeptRows<V> implements CountedRows<V> {
   constructor(private readonly cells: CellState<Key, V>) {}
 
   get size(): number {

@@ -27,7 +27,7 @@ export class ResultRows<V> extends KeptRows<V> {
 
   override put(key: Key, window: Window | undefined, value: V | null, timestamp: number): V | null {
     const previous = super.put(key, window, value, timestamp)
-    if (value !== null && previous === null) this.watch(key, window)
+    this.watch(key, window)
     for (let n = 0; n < FREED_AT_ONCE && this.freeFirst(); n++);
     return previous
   }

@@ -14,11 +14,15 @@ export interface RowEntry<V> extends Row<V> {
 
 /** A table's rows in one task, as its node publishes them. A row is found by its {@link rowKey}. */
 export interface Rows<V> {
-  readonly size: number
   get(row: Key): Row<V> | undefined
   /** The row as it was at that time (ms); undefined where there was none, or it is no longer known. Only a versioned table has it. */
   at?(row: Key, timestamp: number): Row<V> | undefined
   entries(): IterableIterator<RowEntry<V>>
+}
+
+/** Rows of which the number is known. */
+export interface CountedRows<V> extends Rows<V> {
+  readonly size: number
 }
 
 const WINDOW = '\u0000window'

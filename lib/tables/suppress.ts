@@ -10,7 +10,7 @@ import { describeWindowing } from '../task/windowing.js'
 import type { Change } from './change.js'
 import type { Rows } from './rows.js'
 import { type Release, SuppressedChanges } from './suppressedChanges.js'
-import { makeTable, NO_ROWS, rowsDefinition, type Table, type TableOperator } from './table.js'
+import { makeTable, rowsDefinition, type Table, type TableOperator } from './table.js'
 
 export type SuppressOptions = {
   /** Names the state. A must where the app's store is durable. */
@@ -84,8 +84,8 @@ export function suppress<K extends Key, V, W extends Window | undefined>(
           context as OperatorContext<Change<Key, V, Window | undefined>>,
           release,
         )
-        const above = context.published<Rows<V> | typeof NO_ROWS>(rowsDefinition(table))
-        context.publish(above === NO_ROWS ? NO_ROWS : waiting.over(above))
+        // There are rows, as it asks for what was before.
+        context.publish(waiting.over(context.published<Rows<V>>(rowsDefinition(table))))
         context.fires(waiting)
         return {
           record(change) {

@@ -1,13 +1,19 @@
 import { compareKeys, type Key } from '../record/key.js'
 import type { Window } from '../record/record.js'
 import type { Firing, OperatorContext, Waiting } from '../task/definition.js'
-import { Heap } from '../task/heap.js'
+import { LazyHeap } from '../task/lazyHeap.js'
 import type { SeriesCell, SeriesState } from '../task/seriesState.js'
 import type { Change } from './change.js'
 import { type Row, type RowEntry, type Rows, rowKey, splitRowKey } from './rows.js'
 
-/** What a row is to become, and what it was before, as far as that is known. */
-type Kept<V> = readonly [value: V | null, previous?: V | null]
+/** What a row is to become, and what it was before. */
+type Kept<V> = readonly [value: V | null, previous: V | null]
+
+/** A change under a timestamp that it has, or had. */
+interface Noted {
+  readonly timestamp: number
+  readonly cell: SeriesCell<unknown>
+}
 
 /** When rows come out. */
 export interface Release {
@@ -22,11 +28,8 @@ export interface Release {
 /** The last change of each row that waits to come out. */
 export class SuppressedChanges<V> implements Firing {
   private readonly state: SeriesState<Kept<V>>
-  /** Changes by the timestamps that they had when they were noted; what is gone stays until it comes up. */
-  private readonly noted = new Heap<{ readonly timestamp: number; readonly cell: SeriesCell<Kept<V>> }>(
-    (a, b) => a.timestamp - b.timestamp,
-  )
-
+  /** The changes that wait, by timestamp. */
+  private readonly noted: LazyHeap<Noted>
   /** Timestamp of the change on its way out: held until it is out, so that nothing behind it sees a time past it. */
   private leaving = Number.POSITIVE_INFINITY
 
@@ -34,8 +37,17 @@ export class SuppressedChanges<V> implements Firing {
     private readonly context: OperatorContext<Change<Key, V, Window | undefined>>,
     private readonly release: Release,
   ) {
-    this.state = context.series()
-    for (const cell of this.state.all()) this.note(cell)
+    const state: SeriesState<Kept<V>> = context.series()
+    this.state = state
+    this.noted = new LazyHeap<Noted>((a, b) => a.timestamp - b.timestamp, {
+      get size() {
+        return state.size
+      },
+      isLive: ({ timestamp, cell }) => !cell.deleted && cell.timestamp === timestamp,
+      *all() {
+        for (const cell of state.all()) yield { timestamp: cell.timestamp, cell }
+      },
+    })
   }
 
   get size(): number {
@@ -44,18 +56,18 @@ export class SuppressedChanges<V> implements Firing {
 
   put({ key, window, value, previous, timestamp }: Change<Key, V, Window | undefined>): void {
     const row = rowKey(key, window)
-    const [waiting] = this.state.of(row)
-    if (waiting === undefined) {
-      const place = this.release.isAtClose && window !== undefined ? window.end : timestamp
-      this.note(this.state.insert(row, place, previous === undefined ? [value] : [value, previous], timestamp))
+    let [cell] = this.state.of(row)
+    if (cell === undefined) {
+      const place = this.release.isAtClose ? (window as Window).end : timestamp
+      // What was before is known: whoever keeps changes back asks for it.
+      cell = this.state.insert(row, place, [value, previous as V | null], timestamp)
       this.context.dueChanged()
     } else {
-      const [, ...before] = waiting.value
-      waiting.value = [value, ...before]
-      if (timestamp < waiting.timestamp) this.note(waiting, timestamp)
-      waiting.timestamp = timestamp
-      this.state.touch(waiting)
+      cell.value = [value, cell.value[1]]
+      cell.timestamp = timestamp
+      this.state.touch(cell)
     }
+    this.noted.push({ timestamp, cell })
   }
 
   due(): number {
@@ -70,8 +82,7 @@ export class SuppressedChanges<V> implements Firing {
   }
 
   fireNext(): void {
-    const cell = this.state.first()
-    if (cell === undefined) return
+    const cell = this.state.first() as SeriesCell<Kept<V>>
     this.state.remove(cell)
     const { isAtClose, finalAfterMs } = this.release
     const [value, previous] = cell.value
@@ -84,29 +95,12 @@ export class SuppressedChanges<V> implements Firing {
       this.context.emit(isFinal ? { ...change, final: true } : change)
     } finally {
       this.leaving = Number.POSITIVE_INFINITY
-      // What is gone doesn't stay where nobody asks.
-      this.earliestWaiting()
     }
   }
 
   /** The smallest timestamp of what has yet to come out. */
   earliest(): number {
-    return Math.min(this.leaving, this.earliestWaiting())
-  }
-
-  private earliestWaiting(): number {
-    for (;;) {
-      const first = this.noted.peek()
-      if (first === undefined) return Number.POSITIVE_INFINITY
-      const { timestamp, cell } = first
-      if (!cell.deleted && cell.timestamp === timestamp) return timestamp
-      this.noted.pop()
-      if (!cell.deleted && cell.timestamp > timestamp) this.note(cell)
-    }
-  }
-
-  private note(cell: SeriesCell<Kept<V>>, timestamp = cell.timestamp): void {
-    this.noted.push({ timestamp, cell })
+    return Math.min(this.leaving, this.noted.peek()?.timestamp ?? Number.POSITIVE_INFINITY)
   }
 
   /** A table's rows as readers of what has come out know them. */
@@ -114,12 +108,9 @@ export class SuppressedChanges<V> implements Firing {
     /** What a waiting row was before. When, nobody knows any more. */
     const before = (cell: SeriesCell<Kept<V>>): Row<V> | undefined => {
       const [, value] = cell.value
-      return value === undefined || value === null ? undefined : { value, timestamp: 0 }
+      return value === null ? undefined : { value, timestamp: 0 }
     }
     const rows: Rows<V> = {
-      get size() {
-        return [...rows.entries()].length
-      },
       get: (row) => {
         const [waiting] = this.state.of(row)
         return waiting === undefined ? above.get(row) : before(waiting)

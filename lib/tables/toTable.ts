@@ -164,7 +164,7 @@ function upsert<K extends Key, V, W extends Window | undefined>(
         if (knowsPrevious) previous = before
       }
       if (expiring !== undefined) {
-        if (value !== null) expiring.add(rowKey(key, window), timestamp)
+        expiring.add(rowKey(key, window), timestamp)
         context.dueChanged()
       }
       context.emit({ key, value, previous, timestamp, window: window as W, isLatest })

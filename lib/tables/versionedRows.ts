@@ -2,7 +2,7 @@ import type { Key } from '../record/key.js'
 import type { Window } from '../record/record.js'
 import { LazyHeap } from '../task/lazyHeap.js'
 import type { SeriesCell, SeriesState } from '../task/seriesState.js'
-import { type Row, type RowEntry, type Rows, rowKey, splitRowKey } from './rows.js'
+import { type CountedRows, type Row, type RowEntry, rowKey, splitRowKey } from './rows.js'
 
 /** What putting a version has done. */
 export interface PutVersion<V> {
@@ -24,7 +24,7 @@ interface Ending {
  * With `bound = highest timestamp of the table - history`, a version is kept until one that follows it is as old as `bound`: then nobody can ask
  * for it any more. The latest of a row stays, unless it is a delete.
  */
-export class VersionedRows<V> implements Rows<V> {
+export class VersionedRows<V> implements CountedRows<V> {
   private readonly endings: LazyHeap<Ending>
   size = 0
 
@@ -118,16 +118,9 @@ export class VersionedRows<V> implements Rows<V> {
   private free(): void {
     const { bound } = this
     for (let first = this.endings.peek(); first !== undefined && first.until <= bound; first = this.endings.peek()) {
-      this.endings.pop()
-      this.removeUpTo(first.cell as SeriesCell<V | null>)
+      // Those before it go first: if it is a delete, nothing would end them any more.
+      this.series.remove(this.series.of(first.cell.key)[0] as SeriesCell<V | null>)
     }
-    this.endings.sweep()
-  }
-
-  /** With those before it, which none would end any more if this one is a delete. */
-  private removeUpTo({ key, at }: SeriesCell<V | null>): void {
-    for (let first = this.series.of(key)[0]; first !== undefined && first.at <= at; first = this.series.of(key)[0])
-      this.series.remove(first)
   }
 }
 

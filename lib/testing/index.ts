@@ -1,5 +1,11 @@
 export * from './brokerConformance.js'
 export { type Diagram, type Mark, parseDiagram } from './diagram.js'
+export {
+  expectSameUnderFaults,
+  type FaultOptions,
+  type FaultReport,
+  type InputRecord,
+} from './expectSameUnderFaults.js'
 export { matchers, type RecordMatchers } from './matchers.js'
 export { type OperatorLaw, type OperatorLawOptions, operatorLaws } from './operatorLaws.js'
 export type { ExpectedRecord } from './recordText.js'
@@ -13,13 +19,6 @@ export {
   runMarbles,
 } from './runMarbles.js'
 export * from './storeConformance.js'
-export {
-  type ReadRecord,
-  type SentRecord,
-  type StateEntry,
-  type TestApp,
-  type TestAppOptions,
-  type TestTopic,
-  testApp,
-} from './testApp.js'
+export { type StateEntry, type TestApp, type TestAppOptions, testApp } from './testApp.js'
 export { type TestClock, testClock } from './testClock.js'
+export type { ReadRecord, SentRecord, TestTopic } from './testTopics.js'

@@ -1,5 +1,6 @@
 import { Observable, type Subscriber, take } from 'rxjs'
-import { json, type StreamRecord, toTopic } from '../index.js'
+import { type App, json, type StreamRecord, toTopic } from '../index.js'
+import { expectSameUnderFaults } from './expectSameUnderFaults.js'
 import { recordText, sideBySide } from './recordText.js'
 import { type TestApp, testApp } from './testApp.js'
 import { testClock } from './testClock.js'
@@ -25,6 +26,8 @@ type Operator = (source: Observable<any>) => Observable<any>
  * - an error of the source comes out unchanged
  * - `take(1)` behind it stops an endless synchronous source
  * - in an app, a crash at any position, and a restart from the checkpoint there, repeat exactly what followed
+ * - in an app over two partitions, crashes, rebalances and failed writes at any call change nothing: a sample, as {@link expectSameUnderFaults}
+ *   tries all of them
  *
  * ```ts
  * for (const law of operatorLaws(() => rollingAggregate('10s', count()), input)) test(law.name, law.run)
@@ -46,6 +49,7 @@ export function operatorLaws(
       'stops an endless synchronous source after take(1)': () => stopsEndless(operator, input),
     }),
     'repeats exactly what followed after a crash at any position': () => survivesCrashes(operator, input),
+    'gives the same under crashes, rebalances and failed writes': () => survivesFaults(operator, input),
   }
   return Object.entries(laws).map(([name, run]) => ({ name, run }))
 }
@@ -183,15 +187,26 @@ async function survivesCrashes(operator: () => Operator, input: readonly StreamR
   }
 }
 
-function open(operator: () => Operator): Promise<TestApp<void>> {
-  const topic = { partitions: 1, key: json<any>(), value: json<any>() }
-  return testApp(
-    (app) => {
-      const stream = app.stream<any, any>('in', topic)
-      app.run('law', operator()(stream).pipe(toTopic('out', { key: json<any>() })))
-    },
-    { topics: { in: topic, out: topic } },
-  )
+/** Of some hundreds of faults. */
+const FAULTS = 15
+
+async function survivesFaults(operator: () => Operator, input: readonly StreamRecord<any, any>[]): Promise<void> {
+  const topics = topicsOf(2)
+  const records = input.map(({ key, value, timestamp }) => ({ topic: 'in', key, value, timestamp }))
+  await expectSameUnderFaults(pipelineOf(operator), records, { topics, maxRuns: FAULTS })
+}
+
+const open = (operator: () => Operator): Promise<TestApp<void>> =>
+  testApp(pipelineOf(operator), { topics: topicsOf(1) })
+
+const topicsOf = (partitions: number) => ({
+  in: { partitions, key: json<any>() },
+  out: { partitions, key: json<any>() },
+})
+
+const pipelineOf = (operator: () => Operator) => (app: App) => {
+  const stream = app.stream<any, any>('in', { key: json<any>(), value: json() })
+  app.run('law', operator()(stream).pipe(toTopic('out', { key: json<any>() })))
 }
 
 async function outputOf(t: TestApp<unknown>): Promise<string[]> {

@@ -13,10 +13,10 @@ export const alignedStrategy = (sizeMs: number, advanceMs: number): Strategy<Win
   taker({ open: { state }, results, time, isOpen }) {
     const isTumbling = advanceMs === sizeMs
     // Most records fall into the window of the one before.
-    let window: Window | undefined
-    let cells: WindowCells<unknown> | undefined
+    let window: Window = { start: Number.NaN, end: Number.NaN }
+    let cells!: WindowCells<unknown>
     function add(start: number, record: KeyedRecord): void {
-      if (window === undefined || cells === undefined || window.start !== start) {
+      if (window.start !== start) {
         window = { start, end: start + sizeMs }
         cells = state.window(start)
       }

@@ -7,7 +7,6 @@ import type { Cell } from '../task/state.js'
  * ways in besides.
  */
 export interface OpenWindows<C extends Cell<unknown>> {
-  readonly size: number
   /** A new cell, listed for the next checkpoint. */
   insert(key: Key, window: Window, acc: unknown, timestamp: number): C
   touch(cell: C): void

@@ -61,7 +61,7 @@ export function resolveWindows(
     aggregator,
     time,
     open,
-    closed: isClosedKept ? closed?.windows : undefined,
+    closed: closed?.windows,
     results,
     keptForMs,
     isOpen,

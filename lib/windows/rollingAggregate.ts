@@ -10,7 +10,7 @@ import { keepsRows } from '../tables/toTable.js'
 import type { Handlers, OperatorContext } from '../task/definition.js'
 import { define } from '../task/operate.js'
 import type { Cell } from '../task/state.js'
-import { emptyRolling, type Kept, type KeptRecord, type Rolling, RollingFold } from './rollingFold.js'
+import { emptyRolling, type KeptRecord, type Rolling, RollingFold } from './rollingFold.js'
 
 export interface RollingOptions {
   /** Names the state. A must where the app's store is durable. */
@@ -88,9 +88,6 @@ function roll(
   const resultOf = (cell: Cell<Rolling>) => fold.result(cell.key, cell.value)
   const row = (cell: Cell<Rolling>) => ({ value: resultOf(cell), timestamp: cell.timestamp })
   const rows: Rows<unknown> = {
-    get size() {
-      return state.size
-    },
     get(key) {
       const cell = state.cell(key)
       return cell === undefined ? undefined : row(cell)
@@ -102,8 +99,7 @@ function roll(
   context.publish(rows)
 
   function tell(key: Key, value: unknown, previous: unknown, timestamp: number): void {
-    if (context.hasOutput(changes))
-      context.emitTo(changes, { key, value, previous, timestamp, window: undefined, isLatest: true })
+    context.emitTo(changes, { key, value, previous, timestamp, window: undefined, isLatest: true })
   }
 
   /** Drops what has left the window of a cell; deletes the row if nothing is left. */
@@ -114,24 +110,21 @@ function roll(
   }
 
   /** Shrinks a row at the time at which a record leaves it, however far time has gone since. */
-  function expire(timestamp: number, key: Key): void {
-    const cell = state.cell(key)
-    if (cell === undefined) return
-    const now = Math.max(cell.timestamp, timestamp)
-    if ((cell.value.kept[0] as Kept)[0] <= now - sizeMs) {
-      const previous = context.hasOutput(changes) ? resultOf(cell) : undefined
-      trim(cell, now)
-      tell(key, resultOf(cell), previous, now)
-    }
+  function expire(now: number, key: Key): void {
+    const cell = state.cell(key) as Cell<Rolling>
+    const previous = context.hasOutput(changes) ? resultOf(cell) : undefined
+    trim(cell, now)
+    tell(key, resultOf(cell), previous, now)
     arm(cell)
   }
 
   /** One timer per key: when its oldest record leaves. */
   function arm(cell: Cell<Rolling>, before?: number): void {
     const oldest = cell.value.kept[0]?.[0]
+    // Also where there is none: then the last one's timer has just fired.
     if (before === oldest) return
     if (before !== undefined) timers.cancel(before + sizeMs, cell.key)
-    if (oldest !== undefined) timers.at(oldest + sizeMs, cell.key)
+    timers.at((oldest as number) + sizeMs, cell.key)
   }
 
   return {
@@ -152,7 +145,7 @@ function roll(
       const previous = cell !== undefined && context.hasOutput(changes) ? resultOf(cell) : null
       const before = cell?.value.kept[0]?.[0]
       cell ??= state.insert(key, emptyRolling(), timestamp)
-      if (timestamp > cell.timestamp) cell.timestamp = timestamp
+      cell.timestamp = Math.max(cell.timestamp, timestamp)
       fold.enter(key, cell.value, [timestamp, value])
       trim(cell, now)
       arm(cell, before)

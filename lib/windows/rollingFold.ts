@@ -45,7 +45,7 @@ export class RollingFold {
       rolling.acc = this.aggregator.remove?.(rolling.acc, recordOf(key, kept[gone] as Kept)) ?? null
       rolling.removals++
     }
-    if (gone > 0) kept.splice(0, gone)
+    kept.splice(0, gone)
     if (rolling.removals >= kept.length) rolling.acc = null
   }
 

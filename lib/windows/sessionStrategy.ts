@@ -21,7 +21,7 @@ export const sessionStrategy = (gapMs: number): Strategy<HeldUntil, SessionsByEn
 
     /** What the record's session comes to. */
     function merged(accs: readonly unknown[], record: KeyedRecord): unknown {
-      let acc: unknown = accs.length === 0 ? null : (aggregator.init?.() ?? null)
+      let acc: unknown = aggregator.init?.() ?? null
       for (const other of accs) acc = acc === null ? other : aggregator.merge?.(acc, other, record.key)
       return acc === null ? results.begin(record) : aggregator.add(acc, record)
     }

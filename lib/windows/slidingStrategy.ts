@@ -14,8 +14,8 @@ export const slidingStrategy = (differenceMs: number): Strategy<HeldUntil, Windo
 
   taker({ context, aggregator, open, closed, results, time, isOpen }) {
     const sizeMs = differenceMs + 1
-    let now = Number.NEGATIVE_INFINITY
-    let missed = 0
+    let now: number
+    let missed: number
 
     /** A key's windows with `from <= start <= to`, by start. */
     function startingBetween({ key }: KeyedRecord, from: number, to: number): readonly HeldUntil[] {

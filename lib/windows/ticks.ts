@@ -6,7 +6,7 @@ import type { CellState } from '../task/state.js'
 
 /** Windows that have something to say at the next multiple of an interval. */
 export class Ticks implements Firing {
-  private next = Number.POSITIVE_INFINITY
+  private next: number
   /** Those of the present tick that have yet to speak, the first last. */
   private speaking: Key[] = []
 
@@ -61,9 +61,13 @@ export class Ticks implements Firing {
   }
 }
 
+interface WindowedKey {
+  readonly key: Key
+  readonly window: Window
+}
+
 /** By end, start and key, the last first. */
 function lastFirst(a: Key, b: Key): number {
-  const [one, other] = [splitRowKey(a), splitRowKey(b)] as { readonly key: Key; readonly window: Window }[]
-  if (one === undefined || other === undefined) return 0
+  const [one, other] = [splitRowKey(a), splitRowKey(b)] as [WindowedKey, WindowedKey]
   return other.window.end - one.window.end || other.window.start - one.window.start || compareKeys(other.key, one.key)
 }

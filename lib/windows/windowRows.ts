@@ -14,9 +14,6 @@ export function windowRows<C extends Cell<unknown>, D extends Cell<unknown>>(
     for (const cell of windows.all()) yield { key: cell.key, window: windows.windowOf(cell), ...rowOf(cell) }
   }
   return {
-    get size() {
-      return open.size + (closed?.size ?? 0)
-    },
     get(row) {
       const { key, window } = splitRowKey(row)
       const cell = window && (open.find(key, window) ?? closed?.find(key, window))

@@ -6,6 +6,8 @@ export interface WindowTime {
   accept(timestamp: number): number
   /** The time by which windows close. */
   now(): number
+  /** All that was due by this time is out, where that isn't so by the operator's own: it is ahead of what may still come out. */
+  settled?(): number
   /** Lets something fire as that goes on. */
   fires(firing: Firing): void
 }

@@ -10,10 +10,6 @@ export type HeldUntil = SeriesCell<unknown>
 export class WindowsByEnd implements OpenWindows<HeldUntil> {
   constructor(protected readonly state: SeriesState<unknown>) {}
 
-  get size(): number {
-    return this.state.size
-  }
-
   insert(key: Key, { start, end }: Window, acc: unknown, timestamp: number): HeldUntil {
     return this.state.insert(key, end, acc, timestamp, start)
   }
@@ -49,8 +45,7 @@ export class WindowsByEnd implements OpenWindows<HeldUntil> {
 
   /** One at a time: by end, then key, then start. */
   takeFirst(): readonly HeldUntil[] {
-    const first = this.state.first()
-    if (first === undefined) return []
+    const first = this.state.first() as HeldUntil
     this.state.remove(first)
     return [first]
   }

@@ -15,10 +15,6 @@ export class WindowsByStart implements OpenWindows<Held> {
     private readonly sizeMs: number,
   ) {}
 
-  get size(): number {
-    return this.state.size
-  }
-
   insert(key: Key, window: Window, acc: unknown, timestamp: number): Held {
     const cell = this.state.insert(this.state.window(window.start), key, acc, timestamp)
     this.state.touch(cell)

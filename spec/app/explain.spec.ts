@@ -269,7 +269,9 @@ test('of a key: what suppress keeps back', async () => {
     (app) => {
       const counts = toTable(
         'counts',
-        app.stream<Order>('orders', { value: json() }).pipe(tumblingWindow('1m'), aggregate(count(), { name: 'n' })),
+        app
+          .stream<Order>('orders', { value: json() })
+          .pipe(tumblingWindow('1m', { grace: '5s' }), aggregate(count(), { name: 'n' })),
       )
       app.run('x', counts.pipe(suppress({ until: 'close', name: 'held' }), toStream()).pipe(toTopic('out')))
     },
@@ -278,8 +280,8 @@ test('of a key: what suppress keeps back', async () => {
   await send(t, 0, 1_000, 2_000)
   await t.settle()
   const { tasks, closesAt } = t.app.explain({ operator: 'held', key: 'x', window })
-  expect(closesAt).toBe(60_000)
-  expect(tasks).toMatchObject([{ isOpen: true, waiting: [{ what: 'change', timestamp: 2_000, until: 60_000 }] }])
+  expect(closesAt).toBe(65_000)
+  expect(tasks).toMatchObject([{ isOpen: true, waiting: [{ what: 'change', timestamp: 2_000, until: 65_000 }] }])
   await t.stop()
 })
 

@@ -1,10 +1,12 @@
 import { describe, expect, test } from '@jest/globals'
-import { map, type Observable } from 'rxjs'
+import { filter, map, type Observable } from 'rxjs'
 import {
   aggregate,
   batch,
+  cogroup,
   collect,
   count,
+  type InWindow,
   json,
   keyBy,
   latest,
@@ -12,6 +14,7 @@ import {
   type StreamRecord,
   string,
   suppress,
+  tableGroupBy,
   toStream,
   toTable,
   toTopic,
@@ -107,6 +110,48 @@ describe('what an operator has kept back is on time behind keyBy', () => {
       })
     }
   }
+
+  test('a cogroup of which one stream is ahead of the other', async () => {
+    const add = (acc: readonly string[], { key }: StreamRecord<string, unknown>) => [...acc, key]
+    const t = await gathered((stream) => {
+      const [ahead, behind] = [filter, filter].map((pass, i) =>
+        stream.pipe(
+          pass(({ key }) => (key === key.toUpperCase()) === (i === 0)),
+          tumblingWindow(100),
+        ),
+      ) as [InWindow<any>, InWindow<any>]
+      return cogroup({ init: (): readonly string[] => [] }, [[ahead, add] as any, [behind, add]] as any, {
+        name: 'both',
+        emit: 'close',
+      }).pipe(map(({ key, value, timestamp }: any) => record(key, value, timestamp)))
+    })
+    await send(t, [0, 'a', 1], [0, 'A', 2], [1, 'b', 1_000], [1, 'B', 1_000])
+    await send(t, [0, 'A', 450])
+    await send(t, [1, 'b', 2_000], [1, 'B', 2_000])
+    // Only now the first window closes, in which results are the oldest of all.
+    await send(t, [0, 'a', 5_000])
+    for (const time of [9_000, 19_000]) await send(t, [0, 'a', time], [0, 'A', time], [1, 'b', time], [1, 'B', time])
+    expect(dropped(t)).toEqual([])
+    expect((await windows(t)).slice(0, 2)).toEqual([[2, 1], [450]])
+    await t.stop()
+  })
+
+  test('a grouped table goes by the records that its own task has had', async () => {
+    const t = await gathered((stream) =>
+      toTable('rows', stream).pipe(
+        tableGroupBy(({ key }) => key, count(), { name: 'groups', key: string() }),
+        toStream(),
+      ),
+    )
+    // Each in a task of its own.
+    await send(t, [0, 'a', 10], [0, 'g', 500])
+    // On time in that of its key, whatever the other has come to.
+    await send(t, [0, 'a', 15])
+    for (const time of [5_000, 9_000]) await send(t, [0, 'a', time], [0, 'g', time])
+    expect(dropped(t)).toEqual([])
+    expect((await windows(t)).slice(0, 2)).toEqual([[10, 15], [500]])
+    await t.stop()
+  })
 
   test('a batch that a record of its own key brings out', async () => {
     const t = await gathered(batch({ within: 10, name: 'held' }) as unknown as (stream: Stream) => Stream)

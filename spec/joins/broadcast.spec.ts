@@ -1,9 +1,12 @@
 import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
-import { of } from 'rxjs'
+import { type Observable, of } from 'rxjs'
 import {
   type App,
+  aggregate,
   broadcast,
+  count,
+  customWindow,
   type GlobalTable,
   globalTable,
   json,
@@ -12,6 +15,7 @@ import {
   record,
   type StreamRecord,
   toTopic,
+  withWatermark,
 } from 'tidemark'
 import { matchers, operatorLaws, runMarbles, testApp } from 'tidemark/testing'
 import { expectDrawn } from '../testing/docstring.js'
@@ -68,6 +72,21 @@ describe('edges', () => {
     { name: 'an error of the rules', rules: 'X#', stream: '--a', out: '-#' },
     { name: 'an error of the stream', rules: 'X', stream: '-a#', out: '-x#' },
   ])('$name', async ({ rules, stream, out }) => run(rules, stream, out))
+
+  test('only the stream has a time: rules need no watermark, and the stream’s goes on behind it', async () => {
+    await runMarbles({
+      source: { rules: 'X', stream: '-a@25-a@15-a@31' },
+      out: '                         -----------(l)',
+      values: { ...values, l: { key: 'ann', value: 1, window: { start: 10, end: 21 } } },
+      pipeline: ({ rules, stream }) =>
+        stream.pipe(
+          withWatermark({ maxOutOfOrderness: 10 }),
+          broadcast(globalTable(rules), exceeded),
+          customWindow({ windowsOf: (t) => [t < 21 ? { start: 10, end: 21 } : { start: 21, end: 32 }], maxSize: 11 }),
+          aggregate(count(), { emit: 'close' }),
+        ) as Observable<unknown>,
+    })
+  })
 
   test('what apply throws says where', async () => {
     await expect(

@@ -195,6 +195,16 @@ describe('edges', () => {
     await t.stop()
   })
 
+  test('tables that keep nothing of their own accord are asked for their rows, and for what these were', async () => {
+    const [right, left, out] = ['X---------Y---Z------|', '--a--b--------------c|', '--p-------q---r-----s|']
+    await runMarbles({
+      source: { right, left },
+      out,
+      values,
+      pipeline: (s) => join('inner')(toTable(undefined, s.left), toTable(undefined, s.right)).changes(),
+    })
+  })
+
   test('null from the joiner deletes', () => {
     const [left, right] = [new Subject<StreamRecord<string, string>>(), new Subject<StreamRecord<string, number>>()]
     const odd = toTable('l', left).pipe(

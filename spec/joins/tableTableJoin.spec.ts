@@ -11,6 +11,7 @@ import {
   type StreamRecord,
   shared,
   sum,
+  suppress,
   type Table,
   type TableJoinKind,
   tableFilter,
@@ -561,6 +562,79 @@ test('in the plan: the tables that are joined keep their rows, and the join has 
   expect(await states('both')).toBe('left, right, both')
 })
 
+test('where nobody asks what rows were before, a change says that it is not known, and the joiner is not asked', () => {
+  const [a, b] = [new Subject<StreamRecord<string, number>>(), new Subject<StreamRecord<string, number>>()]
+  const asked: unknown[] = []
+  const seen: unknown[] = []
+  const joiner = (x: number, y: number) => {
+    asked.push([x, y])
+    return x + y
+  }
+  const joined = toTable(undefined, a).pipe(tableTableJoin(toTable(undefined, b), joiner, { kind: 'inner' }))
+  local(joined.changes()).subscribe(({ value, previous }) => seen.push([value, previous]))
+  a.next(record('k', 1, 1))
+  b.next(record('k', 10, 2))
+  a.next(record('k', 2, 3))
+  expect(seen).toStrictEqual([
+    [11, undefined],
+    [12, undefined],
+  ])
+  expect(asked).toEqual([
+    [1, 10],
+    [2, 10],
+  ])
+})
+
+describe('its rows', () => {
+  const joinedBy = (joiner: (a: unknown, b: unknown) => string, name?: string) => {
+    const [a, b] = [new Subject<StreamRecord<string, number>>(), new Subject<StreamRecord<string, number>>()]
+    const options = { kind: 'outer', ...(name !== undefined && { name }) } as const
+    const table = toTable('a', a).pipe(tableTableJoin(toTable('b', b), joiner, options))
+    return { a, b, table }
+  }
+
+  test.each([
+    ['are worked out at each look-up', undefined, 2],
+    ['are kept under a name', 'joined', 0],
+  ])('%s', (_, name, calls) => {
+    let called = 0
+    const { a, b, table } = joinedBy((x, y) => {
+      called++
+      return together(x, y)
+    }, name)
+    const subscription = local(table.changes()).subscribe()
+    a.next(record('k', 1, 1))
+    b.next(record('k', 2, 2))
+    called = 0
+    expect([table.get('k'), ...table.entries()]).toEqual(['1+2', ['k', '1+2']])
+    expect(called).toBe(calls)
+    subscription.unsubscribe()
+  })
+
+  test('have the later of both timestamps, or that of the only side: what is joined with them shows it', () => {
+    const { a, b, table } = joinedBy(together)
+    const c = new Subject<StreamRecord<string, number>>()
+    const seen: unknown[] = []
+    local(
+      table.pipe(tableTableJoin(toTable('c', c), (x: unknown, y: unknown) => [x, y], { kind: 'inner' })).changes(),
+    ).subscribe(({ key, timestamp }) => seen.push([key, timestamp]))
+    a.next(record('both', 1, 5))
+    b.next(record('both', 1, 3))
+    a.next(record('left', 1, 6))
+    b.next(record('right', 1, 7))
+    a.next(record('first', 1, 0))
+    b.next(record('second', 1, 0))
+    for (const key of ['both', 'left', 'right', 'first', 'second']) c.next(record(key, 1, 0))
+    expect(seen).toEqual([
+      ['both', 5],
+      ['left', 6],
+      ['right', 7],
+      ['first', 0],
+      ['second', 0],
+    ])
+  })
+})
+
 describe('windows that close on one side before the other', () => {
   const together = (left: number | null, right: number | null) => `${left} ${right}`
 
@@ -638,5 +712,30 @@ describe('windows that close on one side before the other', () => {
       const first = kind === 'inner' ? [] : ['1 null']
       expect(await firstWindow('update', kind, {}, sent)).toEqual([...first, '1 1', '2 1'])
     })
+  })
+
+  test('a side that still holds its rows back meets the other for as long after the close as windows took records', () => {
+    const [a, b] = [new Subject<StreamRecord<string, number>>(), new Subject<StreamRecord<string, number>>()]
+    const counts = (s: typeof a, name: string) =>
+      toTable(name, s.pipe(tumblingWindow(10), aggregate(count()))) as Table<string, number, Window>
+    const held = counts(b, 'b').pipe(
+      tableFilter(({ key }) => key !== 'other'),
+      suppress({ until: 'close' }),
+    )
+    const seen: unknown[] = []
+    local(
+      counts(a, 'a')
+        .pipe(tableTableJoin(held, together, { kind: 'inner' }))
+        .changes(),
+    ).subscribe((change) => seen.push([change.value, change.window.start]))
+    a.next(record('k', 1, 1))
+    b.next(record('k', 1, 2))
+    // Both have closed the first window, but what is held back hasn't seen the time yet.
+    a.next(record('other', 1, 12))
+    b.next(record('other', 1, 13))
+    a.next(record('other', 1, 19))
+    expect(seen).toEqual([])
+    b.next(record('k', 1, 15))
+    expect(seen).toEqual([['1 1', 0]])
   })
 })

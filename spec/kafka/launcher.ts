@@ -12,7 +12,6 @@ import { Kafka, logLevel } from 'kafkajs'
 const run = promisify(execFile)
 
 const KAFKA = '4.3.1'
-const CACHE = fileURLToPath(new URL(`../../node_modules/.cache/kafka-${KAFKA}`, import.meta.url))
 const START_DEADLINE_MS = 90_000
 const STOP_DEADLINE_MS = 10_000
 const JVM = ['-Xmx512m', '-XX:TieredStopAtLevel=1', '-XX:+UseSerialGC', '-Dorg.slf4j.simpleLogger.defaultLogLevel=warn']
@@ -36,6 +35,8 @@ export interface StartOptions {
   readonly properties?: string
   /** More arguments for formatting its log, as `--add-scram=…`. */
   readonly format?: readonly string[]
+  /** Of Kafka. Default: the one that the specs are run against. */
+  readonly version?: string
 }
 
 /** Whether there is a Java to run it with. */
@@ -48,7 +49,9 @@ export async function hasJava(): Promise<boolean> {
 
 /** Starts a broker of one node on this machine and waits until it answers. It ends with this process at the latest. */
 export async function startKafka(options: StartOptions = {}): Promise<RunningKafka> {
-  const lib = await jars()
+  const { version = KAFKA } = options
+  const cache = cacheOf(version)
+  const lib = await jars(version)
   const dir = options.dir ?? (await mkdtemp(join(tmpdir(), 'kafka-')))
   await mkdir(dir, { recursive: true })
   const port = options.port ?? (await freePort())
@@ -62,8 +65,8 @@ export async function startKafka(options: StartOptions = {}): Promise<RunningKaf
     await run('java', ['-cp', `${lib}/*`, ...JVM, ...format])
   }
 
-  const archive = join(CACHE, 'classes.jsa')
-  const newArchive = existsSync(archive) ? undefined : join(CACHE, `classes-${process.pid}-${port}.jsa`)
+  const archive = join(cache, 'classes.jsa')
+  const newArchive = existsSync(archive) ? undefined : join(cache, `classes-${process.pid}-${port}.jsa`)
   const broker = spawn(
     'java',
     [...sharedClasses(archive, newArchive), '-cp', `${lib}/*`, ...JVM, 'kafka.Kafka', config],
@@ -91,14 +94,18 @@ export async function startKafka(options: StartOptions = {}): Promise<RunningKaf
   return { brokers: `127.0.0.1:${port}`, pid: broker.pid as number, stop }
 }
 
+const cacheOf = (version: string) =>
+  fileURLToPath(new URL(`../../node_modules/.cache/kafka-${version}`, import.meta.url))
+
 /** Fetches the broker's classes once. */
-async function jars(): Promise<string> {
-  const lib = join(CACHE, 'lib')
+async function jars(version: string): Promise<string> {
+  const cache = cacheOf(version)
+  const lib = join(cache, 'lib')
   if (existsSync(lib)) return lib
-  await mkdir(CACHE, { recursive: true })
-  const folder = await mkdtemp(join(CACHE, 'fetch-'))
+  await mkdir(cache, { recursive: true })
+  const folder = await mkdtemp(join(cache, 'fetch-'))
   try {
-    await writeFile(join(folder, 'pom.xml'), POM)
+    await writeFile(join(folder, 'pom.xml'), pom(version))
     await run('mvn', ['-q', '-B', 'dependency:copy-dependencies', '-DincludeScope=runtime', '-DoutputDirectory=lib'], {
       cwd: folder,
     })
@@ -199,11 +206,11 @@ log.cleaner.backoff.ms=1000
 `
 }
 
-const POM = `<project xmlns="http://maven.apache.org/POM/4.0.0">
+const pom = (version: string) => `<project xmlns="http://maven.apache.org/POM/4.0.0">
   <modelVersion>4.0.0</modelVersion>
   <groupId>spec</groupId><artifactId>kafka</artifactId><version>1</version><packaging>pom</packaging>
   <dependencies>
-    <dependency><groupId>org.apache.kafka</groupId><artifactId>kafka_2.13</artifactId><version>${KAFKA}</version></dependency>
+    <dependency><groupId>org.apache.kafka</groupId><artifactId>kafka_2.13</artifactId><version>${version}</version></dependency>
     <dependency><groupId>org.slf4j</groupId><artifactId>slf4j-simple</artifactId><version>1.7.36</version></dependency>
   </dependencies>
 </project>

@@ -38,9 +38,9 @@ const NAMES: Record<string, string> = {
     LevelOptions level
   `,
   'tidemark/testing': `
-    BrokerLaw Diagram Emission ExpectedRecord MarbleOptions MarbleRun MarbleSources MarbleTools MarbleValue Mark
+    BrokerLaw Diagram Emission ExpectedRecord FaultOptions FaultReport InputRecord MarbleOptions MarbleRun MarbleSources MarbleTools MarbleValue Mark
     OperatorLaw OperatorLawOptions ReadRecord RecordMatchers SentRecord StateEntry StoreConformanceOptions StoreLaw
-    TestApp TestAppOptions TestClock TestTopic brokerConformance matchers operatorLaws parseDiagram runMarbles
+    TestApp TestAppOptions TestClock TestTopic brokerConformance expectSameUnderFaults matchers operatorLaws parseDiagram runMarbles
     storeConformance testApp testClock
   `,
 }

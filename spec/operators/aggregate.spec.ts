@@ -86,6 +86,24 @@ describe('edges', () => {
     })
   })
 
+  test('what it drops is counted, by reason', async () => {
+    const t = await testApp(
+      (app) => app.run('x', app.stream<number>('in', { value: json() }).pipe(aggregate(count(), { name: 'n' }))),
+      { topics: { in: 1 } },
+    )
+    await t.send('in', [
+      { key: null, value: 1, timestamp: 1 },
+      { key: 'a', value: null, timestamp: 1 },
+      { key: 'b', value: null, timestamp: 1 },
+    ])
+    await t.settle()
+    expect(t.app.stats().tasks[0]?.dropped).toEqual([
+      { operator: 'n', reason: 'null key', count: 1 },
+      { operator: 'n', reason: 'null value', count: 2 },
+    ])
+    await t.stop()
+  })
+
   test("emit 'close' without a window is BAD_OPTION", async () => {
     const codes: unknown[] = []
     from([record('a', 1, 1)])

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
-import { from, type Observable, Subject } from 'rxjs'
+import { from, type Observable, type OperatorFunction, Subject } from 'rxjs'
 import {
   type AggregateOptions,
   type Aggregator,
@@ -429,12 +429,40 @@ describe('refused', () => {
   })
 })
 
+test.each(Object.keys(WINDOWS))('what changes in a window after a checkpoint is in the next one: %s', async (kind) => {
+  const run = async (crashes: boolean) => {
+    const t = await testApp(
+      (app) => {
+        const stream = app.stream<number>('in', { value: json() })
+        const results = (WINDOWS[kind] as (s: any) => any)(stream).pipe(aggregate(collect(), { name: 'n' }))
+        app.run('out', results.pipe(toTopic('out')))
+      },
+      { topics: { in: 1, out: 1 } },
+    )
+    for (const timestamp of [11, 12, 13, 14]) {
+      await t.send('in', { key: 'a', value: timestamp, timestamp })
+      await t.settle()
+      if (!crashes || timestamp !== 13) continue
+      await t.crash()
+      await t.restart()
+    }
+    const out = await t.records('out')
+    await t.stop()
+    return out.map(({ value, window }) => ({ value, window }))
+  }
+  expect(await run(true)).toEqual(await run(false))
+})
+
 describe('what is kept beside the windows', () => {
-  const start = (options: AggregateOptions, aggregator: Aggregator<any, unknown, any> = collect()) =>
+  const start = (
+    options: AggregateOptions,
+    aggregator: Aggregator<any, unknown, any> = collect(),
+    window: OperatorFunction<any, any> = tumblingWindow(10),
+  ) =>
     testApp(
       (app) => {
         const stream = app.stream<number>('in', { value: json() })
-        app.run('x', stream.pipe(tumblingWindow(10), aggregate(aggregator, { ...options, name: 'n' })))
+        app.run('x', stream.pipe(window, aggregate(aggregator, { ...options, name: 'n' })))
       },
       { topics: { in: 1 } },
     )
@@ -457,6 +485,25 @@ describe('what is kept beside the windows', () => {
     await t.settle()
     expect(await sizes(t)).toEqual(closed)
     expect(t.errors).toEqual([])
+    await t.stop()
+  })
+
+  test('what was said of a session that another takes over is forgotten', async () => {
+    const t = await start({ emit: 'close', early: () => true }, collect(), sessionWindow(5))
+    for (const timestamp of [1, 3, 4]) await t.send('in', { key: 'a', value: 1, timestamp })
+    await t.settle()
+    expect(await sizes(t)).toEqual([1, 1, 0, 0])
+    await t.stop()
+  })
+
+  test('a result that came early leaves nothing for the next tick', async () => {
+    const t = await start({ emit: { every: 2 }, early: (values) => values.length === 2 })
+    await t.send('in', { key: 'a', value: 1, timestamp: 0 })
+    await t.settle()
+    expect(await sizes(t)).toEqual([1, 0, 1, 0])
+    await t.send('in', { key: 'a', value: 1, timestamp: 1 })
+    await t.settle()
+    expect(await sizes(t)).toEqual([1, 1, 0, 0])
     await t.stop()
   })
 

@@ -1,4 +1,5 @@
 import { describe, expect, test } from '@jest/globals'
+import fc from 'fast-check'
 import { from } from 'rxjs'
 import { aggregate, collect, mapValues, record, tumblingWindow } from 'tidemark'
 import { operatorLaws, runMarbles } from 'tidemark/testing'
@@ -65,4 +66,27 @@ describe('edges', () => {
       { code: 'OPERATOR_FAILED', place: { operator: 'mapValues', topic: 't', offset: 3, key: 'a' } },
     ])
   })
+})
+
+test('against mapping the list: only the value is another', () => {
+  const given = fc.array(
+    fc.record({
+      key: fc.option(fc.string()),
+      value: fc.option(fc.integer()),
+      timestamp: fc.nat(),
+      partition: fc.nat(9),
+      offset: fc.nat(),
+    }),
+  )
+  fc.assert(
+    fc.property(given, (all) => {
+      const records = all.map(({ key, value, timestamp, ...place }) => record(key, value, timestamp, place))
+      const seen: unknown[] = []
+      from(records)
+        .pipe(mapValues((value, { key }) => [value, key]))
+        .subscribe((r) => seen.push(r))
+      expect(seen).toEqual(records.map((r) => ({ ...r, value: [r.value, r.key] })))
+    }),
+    { seed: 64, numRuns: 100 },
+  )
 })

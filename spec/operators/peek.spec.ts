@@ -1,4 +1,5 @@
 import { describe, expect, test } from '@jest/globals'
+import fc from 'fast-check'
 import { from, merge } from 'rxjs'
 import { json, mapValues, peek, record, toTopic } from 'tidemark'
 import { matchers, operatorLaws, runMarbles, testApp } from 'tidemark/testing'
@@ -75,4 +76,26 @@ test('in an app: once per record, however many branches follow; again after a cr
   expect(seen).toEqual([1, 2, 2])
   expect((await t.records('out')).map((r) => r.value).sort()).toEqual([-1, -2, 1, 2])
   await t.stop()
+})
+
+test('against the list: each record is looked at once, right before it comes out', () => {
+  const given = fc.array(
+    fc.record({ key: fc.option(fc.string()), value: fc.option(fc.integer()), timestamp: fc.nat() }),
+  )
+  fc.assert(
+    fc.property(given, (all) => {
+      const records = all.map(({ key, value, timestamp }) => record(key, value, timestamp))
+      const steps: unknown[] = []
+      from(records)
+        .pipe(peek((r) => steps.push(['looked at', r])))
+        .subscribe((r) => steps.push(['out', r]))
+      expect(steps).toEqual(
+        records.flatMap((r) => [
+          ['looked at', r],
+          ['out', r],
+        ]),
+      )
+    }),
+    { seed: 65, numRuns: 100 },
+  )
 })

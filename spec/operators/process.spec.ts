@@ -1,4 +1,5 @@
 import { describe, expect, test } from '@jest/globals'
+import fc from 'fast-check'
 import { from, merge, Subject } from 'rxjs'
 import {
   json,
@@ -478,5 +479,50 @@ describe('close', () => {
     const planned = closed
     await t.stop()
     expect(closed - planned).toBe(2)
+  })
+})
+
+describe('against recomputing: who has not been heard of for 10 ms', () => {
+  const given = fc.array(fc.record({ key: fc.constantFrom('a', 'b', 'c'), time: fc.nat(60) }), { maxLength: 25 })
+
+  test.each([undefined, 4])('watermark %s', (bound) => {
+    fc.assert(
+      fc.property(given, (all) => {
+        const end = all.length
+        const timeAt = (step: number) =>
+          step === end
+            ? Number.POSITIVE_INFINITY
+            : Math.max(...all.slice(0, step + 1).map(({ time }) => time)) - (bound ?? 0)
+        /** Each timer fires in the first step from that of its record on in which time has come so far; several of one place are one. */
+        const fired = new Map<string, { step: number; key: string; timestamp: number }>()
+        for (const [index, { key, time }] of all.entries()) {
+          const timestamp = time + 10
+          let step = index
+          while (timeAt(step) < timestamp) step++
+          fired.set([step, key, timestamp].join(), { step, key, timestamp })
+        }
+        const isGone = ({ step, key, timestamp }: { step: number; key: string; timestamp: number }) =>
+          all.slice(0, step + 1).findLast((one) => one.key === key)?.time === timestamp - 10
+        const expected = [...Array(end + 1).keys()].map((step) =>
+          [...fired.values()]
+            .filter((one) => one.step === step && isGone(one))
+            .sort((a, b) => a.timestamp - b.timestamp || (a.key < b.key ? -1 : 1))
+            .map(({ key, timestamp }) => [key, timestamp]),
+        )
+
+        const source = new Subject<Click>()
+        const steps: unknown[][] = []
+        const timed = bound === undefined ? source : source.pipe(withWatermark({ maxOutOfOrderness: bound }))
+        timed.pipe(gone()).subscribe(({ key, timestamp }) => steps.at(-1)?.push([key, timestamp]))
+        for (const [index, { key, time }] of all.entries()) {
+          steps.push([])
+          source.next(record(key, index, time))
+        }
+        steps.push([])
+        source.complete()
+        expect(steps).toEqual(expected)
+      }),
+      { seed: 67, numRuns: 200 },
+    )
   })
 })

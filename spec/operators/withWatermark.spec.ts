@@ -1,6 +1,19 @@
 import { describe, expect, test } from '@jest/globals'
-import { filter, merge, type Observable, of } from 'rxjs'
-import { aggregate, count, local, mapValues, record, type StreamRecord, tumblingWindow, withWatermark } from 'tidemark'
+import fc from 'fast-check'
+import { filter, map, merge, type Observable, of, Subject } from 'rxjs'
+import {
+  aggregate,
+  collect,
+  count,
+  local,
+  mapValues,
+  record,
+  type StreamRecord,
+  sideOutput,
+  tumblingWindow,
+  type WindowedRecord,
+  withWatermark,
+} from 'tidemark'
 import { operatorLaws, runMarbles } from 'tidemark/testing'
 import { expectDrawn } from '../testing/docstring.js'
 
@@ -201,4 +214,116 @@ describe('edges', () => {
       expect(() => withWatermark(options as never)).toThrow(expect.objectContaining({ code: 'BAD_DURATION' }))
     },
   )
+})
+
+describe('against recomputing time from all records', () => {
+  type Marked = StreamRecord<string, { index: number; mark: number | undefined }>
+  interface Given {
+    readonly source: number
+    readonly time: number
+    /** The watermark that it carries, if it does. */
+    readonly mark: number | undefined
+  }
+  const givens = fc.array(
+    fc.record({
+      source: fc.nat(2),
+      time: fc.nat(60),
+      mark: fc.option(fc.nat(70), { nil: undefined, freq: 2 }),
+    }),
+    { maxLength: 30 },
+  )
+  const declared = fc.record({ bound: fc.option(fc.nat(12), { nil: undefined }), isPunctuated: fc.boolean() })
+  const declarations = fc
+    .array(declared, { minLength: 1, maxLength: 3 })
+    .filter((all) => all.every(({ bound, isPunctuated }) => bound !== undefined || isPunctuated))
+  const sizes = fc.integer({ min: 1, max: 20 })
+
+  test('over one to three sources: windows close, and records are late, by the slowest that has not ended', () => {
+    fc.assert(
+      fc.property(givens, declarations, sizes, (all, sources, size) => {
+        const given = all.filter(({ source }) => source < sources.length)
+
+        /** The time of a source by what it has read; at `isPending`, the last record has yet to be handled, and its mark says nothing. */
+        const timeOf = (source: number, come: readonly Given[], isPending: boolean) => {
+          const { bound, isPunctuated } = sources[source] as (typeof sources)[number]
+          const own = come.filter((one) => one.source === source)
+          const marks = isPending && come.at(-1)?.source === source ? own.slice(0, -1) : own
+          return Math.max(
+            ...(bound === undefined ? [] : own.map(({ time }) => time - bound)),
+            ...(isPunctuated ? marks.map(({ mark = Number.NEGATIVE_INFINITY }) => mark) : []),
+          )
+        }
+        const timeAfter = (come: readonly Given[], { ended = 0, isPending = false } = {}) =>
+          Math.min(...[...sources.keys()].slice(ended).map((source) => timeOf(source, come, isPending)))
+
+        const late: number[] = []
+        const open = new Map<number, number[]>()
+        /** Takes out the windows that end by then. */
+        const close = (time: number) => {
+          const closing = [...open].filter(([start]) => start + size <= time).sort(([a], [b]) => a - b)
+          for (const [start] of closing) open.delete(start)
+          return closing
+        }
+        const expected = given.map(({ time }, index) => {
+          const come = given.slice(0, index + 1)
+          const start = time - (time % size)
+          if (start + size <= timeAfter(come, { isPending: true })) late.push(index)
+          else open.set(start, [...(open.get(start) ?? []), index])
+          return close(timeAfter(come))
+        })
+        // Then they end, one after the other.
+        for (const ended of sources.keys()) expected.push(close(timeAfter(given, { ended: ended + 1 })))
+
+        const inputs = sources.map(
+          () => new Subject<StreamRecord<string, { index: number; mark: number | undefined }>>(),
+        )
+        const timed = inputs.map((input, source) => {
+          const { bound, isPunctuated } = sources[source] as (typeof sources)[number]
+          const options = {
+            ...(bound !== undefined && { maxOutOfOrderness: bound }),
+            ...(isPunctuated && { punctuated: ({ value }: StreamRecord<any, { mark?: number }>) => value.mark }),
+          }
+          return input.pipe(withWatermark(options as { maxOutOfOrderness: number }), pass) as Observable<Marked>
+        })
+        const tooLate = sideOutput<StreamRecord<string, { index: number }>>('late')
+        const results = merge(...timed).pipe(
+          tumblingWindow(size, { late: tooLate }),
+          aggregate(collect(), { emit: 'close' }),
+        ) as Observable<WindowedRecord<string, readonly { index: number }[]>>
+        const steps: [start: number, indices: number[]][][] = []
+        const foundLate: number[] = []
+        let step: [start: number, indices: number[]][] = []
+        local(
+          merge(
+            results.pipe(
+              map(
+                ({ window, value }) =>
+                  () =>
+                    step.push([window.start, value.map(({ index }) => index)]),
+              ),
+            ),
+            tooLate.pipe(
+              map(
+                ({ value }) =>
+                  () =>
+                    foundLate.push(value.index),
+              ),
+            ),
+          ),
+        ).subscribe((take) => take())
+        const then = (happen: () => void) => {
+          step = []
+          happen()
+          steps.push(step)
+        }
+        for (const [index, { source, time, mark }] of given.entries())
+          then(() => inputs[source]?.next(record('k', { index, mark }, time)))
+        for (const input of inputs) then(() => input.complete())
+
+        expect(steps).toEqual(expected)
+        expect(foundLate).toEqual(late)
+      }),
+      { seed: 53, numRuns: 400 },
+    )
+  })
 })

@@ -2,6 +2,7 @@ import { describe, expect, test } from '@jest/globals'
 import { from, map, merge, Subject } from 'rxjs'
 import {
   aggregate,
+  type Change,
   count,
   json,
   local,
@@ -90,13 +91,20 @@ describe('history', () => {
     const tenfold = table.pipe(tableMapValues((v) => v * 10))
     const large = tenfold.pipe(tableFilter(({ value }) => value > 10))
     const named = tenfold.pipe(tableMapValues((v) => v, { name: 'named' }))
-    const subscription = local(merge(large.changes(), named.changes())).subscribe()
+    const seen: unknown[] = []
+    const tell = (name: string) => map(({ value, isLatest }: Change<string, number>) => [name, value, isLatest])
+    const changes = merge(large.changes().pipe(tell('large')), named.changes().pipe(tell('named')))
+    const subscription = local(changes).subscribe((change) => seen.push(change))
     for (const [value, time] of [
       [1, 10],
       [3, 30],
       [2, 20],
     ] as const)
       rows.next(record('a', value, time))
+    expect(seen.slice(-2)).toEqual([
+      ['large', 20, false],
+      ['named', 20, true],
+    ])
     expect([10, 20, 30].map((time) => tenfold.getAsOf('a', time))).toEqual([10, 20, 30])
     expect([10, 20, 30].map((time) => large.getAsOf('a', time))).toEqual([undefined, 20, 30])
     expect(large.get('a')).toBe(30)

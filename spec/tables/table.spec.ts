@@ -12,6 +12,7 @@ import {
   mapValues,
   record,
   type StreamRecord,
+  streamTableJoin,
   type Table,
   tableFilter,
   tableMapValues,
@@ -178,6 +179,19 @@ describe('what keeps no rows', () => {
     stop()
   })
 
+  test('so it is beneath a table that keeps its own', () => {
+    const { table, put, stop } = running((rows) => {
+      const below = toTable(undefined, rows) as Table<string, number>
+      const named = below.pipe(tableMapValues((v) => v * 10, { name: 'named' }))
+      const looking = rows.pipe(streamTableJoin(named, (_, row) => row)) as Observable<unknown>
+      return { table: { below, named }, changes: looking }
+    })
+    put('a', 1)
+    expect(table.named.get('a')).toBe(10)
+    expect(codeOf(() => table.below.get('a'))).toBe('NO_ROWS')
+    stop()
+  })
+
   test('a watch that began before the task did errors when it begins', () => {
     const rows: Rows = new Subject()
     const { table, changes } = nameless(rows)
@@ -244,7 +258,9 @@ describe('watch', () => {
     expect(await three).toEqual([undefined, 1, 2])
     for (const { leave } of [two, other]) leave()
     put('a', 5)
-    expect(seenBy(table).seen).toEqual([5])
+    const { seen } = seenBy(table)
+    put('a', 6)
+    expect(seen).toEqual([5, 6])
     stop()
   })
 
@@ -316,6 +332,36 @@ describe('watch', () => {
     expect(seen).toEqual([6, undefined, 7])
     expect([...table.entries()]).toEqual([['a', 7]])
     stop()
+  })
+
+  test('in an app: a row that another member has changed is told of when its task comes back', async () => {
+    const seen = new Map<string, (number | undefined)[]>()
+    const keys = ['a', 'b', 'c', 'd', 'e', 'f']
+    const build = (app: App) => {
+      const table = app.table<number>('rows', { value: json(), name: 'rows' })
+      app.run('rows', table.changes())
+      if (seen.size === 0) {
+        for (const key of keys) {
+          seen.set(key, [])
+          table.watch(key).subscribe((value) => seen.get(key)?.push(value))
+        }
+      }
+    }
+    const t = await testApp(build, { topics: { rows: 3 } })
+    const sendAll = async (value: number) => {
+      for (const key of keys) await t.send('rows', { key, value, timestamp: 1 })
+      await t.settle()
+    }
+    await sendAll(1)
+    await t.addMember()
+    await t.addMember()
+    await sendAll(2)
+    // Two thirds of the rows, or about that, were not here when they changed.
+    expect([...seen.values()].some((values) => !values.includes(2))).toBe(true)
+    await t.removeMember()
+    await t.removeMember()
+    expect([...seen.values()].map((values) => values.at(-1))).toEqual(keys.map(() => 2))
+    await t.stop()
   })
 
   test('in an app: before it starts, over tasks that come and go; it stays when they do', async () => {

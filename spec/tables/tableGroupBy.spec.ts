@@ -19,6 +19,7 @@ import {
   toTable,
   toTopic,
   tumblingWindow,
+  withWatermark,
 } from 'tidemark'
 import { matchers, operatorLaws, runMarbles, testApp } from 'tidemark/testing'
 import { expectDrawn } from '../testing/docstring.js'
@@ -150,12 +151,13 @@ describe('edges', () => {
       { key: 'bob', value: { team: null, n: 9 }, timestamp: 60 },
       { key: 'bob', value: { team: 'y', n: 9 }, timestamp: 55 },
       { key: 'bob', value: null, timestamp: 61 },
+      { key: 'eve', value: { team: null, n: 9 }, timestamp: 62 },
     ])
     await t.settle()
     expect(await t.records('out')).toEqualRecords([{ key: 'x', value: 1, timestamp: 50 }])
     expect(t.app.stats().tasks.flatMap(({ dropped }) => dropped)).toEqual([
       { operator: 'tableGroupBy', reason: 'out of order', count: 2 },
-      { operator: 'tableGroupBy', reason: 'null group', count: 1 },
+      { operator: 'tableGroupBy', reason: 'null group', count: 2 },
     ])
     await t.stop()
   })
@@ -236,6 +238,52 @@ describe('edges', () => {
     expect(table.get(1)).toEqual({ n: 1, total: 3 })
     expect(table.get(2)).toBeUndefined()
     subscription.unsubscribe()
+  })
+
+  test('a group that the aggregator deletes is gone, and its result is not asked for', () => {
+    const last: Aggregator<{ readonly value: number }, string, { n: number }> = {
+      init: () => ({ n: 0 }),
+      add: (_, { value }) => ({ n: value }),
+      remove: () => null,
+      result: ({ n }) => `${n}`,
+    }
+    const rows = new Subject<StreamRecord<string, number | null>>()
+    const table = toTable('t', rows).pipe(tableGroupBy(() => 'all', last, { name: 'last' }))
+    const seen: unknown[] = []
+    const subscription = local(table.changes()).subscribe((change) => seen.push(change))
+    for (const value of [1, null]) rows.next(record('ann', value, 1))
+    const rest = { key: 'all', timestamp: 1, window: undefined, isLatest: true }
+    expect(seen).toEqual([
+      { ...rest, value: '1', previous: null },
+      { ...rest, value: null, previous: '1' },
+    ])
+    expect([...table.entries()]).toEqual([])
+    subscription.unsubscribe()
+  })
+
+  test('of a table of windows it wants to know what was before, and no rows once they are closed', () => {
+    const source = new Subject<StreamRecord<string, number>>()
+    const counts = toTable('t', source.pipe(tumblingWindow(10), aggregate(count())))
+    const all = counts.pipe(
+      tableGroupBy(
+        () => 'all',
+        sum((r) => r.value),
+        { name: 'all' },
+      ),
+    )
+    const subscription = local(all.changes()).subscribe()
+    for (const time of [1, 11]) source.next(record('a', 1, time))
+    expect([...counts.entries()].map(([, , window]) => window.start)).toEqual([10])
+    subscription.unsubscribe()
+  })
+
+  test('a watermark declared after it is TWO_WATERMARKS, as it goes by time already', () => {
+    const codes: unknown[] = []
+    const grouped = toTable('t', from([record('a', 1, 1)])).pipe(tableGroupBy(() => 'all', count(), { name: 'all' }))
+    local(
+      grouped.pipe(toStream()).pipe(withWatermark({ maxOutOfOrderness: 5 }), aggregate(count())) as Observable<unknown>,
+    ).subscribe({ error: (error) => codes.push(error.code) })
+    expect(codes).toEqual(['TWO_WATERMARKS'])
   })
 
   test('groups are equal by value; the aggregator gets their key', () => {

@@ -3,7 +3,7 @@ import fc from 'fast-check'
 import { json, toStream, toTable, toTopic } from 'tidemark'
 import { matchers, runMarbles } from 'tidemark/testing'
 import { ExpiringRows } from '../../lib/tables/expiringRows.js'
-import type { Rows } from '../../lib/tables/rows.js'
+import type { CountedRows } from '../../lib/tables/rows.js'
 import { crashingTables } from './crashingTables.js'
 
 expect.extend(matchers)
@@ -124,7 +124,7 @@ describe('time to live', () => {
 
 test('of rows that are updated all the time little is remembered besides the rows', () => {
   const timestamps = new Map<string, number>()
-  const rows: Rows<number> = {
+  const rows: CountedRows<number> = {
     get size() {
       return timestamps.size
     },

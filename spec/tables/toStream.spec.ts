@@ -1,4 +1,5 @@
 import { describe, expect, test } from '@jest/globals'
+import fc from 'fast-check'
 import { from, type Observable, Subject } from 'rxjs'
 import {
   aggregate,
@@ -103,4 +104,21 @@ test('in an app, windows go with the records to the topic', async () => {
     { key: 'a', value: 1, window: { start: 10, end: 20 } },
   ])
   await t.stop()
+})
+
+test('against the list of upserts: each is a record again, also of a table that knows what was before', () => {
+  const given = fc.array(
+    fc.record({ key: fc.constantFrom('a', 'b', 'c'), value: fc.option(fc.nat(9), { freq: 3 }), timestamp: fc.nat(40) }),
+  )
+  fc.assert(
+    fc.property(given, fc.constantFrom('named', undefined), (all, name) => {
+      const records = all.map(({ key, value, timestamp }) => record(key, value, timestamp))
+      const seen: unknown[] = []
+      toTable(name, from(records))
+        .pipe(toStream())
+        .subscribe((r) => seen.push(r))
+      expect(seen).toEqual(records)
+    }),
+    { seed: 66, numRuns: 150 },
+  )
 })

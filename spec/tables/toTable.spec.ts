@@ -9,10 +9,12 @@ import {
   record,
   type StreamRecord,
   streamTableJoin,
+  toStream,
   toTable,
   toTopic,
   tumblingWindow,
   type WindowedRecord,
+  withWatermark,
 } from 'tidemark'
 import { matchers, operatorLaws, runMarbles, testApp } from 'tidemark/testing'
 import { expectDrawn } from '../testing/docstring.js'
@@ -104,9 +106,37 @@ describe('edges', () => {
     source.next(record('ann', null, 3))
     expect(table.get('ann')).toBeUndefined()
     expect(table.get('bob')).toBe(5)
-    expect([...table.entries()]).toEqual([['bob', 5]])
+    expect([...table.entries()]).toStrictEqual([['bob', 5]])
     subscription.unsubscribe()
     expect([...table.entries()]).toEqual([])
+  })
+
+  test('a null key is counted', async () => {
+    const t = await testApp(
+      (app) => app.run('x', toTable('t', app.stream<number>('in', { value: json() })).changes()),
+      {
+        topics: { in: 1 },
+      },
+    )
+    await t.send('in', { key: null, value: 1, timestamp: 1 })
+    await t.settle()
+    expect(t.app.stats().tasks[0]?.dropped).toEqual([{ operator: 't', reason: 'null key', count: 1 }])
+    await t.stop()
+  })
+
+  test('a time to live of a ms is the shortest, and a bad one is named with its table', () => {
+    const source = from([record('ann', 1, 1)])
+    expect(() => toTable('t', source, { ttl: 1 })).not.toThrow()
+    expect(() => toTable('mine', source, { ttl: 0 })).toThrow('toTable mine: ttl')
+  })
+
+  test('a watermark declared after it is TWO_WATERMARKS, as it goes by time already', () => {
+    const codes: unknown[] = []
+    const stream = toTable('t', from([record('a', 1, 1)])).pipe(toStream())
+    local(stream.pipe(withWatermark({ maxOutOfOrderness: 5 }), aggregate(count())) as Observable<unknown>).subscribe({
+      error: (error) => codes.push(error.code),
+    })
+    expect(codes).toEqual(['TWO_WATERMARKS'])
   })
 
   test('a window that no aggregate has resolved is LOST_WINDOW', () => {

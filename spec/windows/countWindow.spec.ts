@@ -128,6 +128,22 @@ describe('edges', () => {
     })
   })
 
+  test('with results at ticks, time behind it lags by as much: one may be as old as the tick before', async () => {
+    await runMarbles({
+      source: 'a@7-a@50',
+      watermarks: { 0: -13, 4: 30 },
+      values,
+      pipeline: (s) =>
+        s.pipe(withWatermark({ maxOutOfOrderness: 0 }), countWindow(9), aggregate(collect(), { emit: { every: 20 } })),
+    })
+  })
+
+  test('a size that is none is told from a step that is none', () => {
+    expect(() => countWindow(0)).toThrow('countWindow: size')
+    expect(() => countWindow(3, { every: 0 })).toThrow('countWindow: every')
+    expect(() => countWindow(1, { every: 1 })).not.toThrow()
+  })
+
   test.each([
     () => countWindow(0),
     () => countWindow(1.5),

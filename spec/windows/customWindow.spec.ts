@@ -58,95 +58,114 @@ describe.each<AggregateOptions>([{ emit: 'update' }, { emit: 'close' }, { emit: 
   },
 )
 
-test('drops are counted: records without a window, and windows that take a record no more', async () => {
-  const twice: WindowAssigner = { ...from3, windowsOf: (time) => from3.windowsOf(time).flatMap((one) => [one, one]) }
-  const t = await testApp(
-    (app) => app.run('x', app.stream<number>('in', { value: json() }).pipe(customWindow(twice), aggregate(count()))),
-    { topics: { in: 1 } },
-  )
-  await t.send(
-    'in',
-    [1, 5, 14, 6].map((timestamp) => ({ key: 'a', value: 1, timestamp })),
-  )
-  await t.settle()
-  expect(t.app.stats().tasks[0]?.dropped).toEqual([
-    { operator: 'aggregate', reason: 'no window', count: 1 },
-    { operator: 'aggregate', reason: 'late', count: 2 },
-  ])
-  await t.stop()
-})
+describe('edges', () => {
+  test('drops are counted: records without a window, and windows that take a record no more', async () => {
+    const twice: WindowAssigner = { ...from3, windowsOf: (time) => from3.windowsOf(time).flatMap((one) => [one, one]) }
+    const t = await testApp(
+      (app) => app.run('x', app.stream<number>('in', { value: json() }).pipe(customWindow(twice), aggregate(count()))),
+      { topics: { in: 1 } },
+    )
+    await t.send(
+      'in',
+      [1, 5, 14, 6]
+        .map((timestamp) => ({ key: 'a', value: 1, timestamp }))
+        .concat({ key: null as never, value: 1, timestamp: 14 }),
+    )
+    await t.settle()
+    expect(t.app.stats().tasks[0]?.dropped).toEqual([
+      { operator: 'aggregate', reason: 'no window', count: 1 },
+      { operator: 'aggregate', reason: 'late', count: 2 },
+      { operator: 'aggregate', reason: 'null key', count: 1 },
+    ])
+    await t.stop()
+  })
 
-test('suppress until the close lets them out as they close', () => {
-  const source = new Subject<StreamRecord<string, number>>()
-  const seen: unknown[] = []
-  const finals = toTable('t', source.pipe(customWindow(from3, { grace: 2 }), aggregate(count()))).pipe(
-    suppress({ until: 'close' }),
-  )
-  local(finals.changes()).subscribe(({ value, window }) => seen.push([value, window.start]))
-  for (const time of [4, 14]) source.next(record('a', 1, time))
-  expect(seen).toEqual([])
-  source.next(record('a', 1, 15))
-  expect(seen).toEqual([[1, 3]])
-})
+  test('rows can be read until their window ends, and no longer', () => {
+    const source = new Subject<StreamRecord<string, number>>()
+    const table = toTable('t', source.pipe(customWindow(from3), aggregate(count())))
+    const subscription = local(table.changes()).subscribe()
+    const at = (time: number) => {
+      source.next(record('b', 1, time))
+      return table.get('a', { start: 3, end: 13 })
+    }
+    source.next(record('a', 1, 4))
+    expect(at(12)).toBe(1)
+    expect(at(13)).toBeUndefined()
+    subscription.unsubscribe()
+  })
 
-test('calendar months', async () => {
-  const months: WindowAssigner = {
-    windowsOf(timestamp) {
-      const day = new Date(timestamp)
-      const startOf = (month: number) => Date.UTC(day.getUTCFullYear(), month)
-      return [{ start: startOf(day.getUTCMonth()), end: startOf(day.getUTCMonth() + 1) }]
-    },
-    maxSize: '31d',
-  }
-  const days = ['2024-01-31', '2024-02-01', '2024-02-29T23:59:59.999', '2024-03-01', '2024-12-31', '2025-01-01']
-  const results = await lastValueFrom(
-    from(
-      days.map((day) => record('k', day, Date.parse(`${day.padEnd(23, 'T00:00:00.000'.slice(day.length - 23))}Z`))),
-    ).pipe(customWindow(months), aggregate(count(), { emit: 'close' }), toArray()),
-  )
-  expect(results.map(({ window, value }) => [new Date(window.start).toISOString().slice(0, 10), value])).toEqual([
-    ['2024-01-01', 1],
-    ['2024-02-01', 2],
-    ['2024-03-01', 1],
-    ['2024-12-01', 1],
-    ['2025-01-01', 1],
-  ])
-})
+  test('suppress until the close lets them out as they close', () => {
+    const source = new Subject<StreamRecord<string, number>>()
+    const seen: unknown[] = []
+    const finals = toTable('t', source.pipe(customWindow(from3, { grace: 2 }), aggregate(count()))).pipe(
+      suppress({ until: 'close' }),
+    )
+    local(finals.changes()).subscribe(({ value, window }) => seen.push([value, window.start]))
+    for (const time of [4, 14]) source.next(record('a', 1, time))
+    expect(seen).toEqual([])
+    source.next(record('a', 1, 15))
+    expect(seen).toEqual([[1, 3]])
+  })
 
-test.each([
-  ['ends before the record', { start: 0, end: 5 }],
-  ['starts after it', { start: 6, end: 9 }],
-  ['is longer than maxSize', { start: 0, end: 11 }],
-  ['has no whole bounds', { start: 0.5, end: 9 }],
-  ['has none at all', { start: Number.NaN, end: Number.NaN }],
-])('a window that %s is BAD_OPTION, with the record', (_, window) => {
-  const seen: unknown[] = []
-  from([record('k', 1, 5, { topic: 't', partition: 2, offset: 3 })])
-    .pipe(customWindow({ windowsOf: () => [window], maxSize: 10 }), aggregate(count()))
-    .subscribe({ error: (error) => seen.push(error) })
-  expect(seen).toMatchObject([{ code: 'BAD_OPTION', place: { topic: 't', partition: 2, offset: 3, key: 'k' } }])
-})
+  test('calendar months', async () => {
+    const months: WindowAssigner = {
+      windowsOf(timestamp) {
+        const day = new Date(timestamp)
+        const startOf = (month: number) => Date.UTC(day.getUTCFullYear(), month)
+        return [{ start: startOf(day.getUTCMonth()), end: startOf(day.getUTCMonth() + 1) }]
+      },
+      maxSize: '31d',
+    }
+    const days = ['2024-01-31', '2024-02-01', '2024-02-29T23:59:59.999', '2024-03-01', '2024-12-31', '2025-01-01']
+    const results = await lastValueFrom(
+      from(
+        days.map((day) => record('k', day, Date.parse(`${day.padEnd(23, 'T00:00:00.000'.slice(day.length - 23))}Z`))),
+      ).pipe(customWindow(months), aggregate(count(), { emit: 'close' }), toArray()),
+    )
+    expect(results.map(({ window, value }) => [new Date(window.start).toISOString().slice(0, 10), value])).toEqual([
+      ['2024-01-01', 1],
+      ['2024-02-01', 2],
+      ['2024-03-01', 1],
+      ['2024-12-01', 1],
+      ['2025-01-01', 1],
+    ])
+  })
 
-test('two assigners are two windows, however alike', () => {
-  const codesOf = (one: WindowAssigner, other: WindowAssigner) => {
-    const codes: unknown[] = []
-    const branch = (assigner: WindowAssigner) =>
-      from([record('k', 1, 5)]).pipe(
-        mapValues((value) => value),
-        customWindow(assigner),
-      )
-    local(merge(branch(one), branch(other)).pipe(aggregate(count()))).subscribe({
-      error: (error) => codes.push(error.code),
-    })
-    return codes
-  }
-  expect(codesOf(from3, { ...from3 })).toEqual(['LOST_WINDOW'])
-  expect(codesOf(from3, from3)).toEqual([])
-})
+  test.each([
+    ['ends before the record', { start: 0, end: 5 }],
+    ['starts after it', { start: 6, end: 9 }],
+    ['is longer than maxSize', { start: 0, end: 11 }],
+    ['has no whole bounds', { start: 0.5, end: 9 }],
+    ['has none at all', { start: Number.NaN, end: Number.NaN }],
+  ])('a window that %s is BAD_OPTION, with the record', (_, window) => {
+    const seen: unknown[] = []
+    from([record('k', 1, 5, { topic: 't', partition: 2, offset: 3 })])
+      .pipe(customWindow({ windowsOf: () => [window], maxSize: 10 }), aggregate(count()))
+      .subscribe({ error: (error) => seen.push(error) })
+    expect(seen).toMatchObject([{ code: 'BAD_OPTION', place: { topic: 't', partition: 2, offset: 3, key: 'k' } }])
+  })
 
-test('a maxSize that is no duration is BAD_DURATION', () => {
-  expect(() => customWindow({ ...from3, maxSize: 0 })).toThrow(expect.objectContaining({ code: 'BAD_DURATION' }))
-  expect(() => customWindow({ ...from3, maxSize: 1 })).not.toThrow()
+  test('two assigners are two windows, however alike', () => {
+    const codesOf = (one: WindowAssigner, other: WindowAssigner) => {
+      const codes: unknown[] = []
+      const branch = (assigner: WindowAssigner) =>
+        from([record('k', 1, 5)]).pipe(
+          mapValues((value) => value),
+          customWindow(assigner),
+        )
+      local(merge(branch(one), branch(other)).pipe(aggregate(count()))).subscribe({
+        error: (error) => codes.push(error.code),
+      })
+      return codes
+    }
+    expect(codesOf(from3, { ...from3 })).toEqual(['LOST_WINDOW'])
+    expect(codesOf(from3, from3)).toEqual([])
+  })
+
+  test('a maxSize that is no duration is BAD_DURATION', () => {
+    expect(() => customWindow({ ...from3, maxSize: 0 })).toThrow(expect.objectContaining({ code: 'BAD_DURATION' }))
+    expect(() => customWindow({ ...from3, maxSize: 1 })).not.toThrow()
+  })
 })
 
 describe('against a loop over all windows', () => {

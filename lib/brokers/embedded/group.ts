@@ -57,6 +57,7 @@ export class Group {
     await Promise.all(members.map((member) => member.take(slotsOf(member))))
     const standbys = assignStandbys(spread, members[0]?.options.standbys ?? 0, warmOf)
     for (const [member, slots] of standbys) member.options.listener.standby?.([...slots])
+    for (const member of members) member.options.listener.settled?.()
   }
 
   /** Slots beyond the largest topic's partitions would be empty. */

@@ -138,7 +138,10 @@ export class KafkaConsumer implements Consumer {
       this.hear(this.shared.error(`the owner of group ${this.options.group}'s consumer`, error), true)
     } finally {
       this.isTelling = false
-      if (!this.isClosed) this.fetcher.release()
+      if (!this.isClosed) {
+        this.fetcher.release()
+        this.options.listener.settled?.()
+      }
     }
   }
 

@@ -36,6 +36,8 @@ const AUTH = new Set([SASL, 'ILLEGAL_SASL_STATE', 'SASL_AUTHENTICATION_FAILED', 
 /** Errors that go away by themselves, or by asking another node. */
 const TRANSIENT = new Set([
   'BROKER_NOT_AVAILABLE',
+  // The end of a former transaction can't be written yet.
+  'CONCURRENT_TRANSACTIONS',
   'COORDINATOR_LOAD_IN_PROGRESS',
   'COORDINATOR_NOT_AVAILABLE',
   'FENCED_LEADER_EPOCH',
@@ -53,6 +55,8 @@ const TRANSIENT = new Set([
   'OFFSET_NOT_AVAILABLE',
   'REPLICA_NOT_AVAILABLE',
   'REQUEST_TIMED_OUT',
+  // What the broker has no name for; kafkajs takes it for passing, too.
+  'UNKNOWN',
   'UNKNOWN_LEADER_EPOCH',
   'KafkaJSBrokerNotFound',
   'KafkaJSConnectionClosedError',
@@ -70,6 +74,9 @@ export function isTransient(error: unknown): boolean {
 }
 
 const FENCED = new Set([
+  // The broker has lost, or not seen, what this producer wrote before.
+  'OUT_OF_ORDER_SEQUENCE_NUMBER',
+  'UNKNOWN_PRODUCER_ID',
   'INVALID_PRODUCER_EPOCH',
   'INVALID_PRODUCER_ID_MAPPING',
   'PRODUCER_FENCED',

@@ -33,9 +33,11 @@ export class FetchFailed extends Error {
 
 /** Error codes of the protocol: those that a newer view of the cluster cures, and the one that only a grant does. */
 const NAMES: Record<number, string> = {
+  [-1]: 'UNKNOWN',
   3: 'UNKNOWN_TOPIC_OR_PARTITION',
   5: 'LEADER_NOT_AVAILABLE',
   6: 'NOT_LEADER_FOR_PARTITION',
+  7: 'REQUEST_TIMED_OUT',
   9: 'REPLICA_NOT_AVAILABLE',
   29: 'TOPIC_AUTHORIZATION_FAILED',
   56: 'KAFKA_STORAGE_ERROR',

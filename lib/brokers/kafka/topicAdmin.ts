@@ -21,7 +21,13 @@ export class TopicAdmin {
     for (const { topic, partitions, compacted = false, keepsOld = false } of topics) {
       if (found.has(topic)) continue
       const configEntries = [
-        ...(compacted ? [{ name: 'cleanup.policy', value: 'compact' }] : []),
+        ...(compacted
+          ? [
+              { name: 'cleanup.policy', value: 'compact' },
+              // Whoever has read all but the last day hears of every delete.
+              { name: 'delete.retention.ms', value: String(86_400_000) },
+            ]
+          : []),
         ...(keepsOld ? [{ name: 'retention.ms', value: '-1' }] : []),
       ]
       const wanted = {

@@ -23,6 +23,7 @@ export class KafkaTransactionalProducer implements TransactionalProducer {
   private open: OpenTransaction | undefined
   private failure: TidemarkError | undefined
   private isClosed = false
+  private beginning: Promise<unknown> = Promise.resolve()
 
   constructor(
     readonly host: ProducerHost,
@@ -30,7 +31,13 @@ export class KafkaTransactionalProducer implements TransactionalProducer {
     private readonly timeoutMs: number,
   ) {}
 
-  async begin(): Promise<Transaction> {
+  begin(): Promise<Transaction> {
+    const beginning = this.beginNow()
+    this.beginning = beginning
+    return beginning
+  }
+
+  private async beginNow(): Promise<Transaction> {
     this.check()
     if (this.open?.isOpen) throw this.badState('a transaction is open')
     const transaction = await this.guard('beginning a transaction', 'repeat', async () => {
@@ -43,6 +50,8 @@ export class KafkaTransactionalProducer implements TransactionalProducer {
 
   async close(): Promise<void> {
     if (this.isClosed) return
+    // One that is connecting would never be disconnected.
+    await this.beginning.catch(() => {})
     if (this.open?.isOpen && !this.failure) await this.open.abort().catch(() => {})
     this.isClosed = true
     await this.client?.disconnect()

@@ -1,0 +1,243 @@
+import { afterEach, expect, test } from '@jest/globals'
+import { map } from 'rxjs'
+import {
+  type App,
+  type AppOptions,
+  aggregate,
+  type Broker,
+  type ConsumerListener,
+  count,
+  createApp,
+  embedded,
+  json,
+  memory,
+  type Producer,
+  type RawBatch,
+  type StoreAdapter,
+  TidemarkError,
+  toTopic,
+} from 'tidemark'
+import { manifestEntry } from '../../lib/app/checkpoint.js'
+import { Standbys } from '../../lib/app/standbys.js'
+import { systemClock } from '../../lib/ports/systemClock.js'
+import { until } from '../until.js'
+import { rawTopics } from './raw.js'
+
+const apps: App[] = []
+afterEach(async () => {
+  for (const app of apps.splice(0)) await app.stop()
+})
+
+/** What another object does, but for these. */
+function but<T extends object>(to: T, own: Partial<T>): T {
+  return new Proxy(to, {
+    get(_, name) {
+      if (name in own) return Reflect.get(own, name)
+      const member = Reflect.get(to, name)
+      return typeof member === 'function' ? member.bind(to) : member
+    },
+  })
+}
+
+function gate() {
+  let open: () => void = () => {}
+  const opened = new Promise<void>((resolve) => {
+    open = resolve
+  })
+  return { open, opened }
+}
+
+function counts(id: string, broker: Broker, options: Partial<AppOptions> = {}) {
+  const app = createApp({ id, broker, store: memory(), changelog: true, commitInterval: 5, ...options })
+  app.run('counts', app.stream('in', { value: json() }).pipe(aggregate(count(), { name: 'counts' }), toTopic('out')))
+  const errors: string[] = []
+  app.errors$.subscribe(({ code }) => errors.push(code))
+  apps.push(app)
+  return { app, errors }
+}
+
+test('an app may be stopped while it takes a slot over', async () => {
+  const { broker: inner } = await rawTopics({ in: 1, out: 1 })
+  const takeover = gate()
+  let isTaking = false
+  const broker = but(inner, {
+    transactionalProducer: async (id) => {
+      const producer = await inner.transactionalProducer(id)
+      return but(producer, {
+        begin: async () => {
+          isTaking = true
+          await takeover.opened
+          return producer.begin()
+        },
+      })
+    },
+  })
+  const { app, errors } = counts('stopped', broker)
+  const starting = app.start()
+  await until('the takeover', () => isTaking)
+  const stopping = app.stop()
+  takeover.open()
+  await Promise.all([starting, stopping])
+  expect([app.stats().state, errors]).toEqual(['stopped', []])
+})
+
+test('a member whose outputs are on their way lets go of them, and goes on as a new one', async () => {
+  const { broker: inner, send, read } = await rawTopics({ in: 1, out: 1 })
+  const acknowledged = gate()
+  let listener: ConsumerListener | undefined
+  let isSending = false
+  const broker = but(inner, {
+    consumer: (options) => {
+      listener = options.listener
+      return inner.consumer(options)
+    },
+    producer: async (): Promise<Producer> => {
+      const producer = await inner.producer()
+      let isClosed = false
+      return {
+        send: async (records) => {
+          if (isClosed) throw new TidemarkError('BAD_STATE', 'the producer is closed')
+          isSending = true
+          await acknowledged.opened
+          await producer.send(records)
+        },
+        close: async () => {
+          isClosed = true
+        },
+      }
+    },
+  })
+  const { app, errors } = counts('let-go', broker, { guarantee: 'at-least-once' })
+  await app.start()
+  await send({ topic: 'in', partition: 0 }, 'a', '1')
+  await until('an output under way', () => isSending)
+  for (let n = 0; n < 3; n++) await send({ topic: 'in', partition: 0 }, 'a', '1')
+  await until('outputs that wait', () => app.stats().tasks[0]?.records === 4)
+  listener?.error(new TidemarkError('FENCED', 'another one has the slot'), true)
+  acknowledged.open()
+  await until('all of it', async () => (await read('out')).at(-1)?.value === '4')
+  expect([app.stats().state, errors]).toEqual(['running', ['FENCED']])
+})
+
+test('at least once: a planned hand-over repeats nothing', async () => {
+  const { broker: inner, send, read } = await rawTopics({ in: 2, out: 1 })
+  const broker = but(inner, {
+    transactionalProducer: async (id) => {
+      const producer = await inner.transactionalProducer(id)
+      return but(producer, {
+        begin: async () => {
+          const transaction = await producer.begin()
+          return but(transaction, {
+            // Long enough for records to come meanwhile.
+            commit: async (along) => {
+              await new Promise((resolve) => setTimeout(resolve, 20))
+              return transaction.commit(along)
+            },
+          })
+        },
+      })
+    },
+  })
+  const member = (instance: string) => {
+    const app = createApp({
+      id: 'handed',
+      instance,
+      broker,
+      store: memory(),
+      guarantee: 'at-least-once',
+      commitInterval: 10,
+    })
+    app.run(
+      'all',
+      app.stream('in', { value: json() }).pipe(
+        map((record) => record),
+        toTopic('out'),
+      ),
+    )
+    apps.push(app)
+    return app
+  }
+  const first = member('first')
+  await first.start()
+  let sent = 0
+  const feed = async (records: number) => {
+    for (let n = 0; n < records; n++, sent++) await send({ topic: 'in', partition: n % 2 }, 'k', String(sent))
+  }
+  await feed(100)
+  const second = member('second')
+  const [started] = [second.start(), feed(1_000)]
+  await started
+  await until('both to run', () => first.stats().tasks.length === 1 && second.stats().tasks.length === 1)
+  await feed(100)
+  await until('all', async () => new Set((await read('out')).map(({ value }) => value)).size === sent)
+  expect((await read('out')).length).toBe(sent)
+})
+
+test('a member that is given nothing is ready', async () => {
+  const { broker } = await rawTopics({ in: 1, out: 1 })
+  const first = counts('spare', broker, { instance: 'first' })
+  await first.app.start()
+  const second = counts('spare', broker, { instance: 'second' })
+  await second.app.start()
+  await until('both', () => first.app.health().ready && second.app.health().ready)
+  expect([first, second].map(({ app }) => app.stats().tasks.length).sort()).toEqual([0, 1])
+})
+
+test('what waits for a copy to end waits for its last write', async () => {
+  const bytes = (text: string) => new TextEncoder().encode(text)
+  const [, manifest] = manifestEntry({
+    version: 1,
+    plan: '',
+    positions: [],
+    states: ['c'],
+    sources: {},
+    streamTimes: {},
+    history: 'h',
+    checkpoint: 1,
+  } as never)
+  const read = gate()
+  let end = 2
+  let isHeld = false
+  const headers: RawBatch['records'][number]['headers'] = []
+  const broker = but(embedded(), {
+    ranges: async () => [{ start: 0, end }],
+    read: async ({ topic, partition }, from, to, each) => {
+      if (from === to) return
+      const records = [
+        { key: bytes('s/c/k'), value: bytes('[1]'), timestamp: 0, offset: from, headers },
+        { key: bytes('manifest'), value: manifest, timestamp: 0, offset: from + 1, headers },
+      ]
+      each({ topic, partition, records, nextOffset: to, endOffset: to })
+      if (from === 0) return
+      isHeld = true
+      await read.opened
+    },
+  })
+  const said: string[] = []
+  const store: StoreAdapter = but(memory(), {
+    load: async () => [],
+    commit: async () => {
+      said.push('written')
+    },
+  })
+  const standbys = new Standbys({
+    app: 'a',
+    broker,
+    store,
+    clock: systemClock,
+    report: (error) => said.push(String(error)),
+  })
+  const task = { id: '0_0', sub: { title: 'in', states: ['c'] } as never, partition: 0 }
+  standbys.set([task])
+  await until('the first look', () => said.length === 1)
+  end = 4
+  await until('the second look', () => isHeld)
+  // As the group does when the slot is to move here: the copy is given up first, and then its task opens.
+  standbys.set([])
+  const ended = standbys.end('0_0').then(() => said.push('ended'))
+  read.open()
+  await ended
+  await standbys.close()
+  expect(said.slice(1).filter((what) => what === 'ended')).toEqual(['ended'])
+  expect(said.lastIndexOf('written')).toBeLessThan(said.indexOf('ended'))
+})
