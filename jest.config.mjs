@@ -12,7 +12,7 @@ export default {
     '^(\\.{1,2}/.*)\\.js$': '$1',
     '^tidemark$': '<rootDir>/lib/index.ts',
     '^tidemark/(kafka)$': '<rootDir>/lib/brokers/$1.ts',
-    '^tidemark/(level|idb)$': '<rootDir>/lib/stores/$1.ts',
+    '^tidemark/(level|idb|postgres)$': '<rootDir>/lib/stores/$1.ts',
     '^tidemark/testing$': '<rootDir>/lib/testing/index.ts',
   },
   modulePathIgnorePatterns: ['<rootDir>/dist/'],

@@ -20,8 +20,10 @@ export function quiet(given: StoreAdapter): Quiet {
     name: given.name,
     // A durable store wants a name for every state, as pipelines change from one start to the next. A topology doesn't.
     durable: false,
+    shared: given.shared,
     open: (app) => watched(given.open(app)),
     load: (scope) => watched(given.load(scope)),
+    ...(given.claim && { claim: (scope: string) => watched((given as Required<StoreAdapter>).claim(scope)) }),
     commit: (changes) => watched(given.commit(changes)),
     clear: (scope) => watched(given.clear(scope)),
     scopes: () => watched(given.scopes()),

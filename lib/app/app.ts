@@ -42,7 +42,7 @@ export interface AppOptions {
   readonly guarantee?: Guarantee
   /**
    * Whether states are mirrored in compacted topics of the broker, `<id>-<state>-changelog`, so that they are found wherever a task runs; `store` then
-   * only makes restarts quick. Default: yes where the topics outlive the process and `store` isn't the broker's own.
+   * only makes restarts quick. Default: yes where the topics outlive the process, and `store` is neither the broker's own nor shared by all processes.
    */
   readonly changelog?: boolean
   /**
@@ -180,7 +180,11 @@ export const runtimeOf = (app: App): Runtime => runtimes.get(app) as Runtime
 
 function keeperOf({ id, broker, store, changelog }: AppOptions): StateKeeper {
   const isBrokers = broker.store !== undefined && broker.store === store
-  if (changelog ?? (broker.durable && !isBrokers)) {
+  if (changelog && store.shared) {
+    const message = `createApp: changelog: every process finds the state in ${store.name}; leave it out`
+    throw new TidemarkError('BAD_OPTION', message, { app: id })
+  }
+  if (changelog ?? (broker.durable && !isBrokers && !store.shared)) {
     if (!isBrokers) return 'changelogs'
     throw new TidemarkError(
       'BAD_OPTION',
@@ -206,7 +210,7 @@ function guaranteeOf({ id, broker, guarantee }: AppOptions, keeper: StateKeeper)
   if (isApart && guarantee === 'exactly-once') {
     throw new TidemarkError(
       'BAD_OPTION',
-      'createApp: guarantee: exactly-once needs the state in the transaction, as changelogs have it; leave changelog: false out, or take at-least-once',
+      "createApp: guarantee: exactly-once needs the state in the broker's transaction, as changelogs have it, and here the store alone keeps it; take at-least-once",
       { app: id },
     )
   }
@@ -272,7 +276,7 @@ export function createApp(options: AppOptions): App {
 
   function plan(): Plan {
     const tables = globals.map(({ role }) => role.topic)
-    return planApp(options.id, owner, roots, streams, tables, options.store.durable || keeper === 'changelogs')
+    return planApp(options.id, owner, roots, streams, tables, options.store, keeper)
   }
 
   function roleOf<K, V>(topic: string, given: StreamOptions<K, V>, what: string): SourceRole {

@@ -4,7 +4,7 @@ import { adaptSnapshot } from './adaptSnapshot.js'
 import { type AssignedTask, assignedTasks } from './assignedTasks.js'
 import type { Committer, CommitterOptions } from './committer.js'
 import { PartitionQueue } from './partitionQueue.js'
-import type { Plan } from './plan.js'
+import type { Plan, SubTopology } from './plan.js'
 import { Restore, RestoreCancelled, type Restored } from './restore.js'
 import type { Standbys } from './standbys.js'
 import { storedPlanOf } from './storedPlan.js'
@@ -27,6 +27,10 @@ export interface AssignmentHost
 
 /** Tasks that are restored at a time: each holds its state twice while it is. */
 const MAX_RESTORES = 4
+
+/** Whether its checkpoint holds more than where it stands. */
+const isKept = ({ states, definitions }: SubTopology) =>
+  states.size > 0 || definitions.some(({ role }) => role?.is === 'rows')
 
 const keyOf = ({ topic, partition }: TopicPartition) => `${partition}/${topic}`
 
@@ -181,9 +185,9 @@ export class Assignment {
         const key = keyOf({ topic, partition })
         const range = places.ranges.get(key) ?? { start: 0, end: 0 }
         const committed = places.committed.get(key)
-        // State and offsets come from one checkpoint: the group's offset would be ahead of a state that isn't here. Without state, the group's
+        // State, rows and offsets come from one checkpoint: the group's offset would be ahead of a state that isn't here. Without them, the group's
         // is the newer one: what a store here says may be from before the task went elsewhere and came back.
-        const offset = (sub.states.size > 0 ? saved.get(key) : (committed ?? saved.get(key))) ?? range.start
+        const offset = (isKept(sub) ? saved.get(key) : (committed ?? saved.get(key))) ?? range.start
         if (offset < range.start || offset > range.end) {
           throw new TidemarkError(
             'OFFSET_OUT_OF_RANGE',

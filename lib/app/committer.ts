@@ -6,6 +6,7 @@ import type { Restored } from './restore.js'
 import type { Slots } from './slots.js'
 import type { TaskScope } from './taskScope.js'
 import { checkpointScope } from './taskScopes.js'
+import { type RowsWrite, together } from './waitingRows.js'
 
 /**
  * `exactly-once`: outputs become visible together with the offsets of what they came from. `at-least-once`: they leave at once, and may be
@@ -69,9 +70,9 @@ export class Committer {
     return bytes
   }
 
-  /** Whether only a checkpoint lets outputs go. */
-  get isTransactional(): boolean {
-    return this.outbox === undefined
+  /** Whether only a checkpoint lets some of them go. */
+  needsCheckpoint(tasks: readonly TaskScope[]): boolean {
+    return this.outbox === undefined || tasks.some((task) => task.rows.count > 0)
   }
 
   /** Without a transaction, outputs leave as soon as they are there. */
@@ -98,6 +99,7 @@ export class Committer {
       task,
       output: task.takeOutput(),
       entries: task.takeCheckpoint(),
+      rows: task.rows.take(),
       positions: task.positions,
     }))
     this.committingBytes += bytes
@@ -112,7 +114,10 @@ export class Committer {
 
   /** State and offsets are stored in one; then the group hears of it. */
   private async commitToStore(parts: readonly Part[]): Promise<void> {
-    await this.options.store.commit(parts.map(({ task, entries }) => this.changes(task, entries)))
+    await this.options.store.commit(
+      parts.map(({ task, entries }) => this.changes(task, entries)),
+      together(parts.flatMap(({ rows }) => rows)),
+    )
     try {
       await (await this.options.consumer()).commit(parts.flatMap(({ positions }) => positions))
     } catch (error) {
@@ -146,7 +151,7 @@ export class Committer {
     })
     for (const { task } of parts) task.changelog?.written(ends)
     if (keeper === 'broker') return
-    if (keeper === 'store') await store.commit(changes)
+    if (keeper === 'store') await store.commit(changes, together(parts.flatMap(({ rows }) => rows)))
     else if (store.durable) await this.commitLocally(parts)
   }
 
@@ -216,5 +221,6 @@ interface Part {
   readonly task: TaskScope
   readonly output: readonly OutRecord[]
   readonly entries: readonly StoreEntry[]
+  readonly rows: readonly RowsWrite[]
   readonly positions: readonly Position[]
 }

@@ -1,4 +1,5 @@
 import type { Observable } from 'rxjs'
+import type { StoreAdapter } from '../ports/store.js'
 import { TidemarkError } from '../record/errors.js'
 import { json, type Serde } from '../record/serde.js'
 import { observableOf } from '../task/current.js'
@@ -7,6 +8,8 @@ import type { Node } from '../task/node.js'
 import { upstream } from '../task/upstream.js'
 import type { Watermark } from '../task/watermark.js'
 import { checkKeys } from './checkKeys.js'
+import { checkRows } from './checkRows.js'
+import type { StateKeeper } from './committer.js'
 import { PlanScope } from './planScope.js'
 import { type PlannedState, plannedState } from './stateShape.js'
 
@@ -68,7 +71,7 @@ export interface Root {
  * Plans an app by subscribing its pipelines, twice at once: what only one of the two subscriptions reached is shared
  * behind our back.
  *
- * @throws TidemarkError `NOT_PLANNED`, `FOREIGN_TASK`, `UNNAMED_STATE`, `NAME_TAKEN`, `KEY_CHANGED`, `LOST_WINDOW`, `TWO_WINDOWS`, `TWO_WATERMARKS`, `WATERMARK_MISSING`
+ * @throws TidemarkError `NOT_PLANNED`, `FOREIGN_TASK`, `BAD_OPTION`, `UNNAMED_STATE`, `NAME_TAKEN`, `KEY_CHANGED`, `LOST_WINDOW`, `TWO_WINDOWS`, `TWO_WATERMARKS`, `WATERMARK_MISSING`
  */
 export function planApp(
   app: string,
@@ -76,8 +79,10 @@ export function planApp(
   roots: readonly Root[],
   streams: readonly Definition[],
   globalTables: readonly string[],
-  isDurable: boolean,
+  store: StoreAdapter,
+  keeper: StateKeeper,
 ): Plan {
+  const isDurable = store.durable || keeper === 'changelogs'
   const scope = new PlanScope(owner, isDurable)
   const pipelines = roots.map((root) => root.pipeline)
   const close = scope.plan(pipelines)
@@ -115,6 +120,7 @@ export function planApp(
       )
     }
     checkKeys(app, scope)
+    checkRows(app, scope, store, keeper)
     return { ...describePlan(app, scope), globalTables }
   } finally {
     close()

@@ -173,6 +173,7 @@ export class PlanScope extends Scope {
 
   protected released(): void {}
   write(): void {}
+  writeRow(): void {}
   block(): void {}
   later(): void {}
 }

@@ -24,7 +24,7 @@ export interface RestoreOptions {
   readonly sub: SubTopology
   readonly partition: number
   readonly broker: Broker
-  readonly store: Pick<StoreAdapter, 'load'>
+  readonly store: Pick<StoreAdapter, 'load' | 'claim'>
   readonly clock: Clock
   /** Whether the task's states have changelogs. */
   readonly hasChangelogs: boolean
@@ -76,7 +76,10 @@ export class Restore {
   /** @throws TidemarkError `STORE_FAILED`, `BROKER_UNAVAILABLE` */
   async run(): Promise<Restored> {
     const { app, task, sub, partition, store, hasChangelogs } = this.options
-    const local = await store.load(checkpointScope(app, sub, partition))
+    const scope = checkpointScope(app, sub, partition)
+    // From here on the former owner, if it still lives, commits nothing.
+    await store.claim?.(scope)
+    const local = await store.load(scope)
     const kept = hasChangelogs ? changelogsOf(sub) : []
     if (kept.length === 0)
       return { snapshot: new Snapshot(task, local), changelog: undefined, missing: [], isWhole: false }

@@ -48,13 +48,15 @@ export interface RuntimeOptions {
 
 /** More slots would mean more transactions at a time than a broker likes. */
 const MAX_SLOTS = 16
+/** Records that wait at `toRows` beyond which a checkpoint comes first. */
+const MAX_ROWS = 20_000
 /** How long `start` waits for tasks before it leaves the rest to `state$`. */
 const START_MS = 5_000
 /** Before a member that had to let go of everything joins again: the first time, doubling from then on, and at most. */
 const REJOIN_MS = 100
 const MAX_REJOIN_MS = 10_000
 /** Errors of which the last checkpoint is still good: the member lets go of its tasks, and joins again. */
-const PASSING: ReadonlySet<string> = new Set(['FENCED', 'BROKER_UNAVAILABLE'])
+const PASSING: ReadonlySet<string> = new Set(['FENCED', 'BROKER_UNAVAILABLE', 'STORE_UNAVAILABLE'])
 
 /** Ids of the apps that run in this process. */
 const running = new Set<string>()
@@ -622,11 +624,11 @@ export class Runtime implements TaskHost, ConsumerListener {
   private readonly runSlice = (): void => {
     this.isScheduled = false
     if (!this.isActive) return
-    const isFull = this.unsentBytes > this.options.maxBufferedBytes
+    const { tasks } = this
+    const isFull = this.unsentBytes > this.options.maxBufferedBytes || this.waitingRows > MAX_ROWS
     if (isFull) this.commitEarly()
     const until = this.clock.now() + this.options.sliceMs
     const isOver = () => this.clock.now() >= until
-    const { tasks } = this
     this.slice++
     let more = false
     let isMoving = false
@@ -699,6 +701,11 @@ export class Runtime implements TaskHost, ConsumerListener {
 
   // ---- outputs and checkpoints
 
+  /** Records that a checkpoint writes as rows. */
+  private get waitingRows(): number {
+    return this.tasks.reduce((sum, task) => sum + task.rows.count, 0)
+  }
+
   /** About what those outputs take in memory that the broker has yet to acknowledge. */
   private get unsentBytes(): number {
     return this.life?.committer.unsentBytes(this.tasks) ?? 0
@@ -706,7 +713,7 @@ export class Runtime implements TaskHost, ConsumerListener {
 
   /** Where outputs wait for a checkpoint, too many of them don't wait for the next one. */
   private commitEarly(): void {
-    if (!this.life?.committer.isTransactional || this.isCommittingEarly) return
+    if (!this.life?.committer.needsCheckpoint(this.tasks) || this.isCommittingEarly) return
     this.isCommittingEarly = true
     this.commit()
       .catch((error) => this.trouble(error))
@@ -870,6 +877,8 @@ export class Runtime implements TaskHost, ConsumerListener {
 
   private waitsFor(task: TaskScope): string | undefined {
     const isBehind = task.queues.some((queue) => queue.size > 0)
+    if (isBehind && this.waitingRows > MAX_ROWS)
+      return `${this.waitingRows} records wait for a checkpoint to write them as rows`
     if (isBehind && this.unsentBytes > this.options.maxBufferedBytes)
       return `the broker has yet to acknowledge ${this.unsentBytes} bytes of outputs (maxBufferedBytes)`
     return waitsFor(task, this.maxTaskIdleMs)

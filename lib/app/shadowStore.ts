@@ -7,6 +7,7 @@ export function shadowStore({ name, scopes: saved }: OpenSavepoint, durable: boo
   return {
     name: `savepoint ${name}`,
     durable,
+    shared: false,
     async open() {},
     async load(scope) {
       return [...(scopes.get(scope) ?? [])].filter((entry): entry is [string, Uint8Array] => entry[1] !== null)

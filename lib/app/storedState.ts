@@ -20,8 +20,8 @@ export class StoredState {
 
   /** The name under which the app opens its store. */
   get storeName(): string {
-    const { id, instance } = this.options
-    return instance === '' ? id : `${id}.${instance}`
+    const { id, instance, store } = this.options
+    return store.shared || instance === '' ? id : `${id}.${instance}`
   }
 
   upgrade(plan: Plan, counts: ReadonlyMap<string, number>): Upgrade {

@@ -34,6 +34,7 @@ import { recordBytes } from './recordBytes.js'
 import { hasLastingName, operatorNames } from './storedPlan.js'
 import { type Reader, TaskReaders } from './taskReaders.js'
 import { topicTarget } from './topicTarget.js'
+import { WaitingRows } from './waitingRows.js'
 
 /** What a task needs of the runtime around it. */
 export interface TaskHost {
@@ -79,6 +80,7 @@ export class TaskScope extends Scope {
   failure: TidemarkError | undefined
   /** Written since the last call of {@link takeOutput}. */
   output: OutRecord[] = []
+  readonly rows = new WaitingRows()
   /** About what that takes in memory. */
   outputBytes = 0
   /** A checkpoint is about to be taken: a running advance goes on, but nothing new begins. */
@@ -446,6 +448,10 @@ export class TaskScope extends Scope {
     if (node.definition.role?.is === 'writer') this.words.hasWritten(node, write.partition)
     this.output.push(write)
     this.outputBytes += recordBytes(write)
+  }
+
+  writeRow(node: Node, record: AnyRecord): void {
+    this.rows.add(node, record)
   }
 
   // ---- errors

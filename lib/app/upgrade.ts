@@ -66,6 +66,7 @@ export class Upgrade {
    */
   async prepare(partitions: ReadonlySet<number>): Promise<void> {
     if (this.changelogs !== undefined) return
+    await this.claimOld(partitions)
     const stored = await this.stored()
     for (const partition of partitions) {
       const tasks = stored.filter((task) => task.partition === partition)
@@ -98,6 +99,14 @@ export class Upgrade {
     const compared = compareStates(only, this.partitionsOf, stored === undefined ? [] : [stored], this.options)
     refuse(this.plan.app, compared)
     return byName(compared)
+  }
+
+  /** Nobody claims the scope of a task that the plan doesn't have, and its former owner may still live. */
+  private async claimOld(partitions: ReadonlySet<number>): Promise<void> {
+    if (this.store.claim === undefined) return
+    const titles = new Set(this.plan.subTopologies.map(({ title }) => title))
+    for (const { scope, title, partition } of await this.stored())
+      if (partitions.has(partition) && !titles.has(title)) await this.store.claim(scope)
   }
 
   private comparisonOf(tasks: readonly StoredTask[]): PlanComparison {

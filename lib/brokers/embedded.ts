@@ -36,7 +36,7 @@ export interface EmbeddedOptions {
  *
  * With a `store`, what `send`, `commit` and `createTopics` have resolved for is stored, and a transaction's records, offsets and
  * `along` are one store commit. `connect` opens the store, under the name `embedded`, and reads it; the last `close`
- * closes it. As on Kafka, the end of a transaction takes one offset in each partition that it wrote to.
+ * closes it. It can't be one that several processes share. As on Kafka, the end of a transaction takes one offset in each partition that it wrote to.
  *
  * All records are held in memory. A compacted topic keeps deletions (null values) for ever.
  *
@@ -44,6 +44,8 @@ export interface EmbeddedOptions {
  * const broker = embedded()
  * await broker.createTopics([{ topic: 'orders', partitions: 4 }])
  * ```
+ *
+ * @throws TidemarkError `BAD_OPTION`
  */
 export function embedded(options: EmbeddedOptions = {}): Broker {
   return new EmbeddedBroker(options)
@@ -61,6 +63,10 @@ class EmbeddedBroker implements Broker {
   private loading: Promise<void> | undefined
 
   constructor({ store, clock, compactAfter = 1_000 }: EmbeddedOptions) {
+    if (store?.shared) {
+      const message = `embedded: ${store.name} is shared by processes, and each would write the same topics; leave out store, or use level(…, { exclusive: true })`
+      throw new TidemarkError('BAD_OPTION', message)
+    }
     if (store) this.store = store
     this.durable = store?.durable ?? false
     const source = clock ?? systemClock

@@ -20,13 +20,25 @@ export interface StoreChanges {
  * - Arguments are taken as they are at the call: the caller may change them at once.
  * - `load` sees every commit that had resolved before the call; what it returned doesn't change later. The order of entries is free.
  * - A failed commit rejects with `STORE_FAILED`, leaves the last whole state, and later commits work. Keys and scopes that
- *   aren't well-formed strings are refused so.
+ *   aren't well-formed strings are refused so. Where a server can't be reached it rejects with `STORE_UNAVAILABLE`: what it would change is
+ *   there as a whole, or not at all.
+ * - A shared store has `claim`: once it resolves, no commit of another adapter that claimed the scope before changes
+ *   anything in it, those under way included; such a commit rejects with `FENCED` as a whole. Who never claimed isn't fenced.
+ * - A store with `transactions` calls `along` within the commit: what that writes in the transaction is kept if and only if the commit is.
+ *   If it rejects, so does the commit. A store without refuses `along` with `BAD_OPTION`.
  */
 export interface StoreAdapter {
   /** For messages: `memory`, `level ./state`. */
   readonly name: string
   /** Whether what it holds outlives the process: then stateful operators must be named. */
   readonly durable: boolean
+  /**
+   * Whether every process of the app finds the same data in it: then a task goes on from its checkpoint wherever it moves. If not, each
+   * process has data of its own.
+   */
+  readonly shared: boolean
+  /** There if commits take along what the user writes in the store's own database: an object that stands for this store behind any wrapper. */
+  readonly transactions?: object
   /**
    * Takes the store for one app, before anything else.
    *
@@ -36,7 +48,10 @@ export interface StoreAdapter {
   open(app: string): Promise<void>
   /** All entries of a scope; empty if it was never written. */
   load(scope: string): Promise<Iterable<readonly [key: string, value: Uint8Array]>>
-  commit(changes: readonly StoreChanges[]): Promise<void>
+  /** Takes a scope from whoever has claimed it before; only of a shared store. */
+  claim?(scope: string): Promise<void>
+  /** `along` may be called again, if the database asks to repeat the transaction. */
+  commit(changes: readonly StoreChanges[], along?: (transaction: any) => Promise<void>): Promise<void>
   /** Forgets a scope. */
   clear(scope: string): Promise<void>
   /** The names of all scopes that hold something. */
@@ -45,4 +60,10 @@ export interface StoreAdapter {
   getSync?(scope: string, key: string): Uint8Array | undefined
   /** Waits for running commits, then lets go; `open` may follow. */
   close(): Promise<void>
+}
+
+/** A store in the user's own database. `Tx`: what their writes go through. */
+export interface TransactionalStore<Tx> extends StoreAdapter {
+  readonly transactions: object
+  commit(changes: readonly StoreChanges[], along?: (transaction: Tx) => Promise<void>): Promise<void>
 }

@@ -46,6 +46,7 @@ export type ErrorCode =
   | 'STORE_CLOSED'
   | 'STORE_FAILED'
   | 'STORE_LOCKED'
+  | 'STORE_UNAVAILABLE'
   | 'TIMER_LOOP'
   | 'TWO_WATERMARKS'
   | 'TWO_WINDOWS'

@@ -32,6 +32,7 @@ export function idb(database: string): StoreAdapter {
   return storeAdapter({
     name,
     durable: true,
+    shared: false,
     async take(app) {
       const path = `${database}/${encodeURIComponent(app)}`
       const unlock = await webLock(`tidemark ${path}`)

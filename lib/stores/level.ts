@@ -40,6 +40,7 @@ export function level(directory: string, options: LevelOptions = {}): StoreAdapt
   return storeAdapter({
     name,
     durable: true,
+    shared: false,
     async take(app) {
       const folder = join(directory, folderName(app))
       for (let n = 0; ; n++) {

@@ -16,6 +16,7 @@ export function memory(): StoreAdapter {
   return storeAdapter({
     name: 'memory',
     durable: false,
+    shared: false,
     async take(app) {
       const scopes: Scopes = apps.get(app) ?? new Map()
       apps.set(app, scopes)

@@ -6,8 +6,9 @@ import { mergeChanges, type ScopeChanges } from './mergeChanges.js'
 export interface OpenStore {
   /** All entries of a scope as of now; later writes don't change what was returned. */
   load(scope: string): Promise<Iterable<readonly [key: string, value: Uint8Array]>>
-  /** Applies all of `changes`, or nothing. Never called while another write runs. */
-  write(changes: ReadonlyMap<string, ScopeChanges>): Promise<void>
+  /** Applies all of `changes`, and what `along` writes, or nothing. Never called while another write or claim runs. */
+  write(changes: ReadonlyMap<string, ScopeChanges>, along?: (transaction: any) => Promise<void>): Promise<void>
+  claim?(scope: string): Promise<void>
   scopes(): Promise<readonly string[]>
   /** Lets go of what `take` took. Called once, when nothing runs any more. */
   release(): Promise<void>
@@ -17,9 +18,15 @@ export interface OpenStore {
 export interface StoreAdapterParts<S extends OpenStore> {
   readonly name: string
   readonly durable: boolean
+  /** Then its stores have `claim`. */
+  readonly shared: boolean
+  /** Whether writes can take something along. */
+  readonly transactional?: boolean
   take(app: string): Promise<S>
   readonly getSync?: (store: S, scope: string, key: string) => Uint8Array | undefined
 }
+
+type Along = (transaction: any) => Promise<void>
 
 /**
  * Makes a {@link StoreAdapter}: owns what is the same in each of them, so that each says only where its bytes go.
@@ -29,7 +36,7 @@ export interface StoreAdapterParts<S extends OpenStore> {
  * wait for writes. `clear` is a commit of an empty reset. `close` refuses what comes after it and waits for the rest.
  */
 export function storeAdapter<S extends OpenStore>(parts: StoreAdapterParts<S>): StoreAdapter {
-  const { name, durable, take, getSync } = parts
+  const { name, durable, shared, transactional = false, take, getSync } = parts
   let state: 'closed' | 'opening' | 'open' | 'closing' = 'closed'
   let place: ErrorPlace = {}
   let store: S
@@ -61,15 +68,32 @@ export function storeAdapter<S extends OpenStore>(parts: StoreAdapterParts<S>): 
     }
   }
 
-  async function write(action: string, changes: readonly StoreChanges[]): Promise<void> {
+  /** One after the other, in the order of the calls. */
+  function inTurn(run: () => Promise<void>): Promise<void> {
+    const running = lastWrite.then(run)
+    lastWrite = running.catch(() => {})
+    return running
+  }
+
+  async function write(action: string, changes: readonly StoreChanges[], along?: Along): Promise<void> {
     assertOpen(action)
+    if (along !== undefined && !transactional) {
+      throw new TidemarkError('BAD_OPTION', `${name}: ${action} takes nothing along: it has no transactions`, place)
+    }
     try {
       const merged = mergeChanges(changes)
-      const writing = lastWrite.then(() => store.write(merged))
-      lastWrite = writing.catch(() => {})
-      await writing
+      await inTurn(() => store.write(merged, along))
     } catch (cause) {
       throw failure(action, cause, '; the state before it is whole, and a later write may succeed')
+    }
+  }
+
+  async function claim(scope: string): Promise<void> {
+    assertOpen('claim')
+    try {
+      await inTurn(() => (store.claim as (scope: string) => Promise<void>)(scope))
+    } catch (cause) {
+      throw failure('claim', cause)
     }
   }
 
@@ -87,6 +111,7 @@ export function storeAdapter<S extends OpenStore>(parts: StoreAdapterParts<S>): 
   return {
     name,
     durable,
+    shared,
     async open(app) {
       if (typeof app !== 'string' || app === '' || !app.isWellFormed()) {
         throw new TidemarkError('BAD_OPTION', `${name}: an app id is a well-formed string, not empty; got ${show(app)}`)
@@ -105,7 +130,9 @@ export function storeAdapter<S extends OpenStore>(parts: StoreAdapterParts<S>): 
       }
     },
     load: (scope) => read('load', () => store.load(scope)),
-    commit: (changes) => write('commit', changes),
+    ...(transactional && { transactions: {} }),
+    ...(shared && { claim }),
+    commit: (changes, along) => write('commit', changes, along),
     clear: (scope) => write('clear', [{ scope, entries: [], reset: true }]),
     scopes: () => read('scopes', () => store.scopes()),
     ...(getSync && {

@@ -143,6 +143,8 @@ export interface OperatorContext<Out> {
   /** Where this definition writes; only in an app. */
   target(): TopicTarget
   write(write: TopicWrite): void
+  /** Keeps a record until the next checkpoint, which writes it; only in an app. */
+  writeRow(record: AnyRecord): void
   /** Highest timestamp accepted. */
   readonly streamTime: number
   /** As an exchange passes them on. */
@@ -198,6 +200,15 @@ interface SinkRole {
   readonly key: Serde<unknown>
 }
 
+/** Writes to the database that the app's store is in. */
+export interface RowsRole {
+  readonly is: 'rows'
+  /** The store, for messages, and what stands for it. */
+  readonly store: string
+  readonly transactions: object
+  write(transaction: any, records: readonly AnyRecord[]): Promise<void>
+}
+
 /** What `app.run` subscribes. */
 interface RootRole {
   readonly is: 'root'
@@ -213,7 +224,7 @@ interface TableRole {
   readonly is: 'table'
 }
 
-type Role = SourceRole | ExchangeRole | WriterRole | SinkRole | RootRole | SideRole | TableRole
+type Role = SourceRole | ExchangeRole | WriterRole | SinkRole | RowsRole | RootRole | SideRole | TableRole
 
 /**
  * How an operator changes keys. `apart`: records of one new key may lie in several partitions. `together`: in one. A function: perhaps it

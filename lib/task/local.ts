@@ -241,15 +241,19 @@ export class LocalScope extends Scope {
 
   block(_node: Node, _blocked: boolean): void {}
 
-  target(node: Node): TopicTarget {
+  target({ operator }: Node): TopicTarget {
     throw new TidemarkError(
       'NOT_PLANNED',
-      `${node.operator} writes to a topic, which only an app can do; pass the pipeline to app.run`,
-      { operator: node.operator },
+      `${operator} writes to a topic or a database, which only an app can do; pass the pipeline to app.run`,
+      { operator },
     )
   }
 
   write(node: Node): void {
+    this.target(node)
+  }
+
+  writeRow(node: Node): void {
     this.target(node)
   }
 }

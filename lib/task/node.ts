@@ -442,6 +442,10 @@ export class Node implements OperatorContext<unknown> {
     this.scope.write(this, write)
   }
 
+  writeRow(record: AnyRecord): void {
+    this.scope.writeRow(this, record)
+  }
+
   // ---- the end
 
   /** All inputs have completed: time goes to +Infinity, what waits comes out, then consumers hear of it. */

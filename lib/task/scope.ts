@@ -35,6 +35,7 @@ export abstract class Scope extends Timeline implements StateHome {
   abstract register<S extends Checkpointed>(node: Node, state: S): S
   abstract target(node: Node): TopicTarget
   abstract write(node: Node, write: TopicWrite): void
+  abstract writeRow(node: Node, record: AnyRecord): void
   abstract block(node: Node, blocked: boolean): void
   abstract later(node: Node, run: () => void): void
   /** A record came to an input while this task wasn't dispatching. */

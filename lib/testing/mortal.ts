@@ -58,7 +58,7 @@ export function mortal(broker: Broker, store: StoreAdapter, ask: Around = (_oper
     },
   })
 
-  const guardedStore = guard(store, 'store', ['open', 'load', 'commit', 'clear', 'scopes'])
+  const guardedStore = guard(store, 'store', ['open', 'claim', 'load', 'commit', 'clear', 'scopes'])
   const calls = {
     connect: () => broker.connect(),
     topics: (names?: readonly string[]) => broker.topics(names),

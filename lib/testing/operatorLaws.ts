@@ -187,8 +187,8 @@ async function survivesCrashes(operator: () => Operator, input: readonly StreamR
   }
 }
 
-/** Of some hundreds of faults. */
-const FAULTS = 15
+/** Of some hundreds of faults: one of each kind. */
+const FAULTS = 10
 
 async function survivesFaults(operator: () => Operator, input: readonly StreamRecord<any, any>[]): Promise<void> {
   const topics = topicsOf(2)

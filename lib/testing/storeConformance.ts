@@ -6,7 +6,7 @@ export interface StoreConformanceOptions {
   fresh(): StoreAdapter | Promise<StoreAdapter>
   /**
    * Makes the adapter by which the next process would find the data of `closed`. An adapter whose data belongs to the
-   * object gives back `closed` itself. Needed if the adapter is durable.
+   * object gives back `closed` itself. Needed if the adapter is durable, and if it is shared: then it is called while `closed` is open too.
    */
   reopen?(closed: StoreAdapter): StoreAdapter | Promise<StoreAdapter>
 }
@@ -36,15 +36,29 @@ export function storeConformance(options: StoreConformanceOptions): StoreLaw[] {
       let store = await options.fresh()
       try {
         await store.open(APP)
-        await law(store, async (check) => {
-          await check(store)
-          await store.close()
-          if (options.reopen) store = await options.reopen(store)
-          else if (store.durable) throw new Error('a durable adapter needs options.reopen')
-          else return
-          await store.open(APP)
-          await check(store)
-        })
+        await law(
+          store,
+          async (check) => {
+            await check(store)
+            await store.close()
+            if (options.reopen) store = await options.reopen(store)
+            else if (store.durable) throw new Error('a durable adapter needs options.reopen')
+            else return
+            await store.open(APP)
+            await check(store)
+          },
+          async (between) => {
+            if (!store.shared) return
+            if (!options.reopen) throw new Error('a shared adapter needs options.reopen')
+            const other = await options.reopen(store)
+            await other.open(APP)
+            try {
+              await between(other as SharedStore)
+            } finally {
+              await other.close()
+            }
+          },
+        )
       } finally {
         await store.close()
       }
@@ -71,6 +85,7 @@ const AWKWARD = [
   '\u0000\u0000',
   '\u0001',
   '\uffff',
+  '\ufeffa',
   '\u{10ffff}',
   '🐋',
   'é',
@@ -83,10 +98,16 @@ const AWKWARD = [
   '"\\\n',
 ] as const
 
-/** `nowAndReopened` is for a law's end: it makes its check, and makes it again after close and re-opening. */
+type SharedStore = StoreAdapter & Required<Pick<StoreAdapter, 'claim'>>
+
+/**
+ * `nowAndReopened` is for a law's end: it makes its check, and makes it again after close and re-opening. `withAnother` gives the store of
+ * another process, where stores are shared, and does nothing where they aren't.
+ */
 type Law = (
   store: StoreAdapter,
   nowAndReopened: (check: (store: StoreAdapter) => Promise<void>) => Promise<void>,
+  withAnother: (between: (other: SharedStore) => Promise<void>) => Promise<void>,
 ) => Promise<void>
 
 const laws: Record<string, Law> = {
@@ -392,6 +413,116 @@ const laws: Record<string, Law> = {
     assertSame('scopes', await store.scopes(), [])
   },
 
+  async 'long keys come back, and stay apart'(store, nowAndReopened) {
+    // Without a pattern: nothing may make them shorter.
+    let state = 1
+    const letter = () => {
+      state = (state * 48_271) % 2_147_483_647
+      return String.fromCodePoint(33 + (state % 3_000))
+    }
+    const long = Array.from({ length: 20_000 }, letter).join('')
+    const keys = [long, `${long}a`, `${long}b`, long.slice(0, 5_000), long.slice(0, 900)]
+    await store.commit([{ scope: 's', entries: [...keys, 'gone', `${long}gone`].map((key) => put(key, 'first')) }])
+    await store.commit([{ scope: 's', entries: keys.map((key, n) => put(key, `${n}`)) }])
+    await store.commit([{ scope: 's', entries: ['gone', `${long}gone`].map((key) => [key, null]) }])
+    await nowAndReopened((s) =>
+      assertHolds(
+        s,
+        's',
+        keys.map((key, n) => put(key, `${n}`)),
+      ),
+    )
+  },
+
+  async 'a shared store gives each process what the others have committed'(store, _, withAnother) {
+    await withAnother(async (other) => {
+      await store.commit([{ scope: 's', entries: [put('a', 'one'), put('b', 'one')] }])
+      await assertHolds(other, 's', [put('a', 'one'), put('b', 'one')])
+      await other.commit([{ scope: 's', entries: [put('b', 'two')] }])
+      await assertHolds(store, 's', [put('a', 'one'), put('b', 'two')])
+      assertSame('scopes', await store.scopes(), await other.scopes())
+    })
+  },
+
+  async 'a claim fences whoever claimed the scope before: the whole commit is refused'(
+    store,
+    nowAndReopened,
+    withAnother,
+  ) {
+    await withAnother(async (other) => {
+      const mine = store as SharedStore
+      for (const scope of ['s', 'mine']) await mine.claim(scope)
+      await mine.commit([{ scope: 's', entries: [put('a', 'mine')] }])
+      await other.claim('s')
+      const late = [
+        { scope: 'mine', entries: [put('a', 'late')] },
+        { scope: 's', entries: [put('a', 'late')], reset: true },
+      ]
+      await assertRejects('a commit to a scope that another has claimed', mine.commit(late), 'FENCED')
+      await assertRejects('clearing a scope that another has claimed', mine.clear('s'), 'FENCED')
+      await assertHolds(other, 's', [put('a', 'mine')])
+      await assertHolds(other, 'mine', [])
+      await other.commit([{ scope: 's', entries: [put('a', 'other')] }])
+      await mine.commit([{ scope: 'mine', entries: [put('a', 'mine')] }])
+      await mine.claim('s')
+      await assertRejects('a commit after the scope was claimed back', other.clear('s'), 'FENCED')
+      await mine.commit([{ scope: 's', entries: [put('b', 'mine')] }])
+    })
+    if (!store.shared) return
+    await nowAndReopened(async (s) => {
+      await assertHolds(s, 's', [put('a', 'other'), put('b', 'mine')])
+      await assertHolds(s, 'mine', [put('a', 'mine')])
+    })
+  },
+
+  async 'once a claim has resolved, no commit that was under way changes anything'(store, _, withAnother) {
+    await withAnother(async (other) => {
+      const mine = store as SharedStore
+      for (let round = 0; round < 5; round++) {
+        await mine.claim('s')
+        const entries = Array.from({ length: 300 }, (_, i) => put(`key ${i}`, `${round}`))
+        const running = Array.from({ length: 6 }, (_, n) =>
+          mine.commit([{ scope: 's', entries: [...entries, put('n', `${n}`)] }]),
+        )
+        const ended = Promise.allSettled(running)
+        await running[round % 3]
+        await other.claim('s')
+        const found = [...(await other.load('s'))]
+        for (const outcome of await ended) {
+          if (outcome.status === 'fulfilled') continue
+          assert(
+            (outcome.reason as TidemarkError).code === 'FENCED',
+            `a fenced commit must reject with FENCED; got ${outcome.reason}`,
+          )
+        }
+        await assertHolds(other, 's', found)
+      }
+    })
+  },
+
+  async 'what goes along with a commit is called within it, and its error is the end of the commit'(
+    store,
+    nowAndReopened,
+  ) {
+    if (store.transactions === undefined) {
+      const refused = store.commit([{ scope: 's', entries: [put('a', '')] }], async () => {})
+      await assertRejects('a commit that takes something along', refused, 'BAD_OPTION')
+      return
+    }
+    let calls = 0
+    await store.commit([{ scope: 's', entries: [put('a', 'whole')] }], async (transaction) => {
+      calls++
+      assert(transaction !== undefined, 'what goes along must be given the transaction')
+      await assertHolds(store, 's', [])
+    })
+    assertSame('calls', [calls], [1])
+    const failing = store.commit([{ scope: 's', entries: [put('a', 'half')] }], async () => {
+      throw new TidemarkError('OPERATOR_FAILED', 'thrown by the caller')
+    })
+    await assertRejects('a commit whose company fails', failing, 'OPERATOR_FAILED')
+    await nowAndReopened((s) => assertHolds(s, 's', [put('a', 'whole')]))
+  },
+
   async 'open is refused while it is open'(store) {
     await assertRejects('open while open', store.open(APP), 'STORE_LOCKED')
     await assertRejects('open for another app while open', store.open('another'), 'STORE_LOCKED')
@@ -461,7 +592,8 @@ const laws: Record<string, Law> = {
 }
 
 const encoder = new TextEncoder()
-const decoder = new TextDecoder()
+// As it is, a byte order mark included.
+const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
 const bytesOf = (text: string) => encoder.encode(text)
 const textOf = (bytes: Uint8Array) => decoder.decode(bytes)
 const put = (key: string, text: string): readonly [string, Uint8Array] => [key, bytesOf(text)]

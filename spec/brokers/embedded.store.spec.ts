@@ -17,6 +17,7 @@ function storeOver(
   return {
     name: 'test',
     durable: true,
+    shared: false,
     open: async () => {},
     load: async (scope) => new Map(data.get(scope)),
     commit: (changes) => {
@@ -225,6 +226,12 @@ test('after a crash at any commit, records, offsets and what went along tell the
     // Transactional ids start with a barrier, which stores nothing.
     expect(written).toEqual(Array.from({ length: Math.max(0, Math.min(10, crashAt - 3)) }, (_, i) => `${i + 1}`))
   }
+})
+
+test('a store that processes share is refused', () => {
+  expect(() => embedded({ store: { ...storeOver(new Map()), shared: true } })).toThrow(
+    'BAD_OPTION: embedded: test is shared by processes, and each would write the same topics',
+  )
 })
 
 test('without connect there is nothing to read from the store, and it says so', async () => {

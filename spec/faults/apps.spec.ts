@@ -4,7 +4,7 @@ import { expectSameUnderFaults, type FaultOptions } from 'tidemark/testing'
 import { APPS, INPUT, TOPICS } from './apps.js'
 
 /** Faults tried of each app, of about a thousand: all of them take an hour. */
-const MAX_RUNS = Number(process.env.FAULTS ?? 20)
+const MAX_RUNS = Number(process.env.FAULTS ?? 12)
 
 /** A broker that goes on when members crash, and knows nothing of their stores. */
 const apart: FaultOptions['broker'] = (_store, clock) => embedded({ clock })

@@ -60,7 +60,7 @@ test('these transactions break every rule, come late and close hours', () => {
   expect(volume.size).toBeGreaterThan(3)
 })
 
-const MAX_RUNS = Number(process.env.FAULTS ?? 30)
+const MAX_RUNS = Number(process.env.FAULTS ?? 20)
 
 test('fraud', async () => {
   const report = await expectSameUnderFaults((app) => fraud(app, { watermark: WATERMARK }), INPUT, {

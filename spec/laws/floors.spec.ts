@@ -24,8 +24,9 @@ const ROOFS = ['index', 'testing']
 const PACKAGES: Record<string, RegExp> = {
   'classic-level': /^stores\/level$/,
   'idb-keyval': /^stores\/idb$/,
+  pg: /^stores\/postgres/,
   kafkajs: /^brokers\/kafka(\/|$)/,
-  'node:': /^(stores\/level|brokers\/kafka)(\/|$)/,
+  'node:': /^(stores\/level|stores\/postgres\w*|brokers\/kafka)(\/|$)/,
 }
 
 /** The files that take more than types from rxjs: the seam, and who makes an Observable that no operator is. */
@@ -60,7 +61,7 @@ describe('imports', () => {
   })
 
   test('reach no adapter: any of them could be deleted and the rest would compile', () => {
-    const adapters = /^(brokers|stores)\/(kafka|embedded|level|idb|memory)(\/|$)/
+    const adapters = /^(brokers|stores)\/(kafka|embedded|level|idb|postgres|memory)(\/|$)/
     const reached = ours.filter(
       ({ from, to }) =>
         from !== 'index' && adapters.exec(to) !== null && adapters.exec(from)?.[2] !== adapters.exec(to)?.[2],

@@ -18,15 +18,15 @@ const NAMES: Record<string, string> = {
     StoreEntry StreamOptions StreamRecord StreamStreamJoinOptions StreamTableJoinOptions SuppressOptions Table
     TableGroupByOptions TableJoinKind TableOperator TableOptions TableRow TableTableJoinOptions TaskExplanation
     TaskStats TidemarkError Timers ToTopicOptions TopKOptions TopicComparison TopicOutputs TopicPartition
-    Transaction TransactionalProducer UpgradeOptions ValueState VersionOptions Waiting WatermarkOptions Window
-    WindowAssigner WindowOptions WindowedRecord WithKey WithValue WriterState aggregate approxCountDistinct avg
-    batch broadcast bytes cogroup collect compareKeys correlation count countDistinct countWindow createApp
-    customWindow dedup durationMs embedded first flatMap foreignKeyJoin globalTable globalTableJoin globalWindow
-    histogram hoppingWindow json keyBy last latest local mapAsync mapValues matchPattern max median memory min
-    partitionOf pattern peek placeOf process quantiles rateLimit record reduce rollingAggregate selectKey
-    sessionWindow shadow shared sideOutput slidingWindow split stddev streamStreamJoin streamTableJoin string
-    sum suppress tableFilter tableGroupBy tableMapValues tableTableJoin toStream toTable toTopic topK
-    tumblingWindow variance withWatermark
+    Transaction TransactionalProducer TransactionalStore UpgradeOptions ValueState VersionOptions Waiting
+    WatermarkOptions Window WindowAssigner WindowOptions WindowedRecord WithKey WithValue WriterState aggregate
+    approxCountDistinct avg batch broadcast bytes cogroup collect compareKeys correlation count countDistinct
+    countWindow createApp customWindow dedup durationMs embedded first flatMap foreignKeyJoin globalTable
+    globalTableJoin globalWindow histogram hoppingWindow json keyBy last latest local mapAsync mapValues
+    matchPattern max median memory min partitionOf pattern peek placeOf process quantiles rateLimit record
+    reduce rollingAggregate selectKey sessionWindow shadow shared sideOutput slidingWindow split stddev
+    streamStreamJoin streamTableJoin string sum suppress tableFilter tableGroupBy tableMapValues tableTableJoin
+    toRows toStream toTable toTopic topK tumblingWindow variance withWatermark
   `,
   'tidemark/idb': `
     idb
@@ -36,6 +36,9 @@ const NAMES: Record<string, string> = {
   `,
   'tidemark/level': `
     LevelOptions level
+  `,
+  'tidemark/postgres': `
+    PostgresOptions postgres
   `,
   'tidemark/testing': `
     BrokerLaw Diagram Emission ExpectedRecord FaultOptions FaultReport InputRecord MarbleOptions MarbleRun MarbleSources MarbleTools MarbleValue Mark

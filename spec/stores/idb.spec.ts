@@ -27,7 +27,7 @@ describe('idb', () => {
   )
 
   test('is durable and reads nothing synchronously', () => {
-    expect(idb('tidemark')).toMatchObject({ name: 'idb tidemark', durable: true })
+    expect(idb('tidemark')).toMatchObject({ name: 'idb tidemark', durable: true, shared: false })
     expect(idb('tidemark').getSync).toBeUndefined()
   })
 

@@ -37,7 +37,7 @@ describe('level', () => {
 
   test('is durable and reads synchronously, before it is open too', () => {
     const store = level('./state')
-    expect(store).toMatchObject({ name: 'level ./state', durable: true, getSync: expect.any(Function) })
+    expect(store).toMatchObject({ name: 'level ./state', durable: true, shared: false, getSync: expect.any(Function) })
   })
 
   test('commits with sync', async () => {

@@ -12,6 +12,6 @@ describe('memory', () => {
   test('holds what a map of maps does, after random commits, clears and restarts', () => assertLikeModel(options, 200))
 
   test('is not durable', () => {
-    expect(memory()).toMatchObject({ name: 'memory', durable: false })
+    expect(memory()).toMatchObject({ name: 'memory', durable: false, shared: false })
   })
 })

@@ -10,12 +10,15 @@ import {
   type InWindow,
   json,
   latest,
+  memory,
   peek,
   rateLimit,
   record,
   type StreamRecord,
   selectKey,
   split,
+  type TransactionalStore,
+  toRows,
   toTopic,
   tumblingWindow,
   type WindowedRecord,
@@ -48,6 +51,20 @@ byAmount.pipe(toTopic('out', { key: json<number>() }))
 orders.pipe(selectKey((order) => order.value))
 // @ts-expect-error there is no claim that it isn't
 orders.pipe(selectKey((order) => order.key, { partitioned: false }))
+
+// toRows: the store says what the writes go through; only one with transactions will do.
+declare const store: TransactionalStore<{ insert(rows: readonly unknown[]): Promise<void> }>
+const written = byAmount.pipe(
+  toRows(store, async (tx, records) => {
+    expectTypeOf(records).toEqualTypeOf<readonly RecordOf<typeof byAmount>[]>()
+    await tx.insert(records)
+  }),
+)
+expectTypeOf<RecordOf<typeof written>>().toEqualTypeOf<RecordOf<typeof byAmount>>()
+// @ts-expect-error
+byAmount.pipe(toRows(memory(), async () => {}))
+// @ts-expect-error
+byAmount.pipe(toRows(store, async (tx) => tx.query()))
 
 // flatMap: what is made, and a declared window stays.
 const items = orders.pipe(flatMap((order) => order.value.items.map((item) => ({ ...order, value: item }))))

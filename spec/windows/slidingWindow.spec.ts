@@ -1,7 +1,20 @@
 import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
-import { aggregate, collect, count, record, reduce, slidingWindow, withWatermark } from 'tidemark'
-import { matchers, operatorLaws, runMarbles } from 'tidemark/testing'
+import { Subject } from 'rxjs'
+import {
+  aggregate,
+  collect,
+  count,
+  json,
+  local,
+  record,
+  reduce,
+  type StreamRecord,
+  slidingWindow,
+  toTable,
+  withWatermark,
+} from 'tidemark'
+import { matchers, operatorLaws, runMarbles, testApp } from 'tidemark/testing'
 import { expectDrawn } from '../testing/docstring.js'
 import { byClose, type Shown, stepwise } from './steps.js'
 
@@ -136,6 +149,52 @@ describe('edges', () => {
       [['b', 2]],
       [],
     ])
+  })
+
+  test('what it drops is counted: single windows that have closed, or the record, where all have', async () => {
+    const t = await testApp(
+      (app) =>
+        app.run(
+          'x',
+          app.stream<number>('in', { value: json() }).pipe(slidingWindow(6), aggregate(count(), { name: 'n' })),
+        ),
+      { topics: { in: 1 } },
+    )
+    await t.send('in', [
+      { key: null, value: 1, timestamp: 1 },
+      { key: 'a', value: null, timestamp: 1 },
+      { key: 'a', value: 1, timestamp: 10 },
+      { key: 'a', value: 1, timestamp: 19 },
+      // Too late for its own window [7, 14), not for [13, 20); the next one for all.
+      { key: 'a', value: 1, timestamp: 13 },
+      { key: 'a', value: 1, timestamp: 12 },
+    ])
+    await t.settle()
+    expect(t.app.stats().tasks[0]?.dropped).toEqual([
+      { operator: 'n', reason: 'null key', count: 1 },
+      { operator: 'n', reason: 'null value', count: 1 },
+      { operator: 'n', reason: 'late', count: 2 },
+    ])
+    await t.stop()
+  })
+
+  test.each([
+    ['difference and grace after its end', undefined, 21],
+    ['start + retention, if that is longer', 30, 34],
+    ['not less, if it is shorter', 10, 21],
+  ])('a row can be read until %s', (_, retention, until) => {
+    const source = new Subject<StreamRecord<string, number>>()
+    const options = retention === undefined ? {} : { retention }
+    const table = toTable('t', source.pipe(slidingWindow(6, { grace: 3 }), aggregate(count(), options)))
+    const subscription = local(table.changes()).subscribe()
+    const at = (time: number) => {
+      source.next(record('b', 1, time))
+      return table.get('a', { start: 4, end: 11 })
+    }
+    source.next(record('a', 1, 10))
+    expect(at(until - 1)).toBe(1)
+    expect(at(until)).toBeUndefined()
+    subscription.unsubscribe()
   })
 
   test('it holds back what follows by its difference and grace', async () => {
