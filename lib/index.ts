@@ -30,6 +30,7 @@ export {
 } from './app/app.js'
 export type { AppState, AppStats, TaskStats } from './app/appStats.js'
 export type { Guarantee } from './app/committer.js'
+export type { ShadowDifference, TopicOutputs } from './app/compareOutputs.js'
 export type {
   ExplainRequest,
   Explanation,
@@ -41,8 +42,11 @@ export type {
   WriterState,
 } from './app/explanation.js'
 export type { GlobalTableStats } from './app/globalReader.js'
+export type { PlanComparison, StateComparison, TopicComparison, UpgradeOptions } from './app/planComparison.js'
 export type { RebalanceStats } from './app/rebalances.js'
 export type { RestoreStats } from './app/restore.js'
+export type { Savepoint } from './app/savepoints.js'
+export { type ShadowOptions, type ShadowReport, shadow } from './app/shadow.js'
 export type { StandbyStats } from './app/standbys.js'
 export type { Health } from './app/watchdog.js'
 export { type EmbeddedOptions, embedded } from './brokers/embedded.js'
@@ -119,6 +123,7 @@ export type { ErrorPolicies, ErrorPolicy, ErrorStage } from './task/errorPolicy.
 export { local } from './task/local.js'
 export { type RetryOptions, retry } from './task/retry.js'
 export type { KeyedState } from './task/state.js'
+export type { VersionOptions } from './task/stateVersion.js'
 export type { AlignmentOptions, WatermarkOptions } from './task/watermark.js'
 export { type CountWindowOptions, countWindow } from './windows/countWindow.js'
 export { customWindow, type WindowAssigner } from './windows/customWindow.js'

@@ -31,6 +31,11 @@ export interface Aggregator<in R, out Out, Acc = unknown> {
   merge?(a: Acc, b: Acc, key: Key): Acc
   /** The order in which records are added makes no difference to what comes out. */
   readonly commutes?: boolean
+  /**
+   * What the accumulator holds, in a word: over a stored one only an aggregator that says the same goes on. Without it any two are taken to hold
+   * the same, as only you can know.
+   */
+  readonly holds?: string
   /** What comes out; without it the accumulator itself, which must then not be changed in place. */
   result?(acc: Acc): Out
 }

@@ -70,6 +70,7 @@ export function approxCountDistinct<R>(
   }
 
   const aggregator: Aggregator<R, number, Sketch> = {
+    holds: `approxCountDistinct ${precision}`,
     init: () => ({ ranks: {}, counts: [registers, ...new Array<number>(top).fill(0)] }),
     add(sketch, record) {
       const bytes = utf8.encode(keyText(of(record)))

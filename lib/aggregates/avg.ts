@@ -16,6 +16,7 @@ import { finite } from './finite.js'
  */
 export function avg<R>(of: (record: R) => number): Aggregator<R, number, readonly [total: ExactSum, count: number]> {
   return {
+    holds: 'avg',
     init: () => [0, 0],
     add: ([total, count], record) => [plus(total, finite(of(record), 'avg')), count + 1],
     remove: ([total, count], record) => (count === 1 ? null : [plus(total, -finite(of(record), 'avg')), count - 1]),

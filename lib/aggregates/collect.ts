@@ -18,6 +18,7 @@ export function collect<R extends { readonly value: unknown }>(
   of: (record: R) => unknown = (record) => record.value,
 ): Aggregator<R, readonly unknown[], unknown[]> {
   return {
+    holds: 'collect',
     init: () => [],
     add(values, record) {
       values.push(of(record))

@@ -45,6 +45,7 @@ function combine(parts: { readonly [name: string]: Part }): Aggregator<never, Re
   }
 
   return {
+    holds: names.map((name, i) => `${name}: ${list[i]?.holds ?? 'its own'}`).join(', '),
     init: () => list.map(() => null),
     add,
     ...(all((part) => part.remove !== undefined) && { remove }),

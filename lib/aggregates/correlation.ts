@@ -38,6 +38,7 @@ export function correlation<R>(x: (record: R) => number, y: (record: R) => numbe
     }
   }
   return {
+    holds: 'correlation',
     init: () => ({ n: 0, x: 0, y: 0, xx: 0, xy: 0, yy: 0 }),
     add: (sums, record) => change(sums, record, 1),
     remove: (sums, record) => (sums.n === 1 ? null : change(sums, record, -1)),

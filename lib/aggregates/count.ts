@@ -11,5 +11,12 @@ import type { Aggregator } from './aggregator.js'
  * Takes records back, and merges; the count of none is 0.
  */
 export function count(): Aggregator<unknown, number, number> {
-  return { init: () => 0, add: (n) => n + 1, remove: (n) => n - 1, merge: (a, b) => a + b, commutes: true }
+  return {
+    holds: 'count',
+    init: () => 0,
+    add: (n) => n + 1,
+    remove: (n) => n - 1,
+    merge: (a, b) => a + b,
+    commutes: true,
+  }
 }

@@ -16,6 +16,7 @@ import type { Aggregator } from './aggregator.js'
  */
 export function countDistinct<R>(of: (record: R) => Key): Aggregator<R, number, Seen> {
   return {
+    holds: 'countDistinct',
     init: () => ({ size: 0, times: {} }),
     add(seen, record) {
       count(seen, keyText(of(record)), 1)

@@ -23,6 +23,7 @@ export function extreme<R, V extends Comparable>(
 function single<R, V extends Comparable>(name: 'min' | 'max', of: (record: R) => V): Aggregator<R, V, V | null> {
   const better = name === 'min' ? (a: V, b: V) => (b < a ? b : a) : (a: V, b: V) => (b > a ? b : a)
   return {
+    holds: name,
     init: () => null,
     add: (kept, record) => (kept === null ? of(record) : better(kept, of(record))),
     merge: (a, b) => (a === null || b === null ? (a ?? b) : better(a, b)),
@@ -33,6 +34,7 @@ function single<R, V extends Comparable>(name: 'min' | 'max', of: (record: R) =>
 
 function tallied<R, V extends Comparable>(name: 'min' | 'max', of: (record: R) => V): Aggregator<R, V, Tally<V>> {
   return {
+    holds: `${name} of all`,
     init: emptyTally,
     add(tally, record) {
       tallyUp(tally, of(record))

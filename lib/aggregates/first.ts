@@ -16,6 +16,7 @@ export function first<R extends { readonly value: unknown }>(
   of: (record: R) => unknown = (record) => record.value,
 ): Aggregator<R, unknown, readonly unknown[]> {
   return {
+    holds: 'first',
     init: () => [],
     add: (held, record) => (held.length === 0 ? [of(record)] : held),
     merge: (a, b) => (a.length === 0 ? b : a),

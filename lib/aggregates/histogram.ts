@@ -45,6 +45,7 @@ export function histogram<R>(
       `histogram: buckets must be finite upper bounds that ascend; got ${show(options.buckets)}`,
     )
   return {
+    holds: `histogram ${bounds}`,
     init: () => ({ counts: new Array<number>(bounds.length + 1).fill(0), sum: 0 }),
     add({ counts, sum }, record) {
       const x = finite(of(record), 'histogram')

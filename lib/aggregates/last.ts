@@ -16,6 +16,7 @@ export function last<R extends { readonly value: unknown }>(
   of: (record: R) => unknown = (record) => record.value,
 ): Aggregator<R, unknown, readonly unknown[]> {
   return {
+    holds: 'last',
     init: () => [],
     add: (_, record) => [of(record)],
     merge: (a, b) => (b.length === 0 ? a : b),

@@ -24,6 +24,7 @@ export function spread<R, Kind extends SpreadKind>(
 ): Aggregator<R, Spread<Kind>, Moments> {
   const less = kind === 'sample' ? 1 : 0
   return {
+    holds: 'moments',
     init: () => [0, 0, 0],
     add([count, total, squares], record) {
       const x = finite(of(record), name)

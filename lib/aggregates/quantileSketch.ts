@@ -59,6 +59,7 @@ export function quantileSketch<R, Out>(
   }
 
   return {
+    holds: `quantiles ${relativeError}`,
     init: () => ({ below: emptyTally(), zeros: 0, above: emptyTally() }),
     add(sketch, record) {
       change(sketch, record, tallyUp, 1)

@@ -16,6 +16,7 @@ export function reduce<V>(
   subtractor?: (aggregate: V, value: V) => V,
 ): Aggregator<{ readonly value: V }, V, V> {
   return {
+    holds: 'reduce',
     add: (aggregate, record) => reducer(aggregate, record.value),
     merge: (a, b) => reducer(a, b),
     ...(subtractor !== undefined && {

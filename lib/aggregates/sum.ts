@@ -18,6 +18,7 @@ import { finite } from './finite.js'
  */
 export function sum<R>(of: (record: R) => number): Aggregator<R, number, ExactSum> {
   return {
+    holds: 'sum',
     init: () => 0,
     add: (total, record) => plus(total, finite(of(record), 'sum')),
     remove: (total, record) => plus(total, -finite(of(record), 'sum')),

@@ -57,6 +57,7 @@ export function topK<R>(
   }
 
   return {
+    holds: `topK ${most}${by === undefined ? '' : ' by'}`,
     init: () => [],
     add: (kept, record) => insert(kept, ranked(record)),
     ...(retractable && {

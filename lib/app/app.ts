@@ -16,6 +16,7 @@ import { definitionOf } from '../task/current.js'
 import type { AnyRecord, Definition, SourceRole } from '../task/definition.js'
 import { type ErrorPolicies, policyOf } from '../task/errorPolicy.js'
 import { define } from '../task/operate.js'
+import type { VersionOptions } from '../task/stateVersion.js'
 import { type WatermarkOptions, watermarkOf } from '../task/watermark.js'
 import type { AppState, AppStats } from './appStats.js'
 import type { Guarantee, StateKeeper } from './committer.js'
@@ -23,7 +24,9 @@ import { describeMermaid, describeText } from './describe.js'
 import type { ExplainRequest, Explanation } from './explanation.js'
 import type { GlobalTopic } from './globalReader.js'
 import { type Plan, planApp, type Root } from './plan.js'
+import type { PlanComparison, UpgradeOptions } from './planComparison.js'
 import { Runtime } from './runtime.js'
+import type { Savepoint } from './savepoints.js'
 import type { Health } from './watchdog.js'
 
 export interface AppOptions {
@@ -74,6 +77,8 @@ export interface AppOptions {
   /** Tells several members of one app in one process apart. */
   readonly instance?: string
   readonly clock?: Clock
+  /** What may be done to stored state that isn't the plan's. Default: nothing; then `start` refuses what can't go on, or would begin late. */
+  readonly upgrade?: UpgradeOptions
 }
 
 interface TopicOptions<K, V> {
@@ -99,7 +104,8 @@ export type StreamOptions<K, V> = TopicOptions<K, V> &
 export type TableOptions<K, V> = TopicOptions<K, V> &
   OnError &
   KeySerde<K> &
-  HistoryOptions & {
+  HistoryOptions &
+  VersionOptions & {
     /** Names the state, and lets it be read from outside. Without it the table keeps rows only if what follows needs them, under the topic's name. */
     readonly name?: string
   }
@@ -139,6 +145,32 @@ export interface App {
   readonly errors$: Observable<TidemarkError>
   /** The plan: sub-topologies, operators, topics, states. */
   describe(format?: 'text' | 'mermaid'): string
+  /**
+   * The plan beside the one that is stored with the state in this process's store: which states are kept, new, orphaned or incompatible. Before `start`, what
+   * it would find (store and broker are opened for it, and closed); afterwards, what it has found.
+   *
+   * ```ts
+   * console.log(`${await app.compare()}`)
+   * ```
+   *
+   * @throws TidemarkError every planning error, `BROKER_UNAVAILABLE`, `UNKNOWN_TOPIC`, `CO_PARTITION`, `STORE_LOCKED`
+   */
+  compare(): Promise<PlanComparison>
+  /**
+   * Keeps a copy of the state as of now, with its place in the log, under a name in the same store: of the tasks that run in this process, after a checkpoint
+   * of all of them; the app handles no record while it is copied. Before `start`, of what the store has.
+   *
+   * ```ts
+   * await app.savepoint('before-v2')
+   * ```
+   *
+   * @throws TidemarkError `NAME_TAKEN`, `BAD_OPTION`, `BAD_STATE` if the app has ended, `STORE_FAILED`
+   */
+  savepoint(name: string): Promise<Savepoint>
+  /** The savepoints in this process's store, the oldest first. */
+  savepoints(): Promise<readonly Savepoint[]>
+  /** @throws TidemarkError `BAD_OPTION` if there is none of that name */
+  deleteSavepoint(name: string): Promise<void>
   /** Figures of the tasks that run in this process. */
   stats(): AppStats
   /** Whether the app is well: what a process manager's checks ask for. */
@@ -155,6 +187,11 @@ export interface App {
    */
   explain(request: ExplainRequest): Explanation
 }
+
+const runtimes = new WeakMap<App, Runtime>()
+
+/** What runs an app. */
+export const runtimeOf = (app: App): Runtime => runtimes.get(app) as Runtime
 
 function keeperOf({ id, broker, store, changelog }: AppOptions): StateKeeper {
   const isBrokers = broker.store !== undefined && broker.store === store
@@ -248,6 +285,7 @@ export function createApp(options: AppOptions): App {
     maxBufferedBytes: wholeNumber(options.maxBufferedBytes ?? 128 << 20, 'createApp: maxBufferedBytes', 1),
     stallMs: durationMs(options.stallTimeout ?? 60_000, 'createApp: stallTimeout', 1),
     onError: options.onError,
+    upgrade: options.upgrade ?? {},
     plan,
     globals,
   })
@@ -290,13 +328,13 @@ export function createApp(options: AppOptions): App {
     return stream
   }
 
-  return {
+  const app: App = {
     id: options.id,
     stream: (topic, given) => source(topic, given, 'stream'),
     table<V, K extends Key = string>(topic: string, given: TableOptions<K, V>): Table<K, V> {
       const history = historyOf(given, `app.table ${topic}`)
       const rows = source<K | null, V | null>(topic, tableOptions(given), 'table')
-      return tableOf<K, V>(given.name ?? topic, given.name !== undefined, rows, history)
+      return tableOf<K, V>(given.name ?? topic, given.name !== undefined, rows, history, given)
     },
     globalTable<V, K extends Key = string>(topic: string, given: GlobalTableOptions<K, V>): GlobalTable<K, V> {
       const onError = given.onError ?? (policyOf(options.onError, 'deserialise') === 'skip' ? 'skip' : 'fail')
@@ -322,8 +360,14 @@ export function createApp(options: AppOptions): App {
     state$: runtime.state$,
     errors$: runtime.errors$,
     describe: (format = 'text') => (format === 'mermaid' ? describeMermaid(plan()) : describeText(plan())),
+    compare: () => runtime.compare(),
+    savepoint: (name) => runtime.savepoint(name),
+    savepoints: () => runtime.savepoints((all) => all.list()),
+    deleteSavepoint: (name) => runtime.savepoints((all) => all.delete(name)),
     stats: () => runtime.stats(),
     health: () => runtime.health(),
     explain: (request) => runtime.explain(request),
   }
+  runtimes.set(app, runtime)
+  return app
 }

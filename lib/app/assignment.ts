@@ -1,13 +1,15 @@
 import type { Broker, Consumer, PartitionRange, Position, TopicPartition } from '../ports/broker.js'
 import { TidemarkError } from '../record/errors.js'
+import { adaptSnapshot } from './adaptSnapshot.js'
 import { type AssignedTask, assignedTasks } from './assignedTasks.js'
-import { checkStates } from './checkpointScopes.js'
 import type { Committer, CommitterOptions } from './committer.js'
 import { PartitionQueue } from './partitionQueue.js'
 import type { Plan, SubTopology } from './plan.js'
 import { Restore, RestoreCancelled, type Restored } from './restore.js'
 import type { Standbys } from './standbys.js'
+import { storedPlanOf } from './storedPlan.js'
 import { type TaskHost, TaskScope } from './taskScope.js'
+import type { Upgrade } from './upgrade.js'
 
 /** What the tasks of this process need of the runtime around them. */
 export interface AssignmentHost
@@ -15,6 +17,7 @@ export interface AssignmentHost
   readonly plan: Plan
   readonly tasks: TaskHost
   readonly committer: Committer
+  readonly upgrade: Upgrade
   readonly standbys: Standbys
   consumer(): Promise<Consumer>
   /** A task runs now. */
@@ -27,7 +30,7 @@ const MAX_RESTORES = 4
 
 /** Whether its checkpoint holds more than where it stands. */
 const isKept = ({ states, definitions }: SubTopology) =>
-  states.length > 0 || definitions.some(({ role }) => role?.is === 'rows')
+  states.size > 0 || definitions.some(({ role }) => role?.is === 'rows')
 
 const keyOf = ({ topic, partition }: TopicPartition) => `${partition}/${topic}`
 
@@ -68,6 +71,7 @@ export class Assignment {
     consumer.pause(partitions)
     const begun = [...wanted].map(([id, assigned]) => ({ id, assigned, restore: this.begin(id, assigned) }))
     await Promise.all([...slots].map((slot) => host.slots.open(slot)))
+    await host.upgrade.prepare(new Set([...wanted.values()].map(({ partition }) => partition)))
     const places = await placesOf(host.broker, host.app, partitions)
     for (const { id, assigned, restore } of begun) {
       this.watch(
@@ -217,9 +221,11 @@ export class Assignment {
     places: Places,
     before: TaskScope | undefined,
   ): Position[] {
-    const { app, tasks, committer } = this.host
+    const { plan, tasks, committer, upgrade } = this.host
     const { snapshot } = restored
-    checkStates(app, id, sub, snapshot)
+    const states = upgrade.statesOf(id, sub, partition, snapshot)
+    const next = storedPlanOf(plan, sub, (topic) => tasks.partitions(topic))
+    adaptSnapshot(snapshot, sub, next, states, upgrade.options)
     const task = new TaskScope(sub, partition, tasks, snapshot, topics, restored.changelog)
     const saved = new Map(snapshot.manifest?.positions.map((position) => [keyOf(position), position.offset]))
     const positions: Position[] = []

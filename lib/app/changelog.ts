@@ -4,16 +4,23 @@ import { NO_HEADERS } from '../record/record.js'
 import { utf8 } from '../record/serde.js'
 import { MANIFEST, stateOf } from './checkpoint.js'
 import type { SubTopology } from './plan.js'
+import { PLAN } from './storedPlan.js'
 
 /** The compacted topic that mirrors a state: its entries as checkpoints write them, and with each checkpoint the task's manifest. */
 export const changelogTopic = (app: string, state: string) => `${app}-${state}-changelog`
+
+/** The state that a topic mirrors; undefined if it is no changelog of the app. */
+export const changelogState = (app: string, topic: string): string | undefined =>
+  topic.startsWith(`${app}-`) && topic.endsWith('-changelog')
+    ? topic.slice(app.length + 1, -'-changelog'.length)
+    : undefined
 
 /**
  * What a sub-topology has changelogs of: its states, whose topics hold the time reached too. One without states keeps that in a topic of its own,
  * if anything goes by it: a task that has forgotten it would hold up all that it writes to until its next record, or make that late.
  */
 export function changelogsOf({ states, definitions, exchanges, title }: SubTopology): readonly string[] {
-  if (states.length > 0) return states
+  if (states.size > 0) return [...states.keys()]
   const needsTime = exchanges.length > 0 || definitions.some(({ usesTime }) => usesTime)
   return needsTime ? [`${title.replaceAll('+', '.')}.time`] : []
 }
@@ -60,6 +67,8 @@ export class TaskChangelog {
     })
     return entries.flatMap((entry) => {
       const state = stateOf(entry[0])
+      // What is dropped of a state that the plan doesn't have is only dropped here: its changelog is deleted as a whole.
+      if (state !== undefined && !this.states.includes(state)) return []
       return state === undefined ? this.states.map((each) => to(each, entry)) : [to(state, entry)]
     })
   }
@@ -96,25 +105,25 @@ export interface ChangelogStretch {
  * Reads a stretch of a changelog into `entries`, the later ones in place of the earlier.
  *
  * @param onRead hears how many offsets have been read; may throw to give up
- * @returns the last manifest in it
+ * @returns the last manifest and plan in it
  */
 export async function readChangelog(
   broker: Broker,
   { topic, partition, from, to }: ChangelogStretch,
   entries: Map<string, Uint8Array | null>,
   onRead: (offsets: number) => void,
-): Promise<Uint8Array | undefined> {
+): Promise<{ manifest?: Uint8Array; plan?: Uint8Array }> {
   let position = from
-  let manifest: Uint8Array | undefined
+  const head: { manifest?: Uint8Array; plan?: Uint8Array } = {}
   await broker.read({ topic, partition }, from, to, ({ records, nextOffset }) => {
     for (const { key, value } of records) {
       if (key === null) continue
       const name = utf8.decode(key)
-      if (name !== MANIFEST) entries.set(name, value)
-      else if (value !== null) manifest = value
+      if (name !== MANIFEST && name !== PLAN) entries.set(name, value)
+      else if (value !== null) head[name] = value
     }
     onRead(nextOffset - position)
     position = nextOffset
   })
-  return manifest
+  return head
 }

@@ -9,7 +9,7 @@ import type { PlanScope } from './planScope.js'
  * @throws TidemarkError `KEY_CHANGED`
  */
 export function checkKeys(app: string, scope: PlanScope): void {
-  const stateful = new Set(scope.states.values())
+  const stateful = new Set([...scope.states.values()].map(({ node }) => node))
   for (const node of scope.order) {
     const { coPartitioned, keyed } = node.definition
     if (coPartitioned || (keyed && stateful.has(node))) checkBefore(app, node)

@@ -1,11 +1,11 @@
 import type { Broker, Consumer, OutRecord, Position, Producer } from '../ports/broker.js'
 import type { Clock } from '../ports/clock.js'
 import type { StoreAdapter, StoreChanges, StoreEntry } from '../ports/store.js'
-import { checkpointScope } from './checkpointScopes.js'
 import { Outbox } from './outbox.js'
 import type { Restored } from './restore.js'
 import type { Slots } from './slots.js'
 import type { TaskScope } from './taskScope.js'
+import { checkpointScope } from './taskScopes.js'
 import { type RowsWrite, together } from './waitingRows.js'
 
 /**

@@ -9,7 +9,7 @@ export function describeText(plan: Plan): string {
       const inputs = node.inputs.map((input) => plan.nodes.get(input)?.label)
       lines.push(`    ${node.label}${inputs.length === 0 ? '' : `  <- ${inputs.join(', ')}`}`)
     }
-    if (sub.states.length > 0) lines.push(`    states: ${sub.states.join(', ')}`)
+    if (sub.states.size > 0) lines.push(`    states: ${[...sub.states.keys()].join(', ')}`)
   }
   if (plan.globalTables.length > 0) lines.push(`  global tables: ${plan.globalTables.join(', ')}`)
   if (plan.deadLetters.length > 0) lines.push(`  dead letters: ${plan.deadLetters.join(', ')}`)

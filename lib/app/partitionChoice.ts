@@ -52,6 +52,7 @@ export class PartitionChoice {
     let least = Number.POSITIVE_INFINITY
     let idleMs = Number.POSITIVE_INFINITY
     for (const queue of queues) {
+      if (queue.isHeld) continue
       if (queue.size === 0) {
         if (queue.lag > 0) return undefined
         if (maxTaskIdleMs === 0 || queues.length === 1) continue

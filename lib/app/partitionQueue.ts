@@ -20,6 +20,8 @@ export class PartitionQueue {
   /** The log's end as last heard of. */
   end: number
   isPaused = false
+  /** Nothing more of it is handled for now. */
+  isHeld = false
   /** Its place in the alignment group that its source names. */
   aligned: AlignedPartition | undefined
   /** Wall clock, ms: since when the task has found it empty and caught up. */

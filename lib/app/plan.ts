@@ -12,6 +12,7 @@ import { checkKeys } from './checkKeys.js'
 import { checkRows } from './checkRows.js'
 import type { StateKeeper } from './committer.js'
 import { PlanScope } from './planScope.js'
+import { type PlannedState, plannedState } from './stateShape.js'
 
 /** A topic that a sub-topology reads. */
 export interface PlannedSource {
@@ -38,7 +39,8 @@ export interface SubTopology {
   readonly sinks: readonly string[]
   /** Topics of exchanges that it writes. */
   readonly exchanges: readonly string[]
-  readonly states: readonly string[]
+  /** By name. */
+  readonly states: ReadonlyMap<string, PlannedState>
 }
 
 export interface PlanNode {
@@ -195,8 +197,6 @@ function describePlan(app: string, scope: PlanScope): Omit<Plan, 'globalTables' 
     }
   }
 
-  const states = new Map<number, string[]>()
-  for (const [name, node] of scope.states) states.set(idOf(node), [...(states.get(idOf(node)) ?? []), name])
   const subTopologies = [...ids.values()].map((id): SubTopology => {
     const nodes = scope.order.filter((node) => idOf(node) === id)
     return {
@@ -212,7 +212,11 @@ function describePlan(app: string, scope: PlanScope): Omit<Plan, 'globalTables' 
       exchanges: nodes.flatMap((node) =>
         node.definition.role?.is === 'writer' ? [topics.get(node.definition.role.exchange()) as string] : [],
       ),
-      states: states.get(id) ?? [],
+      states: new Map(
+        [...scope.states]
+          .filter(([, { node }]) => idOf(node) === id)
+          .map(([name, { node, state }]) => [name, plannedState(node, state, (of) => planned.get(of)?.topic)] as const),
+      ),
     }
   })
   const nodes = new Map<Definition, PlanNode>()

@@ -16,7 +16,7 @@ export class PlanScope extends Scope {
   readonly info: TaskInfo = { id: 'plan', partition: 0, writer: 'plan' }
   readonly clock = systemClock
   readonly tracked = false
-  readonly states = new Map<string, Node>()
+  readonly states = new Map<string, { readonly node: Node; readonly state: Checkpointed }>()
   private readonly writers: Observable<never>[] = []
   private failure: unknown
 
@@ -130,13 +130,13 @@ export class PlanScope extends Scope {
     if (other !== undefined) {
       throw new TidemarkError(
         'NAME_TAKEN',
-        `two states of the app are called ${state.name} (${other.definition.kind}, ${node.definition.kind}); give each operator a name of its own`,
+        `two states of the app are called ${state.name} (${other.node.definition.kind}, ${node.definition.kind}); give each operator a name of its own`,
         {
           operator: node.operator,
         },
       )
     }
-    this.states.set(state.name, node)
+    this.states.set(state.name, { node, state })
     return state
   }
 

@@ -3,9 +3,11 @@ import type { Clock } from '../ports/clock.js'
 import type { StoreAdapter, StoreEntry } from '../ports/store.js'
 import { utf8 } from '../record/serde.js'
 import { changelogsOf, changelogTopic, MARK, type Mark, readChangelog, TaskChangelog } from './changelog.js'
-import { MANIFEST, type Manifest, manifestEntry, readManifest, Snapshot } from './checkpoint.js'
-import { checkpointScope } from './checkpointScopes.js'
+import { type ChangelogPart, mergeParts } from './changelogPlans.js'
+import { MANIFEST, manifestEntry, readManifest, readPlan, Snapshot } from './checkpoint.js'
 import type { SubTopology } from './plan.js'
+import { PLAN, planEntry } from './storedPlan.js'
+import { checkpointScope } from './taskScopes.js'
 
 /** How far the restore of a task is. */
 export interface RestoreStats {
@@ -22,7 +24,7 @@ export interface RestoreOptions {
   readonly sub: SubTopology
   readonly partition: number
   readonly broker: Broker
-  readonly store: StoreAdapter
+  readonly store: Pick<StoreAdapter, 'load' | 'claim'>
   readonly clock: Clock
   /** Whether the task's states have changelogs. */
   readonly hasChangelogs: boolean
@@ -123,16 +125,23 @@ export class Restore {
     }))
     this.read = 0
     this.total = stretches.reduce((sum, { from, to }) => sum + to - from, 0)
-    const manifests = await Promise.all(stretches.map(({ state, from, to }) => this.readState(state, from, to, tail)))
-    const newest = newestOf([entries.get(MANIFEST), ...manifests].map((bytes) => bytes && readManifest(task, bytes)))
-    if (newest === undefined || (mark !== undefined && newest.history !== mark.history)) return undefined
-    tail.set(MANIFEST, manifestEntry(newest)[1])
+    const known = await Promise.all(stretches.map(({ state, from, to }) => this.readState(state, from, to, tail)))
+    const local = { manifest: entries.get(MANIFEST), plan: entries.get(PLAN) }
+    const parts = known.flatMap(({ state, ...own }): ChangelogPart[] => {
+      // What was written since the local checkpoint, else what that says; of a state that it doesn't have it says nothing.
+      const { manifest, plan } = mark?.offsets[state] === undefined ? own : { ...local, ...own }
+      const part = { manifest: readManifest(task, manifest), plan: readPlan(task, plan) }
+      return part.manifest === undefined || part.plan === undefined ? [] : [{ state, ...part } as ChangelogPart]
+    })
+    const merged = mergeParts(parts)
+    if (merged === undefined || (mark !== undefined && merged.manifest.history !== mark.history)) return undefined
+    for (const [key, value] of [manifestEntry(merged.manifest), planEntry(merged.plan)]) tail.set(key, value)
     for (const [key, value] of tail) {
       if (value === null) entries.delete(key)
       else entries.set(key, value)
     }
     const offsets = new Map(stretches.map(({ state, to }) => [state, to]))
-    const { history = newHistory(), checkpoint = 0 } = newest
+    const { history = newHistory(), checkpoint = 0 } = merged.manifest
     return {
       snapshot: new Snapshot(task, entries),
       changelog: new TaskChangelog(app, [...ranges.keys()], partition, history, checkpoint, offsets),
@@ -141,12 +150,14 @@ export class Restore {
     }
   }
 
-  private readState(state: string, from: number, to: number, into: Map<string, Uint8Array | null>) {
+  private async readState(state: string, from: number, to: number, into: Map<string, Uint8Array | null>) {
     const { app, partition, broker } = this.options
-    return readChangelog(broker, { topic: changelogTopic(app, state), partition, from, to }, into, (offsets) => {
+    const stretch = { topic: changelogTopic(app, state), partition, from, to }
+    const head = await readChangelog(broker, stretch, into, (offsets) => {
       if (this.isCancelled) throw new RestoreCancelled()
       this.read += offsets
     })
+    return { state, ...head }
   }
 
   /** Nothing was ever written. */
@@ -169,16 +180,6 @@ function markOf(entries: Map<string, Uint8Array>): Mark | undefined {
   const bytes = entries.get(MARK)
   entries.delete(MARK)
   return bytes === undefined ? undefined : (JSON.parse(utf8.decode(bytes)) as Mark)
-}
-
-/** Every transaction is one checkpoint of a task, so the newest manifest says what all entries are as of. */
-function newestOf(manifests: readonly (Manifest | undefined)[]): Manifest | undefined {
-  let newest: Manifest | undefined
-  for (const manifest of manifests) {
-    if (manifest === undefined) continue
-    if (newest === undefined || (manifest.checkpoint ?? 0) > (newest.checkpoint ?? 0)) newest = manifest
-  }
-  return newest
 }
 
 const newHistory = () => `${Date.now().toString(36)}${Math.random().toString(36).slice(2, 10)}`

@@ -7,18 +7,23 @@ import type { ErrorPolicies } from '../task/errorPolicy.js'
 import { AlignmentGroup } from './alignment.js'
 import { type AppState, type AppStats, restoringStats, taskStats } from './appStats.js'
 import { Assignment } from './assignment.js'
-import { checkpointPartitions, checkScopes } from './checkpointScopes.js'
 import { Committer, type Guarantee, type StateKeeper } from './committer.js'
 import { describeText } from './describe.js'
+import { type DrainHost, drain, drained } from './drain.js'
 import { explain } from './explain.js'
 import type { ExplainRequest, Explanation } from './explanation.js'
 import { GlobalReader, type GlobalTopic } from './globalReader.js'
 import { resolvePartitions, tasksOf } from './partitions.js'
 import type { Plan } from './plan.js'
+import type { PlanComparison, UpgradeOptions } from './planComparison.js'
 import { Rebalances } from './rebalances.js'
+import type { Savepoint, Savepoints } from './savepoints.js'
 import { Slots } from './slots.js'
 import { Standbys, type StandbyTask } from './standbys.js'
+import { StoredState } from './storedState.js'
 import { type TaskHost, type TaskScope, taskId } from './taskScope.js'
+import { checkpointPartitions } from './taskScopes.js'
+import type { Upgrade } from './upgrade.js'
 import { waitsFor } from './waitsFor.js'
 import { type Health, Watchdog, type Watched } from './watchdog.js'
 
@@ -37,6 +42,7 @@ export interface RuntimeOptions {
   readonly maxTaskIdleMs: number
   readonly maxBufferedBytes: number
   readonly stallMs: number
+  readonly upgrade: UpgradeOptions
   readonly plan: () => Plan
   readonly globals: readonly GlobalTopic[]
   readonly onError: ErrorPolicies | undefined
@@ -75,6 +81,9 @@ export class Runtime implements TaskHost, ConsumerListener {
   plan!: Plan
   private counts = new Map<string, number>()
   private slots!: Slots
+  private readonly stored: StoredState
+  private upgrade!: Upgrade
+  private comparison: (() => PlanComparison) | undefined
   private life: Life | undefined
   /** Slots of which the local store has a copy. */
   private readonly warm = new Set<number>()
@@ -99,11 +108,14 @@ export class Runtime implements TaskHost, ConsumerListener {
   private starting: Promise<void> | undefined
   private hasStarted = false
   private isStopping = false
+  /** Tasks wait for something that runs between two checkpoints. */
+  private isStill = false
   private failure: TidemarkError | undefined
 
-  constructor(private readonly options: RuntimeOptions) {
+  constructor(readonly options: RuntimeOptions) {
     this.clock = options.clock
     this.watchdog = new Watchdog(options.stallMs)
+    this.stored = new StoredState(options)
   }
 
   get state(): AppState {
@@ -112,6 +124,105 @@ export class Runtime implements TaskHost, ConsumerListener {
 
   private get tasks(): readonly TaskScope[] {
     return this.life === undefined ? [] : [...this.life.assignment.tasks.values()]
+  }
+
+  // ---- state as it is stored
+
+  /** Before the start what it would find, afterwards what it has found. */
+  async compare(): Promise<PlanComparison> {
+    await this.starting
+    if (this.comparison !== undefined) return this.comparison()
+    return this.stored.visit((plan, counts) => this.stored.upgrade(plan, counts).compare())
+  }
+
+  /** Keeps a copy of what is stored, as of now. */
+  async savepoint(name: string): Promise<Savepoint> {
+    await this.starting
+    if (this.state === 'created') return this.stored.saveUnstarted(name)
+    await this.stored.savepoints.checkFree(name)
+    return this.still(() =>
+      this.stored.save(name, this.plan, this.positions, (sub) =>
+        this.tasks.filter((task) => task.sub === sub).map(({ partition }) => partition),
+      ),
+    )
+  }
+
+  /** Does something with the savepoints that the store has. */
+  async savepoints<T>(run: (savepoints: Savepoints) => Promise<T>): Promise<T> {
+    await this.starting
+    const { savepoints } = this.stored
+    return this.state === 'created' ? this.stored.visit(() => run(savepoints)) : run(savepoints)
+  }
+
+  private get positions(): Position[] {
+    return this.tasks.flatMap((task) => task.positions)
+  }
+
+  /**
+   * Waits until all that was read has come to its end, through all exchanges, and takes no input meanwhile; then runs something, right after a checkpoint.
+   *
+   * @throws TidemarkError `BAD_STATE` if that takes longer than `timeoutMs`, or not all tasks run in this process
+   */
+  atRest<T>(timeoutMs: number, run: (positions: readonly Position[]) => Promise<T>): Promise<T> {
+    return drained(this.drainHost, timeoutMs, () => this.still(() => run(this.positions)))
+  }
+
+  /** @throws TidemarkError `BAD_STATE` if it takes longer than `timeoutMs`, or not all tasks run in this process */
+  drain(timeoutMs: number): Promise<void> {
+    return drain(this.drainHost, timeoutMs)
+  }
+
+  private get drainHost(): DrainHost {
+    const tasks = () => this.tasks
+    const unsentBytes = () => this.unsentBytes
+    return {
+      app: this.options.id,
+      plan: this.plan,
+      broker: this.options.broker,
+      clock: this.clock,
+      get tasks() {
+        return tasks()
+      },
+      get unsentBytes() {
+        return unsentBytes()
+      },
+      tasksIn: (sub) => this.tasksIn(sub),
+      stampExchanges: () => this.stampExchanges(),
+      wake: () => this.wake(),
+      commit: async () => {
+        await this.commit()
+        this.checkRuns()
+      },
+    }
+  }
+
+  private checkRuns(): void {
+    if (this.failure !== undefined) throw this.failure
+    if (!this.isActive) throw this.refuse('BAD_STATE', `the app is ${this.state}`)
+  }
+
+  /** Runs something right after a checkpoint of all tasks: none handles a record before that has ended. */
+  private still<T>(run: () => Promise<T>): Promise<T> {
+    const next = this.committing.then(async () => {
+      this.isStill = true
+      try {
+        for (const task of this.tasks) task.isQuiescing = true
+        await this.commitNow(undefined)
+        this.checkRuns()
+        // What a transaction has committed is visible a moment later.
+        await this.slots.visible(() => new Promise<void>((resolve) => void this.clock.after(1, resolve)))
+        return await run()
+      } finally {
+        this.isStill = false
+        for (const task of this.tasks) task.isQuiescing = false
+        this.wake()
+      }
+    })
+    this.committing = next.then(
+      () => {},
+      () => {},
+    )
+    return next
   }
 
   // ---- start and stop
@@ -144,7 +255,7 @@ export class Runtime implements TaskHost, ConsumerListener {
       this.hasAssigned = resolve
     })
     try {
-      await this.open(broker, store, instance === '' ? id : `${id}.${instance}`)
+      await this.open(broker, store)
       await this.join()
     } catch (error) {
       this.failed(this.asError(error))
@@ -160,7 +271,7 @@ export class Runtime implements TaskHost, ConsumerListener {
     this.hasStarted = true
   }
 
-  private async open(broker: Broker, store: StoreAdapter, storeName: string): Promise<void> {
+  private async open(broker: Broker, store: StoreAdapter): Promise<void> {
     await broker.connect()
     this.opened.push(() => broker.close())
     // By name: a topic that isn't there, and one that nobody shows us, are told apart.
@@ -176,10 +287,11 @@ export class Runtime implements TaskHost, ConsumerListener {
     if (missing.length > 0) await broker.createTopics(missing)
     // A broker that keeps its topics in this very store has opened it.
     if (broker.store !== store) {
-      await store.open(store.shared ? this.options.id : storeName)
+      await store.open(this.stored.storeName)
       this.opened.push(() => store.close())
     }
-    await checkScopes(this.plan, store)
+    this.upgrade = this.stored.upgrade(this.plan, counts)
+    this.comparison = await this.upgrade.begin()
     if (hasChangelogs)
       for (const partition of await checkpointPartitions(this.plan, store)) this.warm.add(this.slots.of(partition))
     const globals = new GlobalReader(this.options.id, broker, this.options.globals, (error, fatal) =>
@@ -229,6 +341,7 @@ export class Runtime implements TaskHost, ConsumerListener {
       plan: this.plan,
       tasks: this,
       committer,
+      upgrade: this.upgrade,
       standbys,
       consumer,
       opened,
@@ -470,7 +583,7 @@ export class Runtime implements TaskHost, ConsumerListener {
     const { life } = this
     if (!this.isActive || this.options.keeper !== 'changelogs' || life === undefined) return
     const tasks = this.plan.subTopologies.flatMap((sub): StandbyTask[] =>
-      sub.states.length === 0
+      sub.states.size === 0
         ? []
         : Array.from({ length: this.tasksIn(sub.id) }, (_, partition) => ({
             id: taskId(sub.id, partition),
@@ -632,7 +745,7 @@ export class Runtime implements TaskHost, ConsumerListener {
     for (const task of changed) {
       task.settle()
       // Those that are about to leave handle nothing more.
-      if (only === undefined) task.isQuiescing = false
+      if (only === undefined) task.isQuiescing = this.isStill
     }
     this.wake()
     if (this.failure !== undefined) return

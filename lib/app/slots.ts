@@ -12,6 +12,8 @@ export interface SlotCommit {
 /** The slots of this process, each with its transactional producer. Partition p of every topic belongs to slot p mod their number. */
 export class Slots {
   private readonly producers = new Map<number, TransactionalProducer>()
+  /** Where partitions that were written to go on. */
+  private readonly ends = new Map<string, Position>()
 
   constructor(
     private readonly app: string,
@@ -40,7 +42,16 @@ export class Slots {
     const transaction = await (this.producers.get(slot) as TransactionalProducer).begin()
     if (records.length > 0) await transaction.send(records)
     await transaction.sendOffsets(this.app, positions)
-    return transaction.commit(along)
+    const ends = await transaction.commit(along)
+    for (const end of ends) this.ends.set(`${end.partition}/${end.topic}`, end)
+    return ends
+  }
+
+  /** Waits until readers see all that has been committed. */
+  async visible(pause: () => Promise<void>): Promise<void> {
+    for (const { topic, partition, offset } of this.ends.values())
+      while (((await this.broker.ranges(topic))[partition]?.end ?? offset) < offset) await pause()
+    this.ends.clear()
   }
 
   /** Lets go of all but these. */

@@ -3,9 +3,10 @@ import type { Clock } from '../ports/clock.js'
 import type { StoreAdapter, StoreEntry } from '../ports/store.js'
 import { changelogTopic, readChangelog, type TaskChangelog } from './changelog.js'
 import { manifestEntry, readManifest } from './checkpoint.js'
-import { checkpointScope } from './checkpointScopes.js'
 import type { SubTopology } from './plan.js'
 import { Restore, RestoreCancelled } from './restore.js'
+import { PLAN } from './storedPlan.js'
+import { checkpointScope } from './taskScopes.js'
 
 /** A copy of the state of a task that runs elsewhere. */
 export interface StandbyStats {
@@ -136,16 +137,17 @@ class Copy {
     const entries = new Map<string, Uint8Array | null>()
     const ends: { topic: string; partition: number; offset: number }[] = []
     this.lag = 0
-    for (const state of sub.states) {
+    for (const state of sub.states.keys()) {
       const topic = changelogTopic(app, state)
       const from = changelog.offset(state)
       const to = (await broker.ranges(topic))[partition]?.end ?? from
       this.lag += Math.max(0, to - from)
-      const manifest = await readChangelog(broker, { topic, partition, from, to }, entries, () => {
+      const { manifest, plan } = await readChangelog(broker, { topic, partition, from, to }, entries, () => {
         if (this.isEnded) throw new RestoreCancelled()
       })
-      if (manifest !== undefined) {
-        const read = readManifest(id, manifest)
+      if (plan !== undefined) entries.set(PLAN, plan)
+      const read = readManifest(id, manifest)
+      if (read !== undefined) {
         if (read.history !== changelog.history) {
           this.changelog = undefined
           return

@@ -30,12 +30,14 @@ import { AlignedPartition, type AlignmentGroup } from './alignment.js'
 import { Attempts, FIRST } from './attempts.js'
 import type { Verdict } from './badRecords.js'
 import type { TaskChangelog } from './changelog.js'
-import { type Manifest, manifestEntry, type Snapshot } from './checkpoint.js'
+import { fromSaved, type Manifest, manifestEntry, type Snapshot, toSaved } from './checkpoint.js'
+import { dictionary } from './dictionary.js'
 import { ExchangeWords } from './exchangeWords.js'
 import { PartitionChoice } from './partitionChoice.js'
 import { type PartitionQueue, unstamp } from './partitionQueue.js'
 import type { Plan, SubTopology } from './plan.js'
 import { recordBytes } from './recordBytes.js'
+import { hasLastingName, operatorNames } from './storedPlan.js'
 import { type Reader, TaskReaders } from './taskReaders.js'
 import { topicTarget } from './topicTarget.js'
 import { WaitingRows } from './waitingRows.js'
@@ -73,6 +75,9 @@ export class TaskScope extends Scope {
   private readonly sources = new TaskReaders()
   private readonly choice: PartitionChoice
   private readonly words: ExchangeWords
+  /** Under which a checkpoint has the times of operators. */
+  private readonly names: ReadonlyMap<Definition, string>
+  private readonly isSamePlan: boolean
   private readonly states: Checkpointed[] = []
   private readonly subscriptions: Subscription[] = []
   private readonly blocking = new Set<Node>()
@@ -116,6 +121,9 @@ export class TaskScope extends Scope {
     this.choice = new PartitionChoice(this.queues, host, (queue) => this.timestampOf(queue))
     this.words = new ExchangeWords(this.info.writer, this.sources, this.queues)
     this.attempts = new Attempts(this, host, () => this.currentRecord())
+    this.names = operatorNames(host.plan, sub)
+    this.isSamePlan = snapshot.plan?.operators.join() === [...this.names.values()].join()
+    this.isChanged = snapshot.isChanged
   }
 
   /** Goes on for a task that has gone back to its last checkpoint: knows what that one has learnt, and counts on. */
@@ -209,16 +217,28 @@ export class TaskScope extends Scope {
 
   restoredTime(node: Node): number | undefined {
     const saved = this.snapshot.manifest?.streamTimes ?? {}
-    const name = this.timeName(node)
-    return Object.hasOwn(saved, name) ? saved[name] : undefined
+    const name = this.nameOf(node)
+    return this.isKnown(node) && Object.hasOwn(saved, name) ? saved[name] : undefined
   }
 
-  /** With its kind: a pipeline, a side output or a table may be called as the operator before it is. */
-  private timeName({ definition }: Node): string {
-    const { name, kind, role } = definition
-    const known = `${kind} ${name ?? this.sub.definitions.indexOf(definition)}`
-    // The two halves of an exchange have one name, and may be in one task.
-    return role?.is === 'writer' ? `${known}>` : known
+  /** Where time comes from others, these may be new, or begin anew: what has closed stays closed. */
+  override restoredReach(node: Node): number {
+    const { manifest } = this.snapshot
+    if (manifest === undefined || node.definition.name === undefined) return Number.NEGATIVE_INFINITY
+    const name = this.nameOf(node)
+    const { times, streamTimes } = manifest
+    return fromSaved(
+      Object.hasOwn(times, name) ? times[name] : Object.hasOwn(streamTimes, name) ? streamTimes[name] : undefined,
+    )
+  }
+
+  private nameOf({ definition }: Node): string {
+    return this.names.get(definition) as string
+  }
+
+  /** Whether what the checkpoint has under an operator's name is this operator's. */
+  private isKnown({ definition }: Node): boolean {
+    return hasLastingName(definition) || this.isSamePlan
   }
 
   stateName(node: Node): string {
@@ -276,6 +296,17 @@ export class TaskScope extends Scope {
       }
     })
     return more && this.failure === undefined
+  }
+
+  /** Whether nothing goes on: no record is left but of partitions that are held, and nothing that would come out by itself. */
+  get isAtRest(): boolean {
+    return (
+      !this.isAdvancing &&
+      this.pending.length === 0 &&
+      this.output.length === 0 &&
+      this.queues.every((queue) => queue.isHeld || (queue.size === 0 && queue.lag === 0)) &&
+      !this.ordered.some((node) => (node.handlers.underWay?.() ?? 0) > 0)
+    )
   }
 
   /** Finishes an advance that a slice has interrupted, in one piece: at the end of a task. */
@@ -622,19 +653,22 @@ export class TaskScope extends Scope {
   takeCheckpoint(): StoreEntry[] {
     this.isChanged = false
     this.attempts.known.forgetDone()
-    const entries: StoreEntry[] = []
+    const entries: StoreEntry[] = [...this.snapshot.takeChanges()]
     for (const state of this.states) state.takeChanges(entries)
-    // Without a prototype: an operator may be called __proto__.
-    const streamTimes: Record<string, number> = Object.create(null)
-    for (const node of this.ordered)
-      if (Number.isFinite(node.streamTime)) streamTimes[this.timeName(node)] = node.streamTime
+    const streamTimes = dictionary<number>()
+    const times = dictionary<number | null>()
+    for (const node of this.ordered) {
+      if (Number.isFinite(node.streamTime)) streamTimes[this.nameOf(node)] = node.streamTime
+      const time = node.time()
+      if (node.definition.name !== undefined && time !== node.streamTime) times[this.nameOf(node)] = toSaved(time)
+    }
     const manifest: Manifest = {
       version: 1,
       plan: this.host.plan.fingerprint,
       positions: this.positions,
-      states: this.sub.states,
       sources: this.sources.save(),
       streamTimes,
+      times,
       ...this.changelog?.next(),
     }
     entries.push(manifestEntry(manifest))

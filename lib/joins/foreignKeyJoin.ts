@@ -10,11 +10,12 @@ import { definitionOf } from '../task/current.js'
 import type { Definition, Handlers, OperatorContext } from '../task/definition.js'
 import { exchange } from '../task/exchange.js'
 import { define } from '../task/operate.js'
+import { type VersionOptions, versionOf } from '../task/stateVersion.js'
 import { type Answer, answerSerde, type Subscription, subscriptionSerde, type Turn } from './foreignKeyMessages.js'
 import { foreignKeys, type Versions } from './foreignKeys.js'
 import { subscribers } from './subscribers.js'
 
-export interface ForeignKeyJoinOptions<RV, Kind extends 'inner' | 'left' = 'inner' | 'left'> {
+export interface ForeignKeyJoinOptions<RV, Kind extends 'inner' | 'left' = 'inner' | 'left'> extends VersionOptions {
   /** `inner`: left rows without a right one are left out. `left`: they meet null. Default `inner`. */
   readonly kind?: Kind
   /** Names the states, and the internal topics `<app>-<name>-subscriptions-repartition` and `<app>-<name>-answers-repartition`. */
@@ -95,7 +96,7 @@ export function foreignKeyJoin<K extends Key, LV, RK extends Key, RV, Out, Kind 
           joiner: joiner as Joiner<LV, RV, Out>,
           isLeft,
         }),
-      { ...shared, name, coPartitioned: true, role: { is: 'table' } },
+      { ...shared, ...versionOf('foreignKeyJoin', options), name, coPartitioned: true, role: { is: 'table' } },
     )
     return makeTable(name, definitionOf(changes) as Definition, changes as Observable<Change<never, never>>) as never
   }

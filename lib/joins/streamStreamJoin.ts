@@ -4,11 +4,12 @@ import { TidemarkError } from '../record/errors.js'
 import type { Key } from '../record/key.js'
 import type { StreamRecord } from '../record/record.js'
 import { define } from '../task/operate.js'
+import { type VersionOptions, versionOf } from '../task/stateVersion.js'
 import { joinStreams } from './joinStreams.js'
 
 type Kind = 'inner' | 'left' | 'outer'
 
-export interface StreamStreamJoinOptions<K extends Kind = Kind> {
+export interface StreamStreamJoinOptions<K extends Kind = Kind> extends VersionOptions {
   /** How much older than the left record the right one may be. Default 0. */
   readonly before?: Duration
   /** How much newer than the left record the right one may be. Default 0. */
@@ -88,6 +89,12 @@ export function streamStreamJoin<
   options: StreamStreamJoinOptions<K>,
 ): OperatorFunction<L, StreamRecord<JoinedKey<L['key'], OtherKey, K>, Out>> {
   const settings = settingsOf(options)
+  const { migrate } = options
+  const version: VersionOptions = {
+    ...options,
+    // Records that have met none yet are in a state of their own.
+    ...(migrate !== undefined && { migrate: (old, from, part) => migrate(old, from, part?.replace('-lonely', '')) }),
+  }
   return (source) =>
     define<StreamRecord<Key | null, unknown>, StreamRecord<JoinedKey<L['key'], OtherKey, K>, Out>>(
       'streamStreamJoin',
@@ -95,6 +102,7 @@ export function streamStreamJoin<
       (context) => joinStreams(context, joiner as never, settings),
       {
         ...(options.name !== undefined && { name: options.name }),
+        ...versionOf('streamStreamJoin', version, (part) => part !== 'newest'),
         coPartitioned: true,
         windowing: 'refuses',
         usesTime: true,

@@ -8,9 +8,10 @@ import type { TableRow } from '../tables/tableRow.js'
 import { definitionOf } from '../task/current.js'
 import type { AnyRecord, Definition, Handlers, Needs, OperatorContext } from '../task/definition.js'
 import { define } from '../task/operate.js'
+import { type VersionOptions, versionOf } from '../task/stateVersion.js'
 import { type Joined, joinedBy, joinedRows, type TableJoinKind } from './joinedRows.js'
 
-export interface TableTableJoinOptions<Kind extends TableJoinKind = TableJoinKind> {
+export interface TableTableJoinOptions<Kind extends TableJoinKind = TableJoinKind> extends VersionOptions {
   /** `inner`: rows that both sides have. `left`: all of the left side's, `outer`: all of either, with null for what is missing. Default `inner`. */
   readonly kind?: Kind
   /** Names a state for the rows of the result. Without it there is none: they are worked out from the sides' at each look-up. */
@@ -88,6 +89,7 @@ export function tableTableJoin<
       },
       {
         ...(name !== undefined && { name }),
+        ...versionOf('tableTableJoin', options),
         role: { is: 'table' },
         coPartitioned: true,
         // A table's source declares no watermark: it doesn't hold back one that the other side has.

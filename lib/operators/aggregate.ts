@@ -75,8 +75,11 @@ export function aggregate<
 ): OperatorFunction<R, Aggregated<R, ResultOf<A, Out>, Emits>> {
   const aggregator = oneAggregator(given)
   return (source) =>
-    aggregation('aggregate', [source], options ?? {}, (context) => ({
-      aggregator,
-      time: operatorTime(context),
-    })) as unknown as Observable<Aggregated<R, ResultOf<A, Out>, Emits>>
+    aggregation(
+      'aggregate',
+      [source],
+      options ?? {},
+      (context) => ({ aggregator, time: operatorTime(context) }),
+      aggregator.holds,
+    ) as unknown as Observable<Aggregated<R, ResultOf<A, Out>, Emits>>
 }

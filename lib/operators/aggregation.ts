@@ -7,12 +7,13 @@ import type { Change } from '../tables/change.js'
 import { keepsRows } from '../tables/toTable.js'
 import type { Needs, OperatorContext } from '../task/definition.js'
 import { define } from '../task/operate.js'
+import { type VersionOptions, versionOf } from '../task/stateVersion.js'
 import { resolveWindows, type WindowedEmit } from '../windows/resolveWindows.js'
 import type { KeyedRecord } from '../windows/strategy.js'
 import type { WindowTime } from '../windows/windowTime.js'
 import { aggregateKeys } from './aggregateKeys.js'
 
-export interface AggregateOptions<R = any, Out = any> {
+export interface AggregateOptions<R = any, Out = any> extends VersionOptions {
   /** Names the state. A must where the app's store is durable. */
   readonly name?: string
   /**
@@ -46,6 +47,7 @@ export function aggregation(
   inputs: readonly Observable<StreamRecord<any, any>>[],
   options: AggregateOptions,
   gather: (context: OperatorContext<unknown>) => Gathering,
+  holds?: string,
 ): Observable<StreamRecord> {
   const emits = emitOf(kind, options)
   const { name } = options
@@ -74,6 +76,8 @@ export function aggregation(
     },
     {
       ...(name !== undefined && { name }),
+      ...versionOf(kind, options, (part) => part === undefined || part === 'closed'),
+      holds,
       windowing: 'resolves',
       usesTime: true,
       coPartitioned: inputs.length > 1,

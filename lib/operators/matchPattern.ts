@@ -117,6 +117,8 @@ export function matchPattern<R extends StreamRecord<any, any>, M, Out = M>(
     },
     {
       ...(options.name !== undefined && { name: options.name }),
+      // Partial matches are told by the numbers of their steps.
+      holds: pattern.parts.steps.map(({ name, least, most }) => `${name} ${least}-${most}`).join(', '),
       windowing: 'refuses',
       usesTime: true,
       sideOutputs: [late, timedOut].filter((output) => output !== undefined),

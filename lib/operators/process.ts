@@ -6,6 +6,7 @@ import type { KeyOf, StreamRecord } from '../record/record.js'
 import type { DropReason, Handlers, OperatorContext, Timers } from '../task/definition.js'
 import { operate } from '../task/operate.js'
 import type { KeyedState } from '../task/state.js'
+import { type VersionOptions, versionOf } from '../task/stateVersion.js'
 import { Repeating } from './repeating.js'
 import { WallTimers } from './wallTimers.js'
 
@@ -49,7 +50,7 @@ export interface Processor<R, K extends Key = Key> {
   close?(): void
 }
 
-export interface ProcessOptions {
+export interface ProcessOptions extends VersionOptions {
   /** Names the state and timers. A must where the app's store is durable. */
   readonly name?: string
   readonly sideOutputs?: readonly Observable<unknown>[]
@@ -96,6 +97,7 @@ export function process<R extends StreamRecord<any, any>, Out>(
 ): OperatorFunction<R, Out> {
   return operate<R, Out>('process', (context) => run(context, setup), {
     ...(options.name !== undefined && { name: options.name }),
+    ...versionOf('process', options, (part) => part !== 'timers' && part !== 'wallTimers'),
     usesTime: true,
     sideOutputs: options.sideOutputs ?? [],
   })

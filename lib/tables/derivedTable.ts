@@ -3,13 +3,14 @@ import type { Window } from '../record/record.js'
 import { definitionOf } from '../task/current.js'
 import type { Definition, Needs } from '../task/definition.js'
 import { define } from '../task/operate.js'
+import { type VersionOptions, versionOf } from '../task/stateVersion.js'
 import type { Change } from './change.js'
 import { ResultRows } from './resultRows.js'
 import { type Row, type Rows, splitRowKey } from './rows.js'
 import { makeTable, NO_ROWS, rowsDefinition, type Table } from './table.js'
 import type { TableRow } from './tableRow.js'
 
-export interface DerivedOptions {
+export interface DerivedOptions extends VersionOptions {
   /**
    * Names a state for the rows of the result, so that they are not worked out at each look-up. Without it there is none. What is kept under a name is
    * a plain table: of a versioned one, a late record overwrites a newer one in it, as in Kafka Streams.
@@ -23,14 +24,15 @@ interface Derivation<K, V, W, Out> {
   rowOf(row: TableRow<K, V, W>): Out | null
   /** Whether it says nothing of a row that was known not to be, and still isn't. */
   readonly isSilent: boolean
-  readonly name: string | undefined
+  readonly options: DerivedOptions
 }
 
 /** A table each of whose rows follows from the row of another. */
 export function derivedTable<K extends Key, V, W extends Window | undefined, Out>(
   parent: Table<K, V, W>,
-  { kind, rowOf, isSilent, name }: Derivation<K, V, W, Out>,
+  { kind, rowOf, isSilent, options }: Derivation<K, V, W, Out>,
 ): Table<K, Out, W> {
+  const { name } = options
   const changes = define<Change<K, V, W>, Change<K, Out, W>>(
     kind,
     [parent.changes()],
@@ -59,6 +61,7 @@ export function derivedTable<K extends Key, V, W extends Window | undefined, Out
     },
     {
       ...(name !== undefined && { name }),
+      ...versionOf(kind, options),
       role: { is: 'table' },
       needs(_, own): Needs {
         if (name !== undefined) return { rows: false, previous: false, previousIfKept: isSilent }

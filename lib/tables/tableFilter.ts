@@ -35,6 +35,6 @@ export function tableFilter<K extends Key, V, W extends Window | undefined>(
       kind: 'tableFilter',
       rowOf: (row) => (predicate(row) ? row.value : null),
       isSilent: true,
-      name: options.name,
+      options,
     })
 }

@@ -9,13 +9,14 @@ import { definitionOf } from '../task/current.js'
 import type { AnyRecord, Definition } from '../task/definition.js'
 import { exchange } from '../task/exchange.js'
 import { define } from '../task/operate.js'
+import { type VersionOptions, versionOf } from '../task/stateVersion.js'
 import { aggregateGroups, type Retractable } from './aggregateGroups.js'
 import type { Change } from './change.js'
 import { type GroupChange, groupChangeSerde } from './groupChange.js'
 import { makeTable, type Table, type TableOperator } from './table.js'
 import type { TableRow } from './tableRow.js'
 
-export interface TableGroupByOptions<G, S> {
+export interface TableGroupByOptions<G, S> extends VersionOptions {
   /** Names the state, and the internal topic: `<app>-<name>-repartition`. */
   readonly name: string
   /** Of the groups' keys in the internal topic. Default JSON. */
@@ -136,7 +137,7 @@ export function tableGroupBy<K extends Key, V, W extends Window | undefined, G e
       'tableGroupBy',
       [grouped],
       (context) => aggregateGroups(context, aggregator),
-      { name, role: { is: 'table' }, usesTime: true },
+      { name, ...versionOf('tableGroupBy', options), holds: aggregator.holds, role: { is: 'table' }, usesTime: true },
     )
     return makeTable(name, definitionOf(changes) as Definition, changes)
   }

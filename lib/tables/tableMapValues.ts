@@ -28,6 +28,6 @@ export function tableMapValues<K extends Key, V, W extends Window | undefined, O
       kind: 'tableMapValues',
       rowOf: (row) => map(row.value, row) ?? null,
       isSilent: false,
-      name: options.name,
+      options,
     })
 }

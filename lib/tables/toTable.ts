@@ -5,6 +5,7 @@ import type { StreamRecord, Window, WindowedRecord } from '../record/record.js'
 import { definitionOf } from '../task/current.js'
 import type { Definition, Handlers, OperatorContext } from '../task/definition.js'
 import { define } from '../task/operate.js'
+import { type VersionOptions, versionOf } from '../task/stateVersion.js'
 import type { Change } from './change.js'
 import { ExpiringRows } from './expiringRows.js'
 import { KeptRows } from './keptRows.js'
@@ -77,13 +78,13 @@ export type WindowOf<R> = R extends { readonly window: Window } ? Window : undef
 export function toTable<R extends StreamRecord<any, any>>(
   name: string | undefined,
   stream: Observable<R>,
-  options: HistoryOptions = {},
+  options: HistoryOptions & VersionOptions = {},
 ): Table<Extract<R['key'], Key>, NonNullable<R['value']>, WindowOf<R>> {
   const history = historyOf(options, `toTable ${name ?? ''}`)
   const changes = kept.get(stream)
   if (changes !== undefined && history.historyMs === undefined && history.ttlMs === undefined)
     return makeTable(name, definitionOf(stream) as Definition, changes as never)
-  return tableOf(name, name !== undefined, stream as Observable<never>, history) as never
+  return tableOf(name, name !== undefined, stream as Observable<never>, history, options) as never
 }
 
 /** The node that makes a table of a stream. */
@@ -92,12 +93,19 @@ export function tableOf<K extends Key, V, W extends Window | undefined = undefin
   isNamed: boolean,
   stream: Observable<StreamRecord<K | null, V | null>>,
   history: History = { historyMs: undefined, ttlMs: undefined },
+  version: VersionOptions = {},
 ): Table<K, V, W> {
   const changes = define<StreamRecord<K | null, V | null>, Change<K, V, W>>(
     'table',
     [stream],
     (context) => upsert(context, isNamed, history),
-    { ...(name !== undefined && { name }), role: { is: 'table' }, windowing: 'refuses', usesTime: true },
+    {
+      ...(name !== undefined && { name }),
+      ...versionOf('table', version),
+      role: { is: 'table' },
+      windowing: 'refuses',
+      usesTime: true,
+    },
   )
   return makeTable(name, definitionOf(changes) as Definition, changes)
 }

@@ -8,6 +8,7 @@ import type { ErrorPolicies, ErrorPolicy } from './errorPolicy.js'
 import type { Origin } from './origin.js'
 import type { SeriesState } from './seriesState.js'
 import type { CellState, KeyedState, WindowState } from './state.js'
+import type { StateVersion } from './stateVersion.js'
 import type { Watermark } from './watermark.js'
 import type { Windowing } from './windowing.js'
 
@@ -277,6 +278,10 @@ export interface Definition {
   /** False: whatever state it keeps isn't by record key, so no change of keys before it does harm. */
   readonly keyed: boolean
   readonly changesKey: KeyChange | undefined
+  /** The version of the values that it keeps; undefined where none of them are the user's. */
+  readonly version: StateVersion | undefined
+  /** What these values are, in a word: other ones need another version. */
+  readonly holds: string | undefined
   /** Side outputs that it may write. */
   readonly sideOutputs: readonly object[]
   /** What becomes of a record whose call or write here fails. */

@@ -144,6 +144,7 @@ export class Node implements OperatorContext<unknown> {
       this.streamTime = restored
       if (!this.isPulled) this.streamDue = restored
     }
+    this.cached = this.scope.restoredReach(this)
     this.version = -1
     this.isReady = true
     this.handlers = this.definition.setup(this) as Handlers<never>

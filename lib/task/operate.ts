@@ -33,6 +33,8 @@ export function define<In, Out>(
     keyed: traits.keyed ?? true,
     changesKey: traits.changesKey,
     ...(traits.bareInputs !== undefined && { bareInputs: traits.bareInputs }),
+    version: traits.version,
+    holds: traits.holds,
     sideOutputs: traits.sideOutputs ?? [],
     ...(traits.onError !== undefined && { onError: traits.onError }),
   }

@@ -30,6 +30,10 @@ export abstract class Scope extends Timeline implements StateHome {
   abstract readonly tracked: boolean
   abstract restored(name: string): Iterable<readonly [key: string, value: Uint8Array]>
   abstract restoredTime(node: Node): number | undefined
+  /** The time below which an operator's never falls: it had been reached before a restart. */
+  restoredReach(_node: Node): number {
+    return Number.NEGATIVE_INFINITY
+  }
   abstract stateName(node: Node): string
   abstract register<S extends Checkpointed>(node: Node, state: S): S
   abstract target(node: Node): TopicTarget

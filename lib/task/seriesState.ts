@@ -15,6 +15,7 @@ export interface SeriesCell<V> extends Cell<V> {
  * by key and range, and freed from the earliest of all keys on.
  */
 export class SeriesState<V> implements Checkpointed {
+  readonly form = 'by time and key'
   private readonly byKey = new Map<unknown, SeriesCell<V>[]>()
   /** All cells, the earliest first. */
   private readonly heap: LazyHeap<SeriesCell<V>> = new LazyHeap<SeriesCell<V>>(compare, this)

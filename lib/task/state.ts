@@ -17,6 +17,8 @@ export interface Cell<V> {
 /** What a task's checkpoint asks of each of its states. */
 export interface Checkpointed {
   readonly name: string
+  /** How its entries are filed: what is filed otherwise can't be read. */
+  readonly form: 'by key' | 'by window and key' | 'by time and key'
   /** Encodes what has changed since the last call into `entries` and forgets that it has. */
   takeChanges(entries: StoreEntry[]): void
 }
@@ -44,6 +46,7 @@ export interface KeyedState<K extends Key, V> {
 
 /** The state behind {@link KeyedState}, and behind tables and aggregates, which work on its cells. */
 export class CellState<K extends Key, V> implements KeyedState<K, V>, Checkpointed {
+  readonly form = 'by key'
   private readonly cells = new Map<unknown, Cell<V>>()
   private changed: Cell<V>[] = []
   private readonly tracked: boolean
@@ -139,6 +142,7 @@ export interface WindowCells<V> {
  * closing one is a step, whatever the number of its keys.
  */
 export class WindowState<V> implements Checkpointed {
+  readonly form = 'by window and key'
   private readonly windows = new Map<number, WindowCells<V>>()
   /** The starts of all windows held, ascending. */
   private readonly starts: number[] = []
@@ -240,7 +244,7 @@ export class WindowState<V> implements Checkpointed {
   }
 }
 
-export function encode(cell: Cell<unknown>, state: string): Uint8Array {
+export function encode(cell: Pick<Cell<unknown>, 'key' | 'value' | 'timestamp'>, state: string): Uint8Array {
   try {
     return utf8.encode(
       cell.timestamp === 0 ? `[${stateJson(cell.value)}]` : `[${stateJson(cell.value)},${cell.timestamp}]`,

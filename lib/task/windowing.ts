@@ -26,8 +26,12 @@ export const sameWindowing = (a: Windowing | undefined, b: Windowing | undefined
     a.late === b.late &&
     a.assigner === b.assigner)
 
-export const describeWindowing = ({ kind, measures, graceMs }: Windowing): string =>
-  [kind, ...(measures ? [measures] : [])].join(' ') + (graceMs ? `, grace ${graceMs} ms` : '')
+/** Without what may change while a window is open. */
+export const describeMeasures = ({ kind, measures }: Windowing): string =>
+  [kind, ...(measures ? [measures] : [])].join(' ')
+
+export const describeWindowing = (windowing: Windowing): string =>
+  describeMeasures(windowing) + (windowing.graceMs ? `, grace ${windowing.graceMs} ms` : '')
 
 /** The time at which a window closes: from then on it takes no record, and its results are final. */
 export const closesAt = ({ closesAfterMs }: Windowing, { end }: Window): number => end + closesAfterMs

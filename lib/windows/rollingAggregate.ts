@@ -53,7 +53,8 @@ export function rollingAggregate<R extends StreamRecord<any, any>, A extends Agg
   options: RollingOptions = {},
 ): OperatorFunction<R, StreamRecord<Extract<R['key'], Key>, ResultOf<A, Out>>> {
   const sizeMs = durationMs(size, 'rollingAggregate: size', 1)
-  const fold = new RollingFold(oneAggregator(given as Aggregator<KeptRecord, unknown>))
+  const aggregator = oneAggregator(given as Aggregator<KeptRecord, unknown>)
+  const fold = new RollingFold(aggregator)
   return (source) => {
     const stream: Observable<StreamRecord> = define<StreamRecord<Key | null, unknown>, StreamRecord>(
       'rollingAggregate',
@@ -61,6 +62,7 @@ export function rollingAggregate<R extends StreamRecord<any, any>, A extends Agg
       (context) => roll(context, sizeMs, fold, changes, options.late),
       {
         ...(options.name !== undefined && { name: options.name }),
+        holds: `${sizeMs} ms of ${aggregator.holds}`,
         windowing: 'refuses',
         usesTime: true,
         sideOutputs: options.late === undefined ? [] : [options.late],

@@ -42,24 +42,3 @@ test('pipelines may be reordered: each goes on from its own checkpoint', async (
   await send({ topic: 'a', partition: 0 }, 'a', '1')
   expect(await run(forth)).toEqual([...once, 'a4'].sort())
 })
-
-test('a state that is gone, or new, is told before a record runs', async () => {
-  const { run } = await given()
-  await run((app) => counts(app, 'a', 'first'))
-  await expect(run((app) => counts(app, 'a', 'second'))).rejects.toMatchObject({
-    code: 'PLAN_MISMATCH',
-    reason: expect.stringMatching(/has a state first that no operator has now, it has no state second/),
-  })
-})
-
-test('a sub-topology that is gone is told before a record runs', async () => {
-  const { run } = await given()
-  await run((app) => {
-    counts(app, 'a')
-    counts(app, 'b')
-  })
-  await expect(run((app) => counts(app, 'a'))).rejects.toMatchObject({
-    code: 'PLAN_MISMATCH',
-    reason: expect.stringContaining('that read b'),
-  })
-})

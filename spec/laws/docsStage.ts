@@ -42,6 +42,7 @@ export declare const clicks: Observable<StreamRecord<string, Click>>
 export declare const users: Table<string, User>
 export declare const products: Table<string, Product>
 export declare const vendors: Table<string, Vendor>
+export declare function buildV2(next: App): void
 export declare function lookUp(user: string): Promise<User>
 
 // In the examples of tidemark/testing.

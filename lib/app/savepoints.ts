@@ -1,0 +1,131 @@
+import type { Broker, Position } from '../ports/broker.js'
+import type { StoreAdapter, StoreChanges, StoreEntry } from '../ports/store.js'
+import { show, TidemarkError } from '../record/errors.js'
+import { utf8 } from '../record/serde.js'
+import { dictionary } from './dictionary.js'
+import { isTaskScope, readTask, type StoredTask } from './taskScopes.js'
+
+/** A copy of an app's state as of one checkpoint, kept under a name in the same store. */
+export interface Savepoint {
+  readonly name: string
+  /** When it was taken: wall clock, ms since the epoch. */
+  readonly at: number
+  /** The tasks whose state it has: those of this process then. */
+  readonly tasks: number
+  readonly states: readonly string[]
+}
+
+/** A savepoint with all that is needed to go on from it. */
+export interface OpenSavepoint extends Savepoint {
+  /** Where the topics that the app writes ended when it was taken, by topic and partition. */
+  readonly ends: { readonly [topic: string]: readonly number[] }
+  /** How far its topics had been read. */
+  readonly positions: readonly Position[]
+  /** The checkpoints by their scopes. */
+  readonly scopes: ReadonlyMap<string, readonly StoreEntry[]>
+}
+
+type About = Omit<OpenSavepoint, 'scopes'>
+
+const ABOUT = 'about'
+const prefixOf = (app: string, name: string) => `savepoint/${app}/${name}/`
+
+/** An app's savepoints in a store, which works with any adapter: a savepoint is copies of scopes, written in one commit. */
+export class Savepoints {
+  constructor(
+    private readonly app: string,
+    private readonly store: StoreAdapter,
+  ) {}
+
+  async list(): Promise<Savepoint[]> {
+    const found: Savepoint[] = []
+    for (const scope of await this.store.scopes()) {
+      const name = /^savepoint\/([^/]+)\/([^/]+)\/about$/.exec(scope)
+      if (name?.[1] === this.app) found.push(toSavepoint(await this.about(name[2] as string)))
+    }
+    return found.sort((a, b) => a.at - b.at)
+  }
+
+  /**
+   * Copies checkpoints.
+   *
+   * @param saved by scope; default: all that the store has of the app
+   * @throws TidemarkError `BAD_OPTION`, `NAME_TAKEN`
+   */
+  async take(
+    name: string,
+    when: Pick<OpenSavepoint, 'at' | 'ends' | 'positions'>,
+    saved?: OpenSavepoint['scopes'],
+  ): Promise<Savepoint> {
+    const { app, store } = this
+    const scopes = await store.scopes()
+    await this.checkFree(name, scopes)
+    const changes: StoreChanges[] = []
+    const tasks: StoredTask[] = []
+    for (const scope of saved?.keys() ?? scopes.filter((one) => isTaskScope(app, one))) {
+      const entries = [...(saved?.get(scope) ?? (await store.load(scope)))]
+      const task = readTask(app, scope, new Map(entries as [string, Uint8Array][]))
+      if (task !== undefined) tasks.push(task)
+      changes.push({ scope: prefixOf(app, name) + scope, entries, reset: true })
+    }
+    const states = [...new Set(tasks.flatMap(({ plan }) => Object.keys(plan.states)))].sort()
+    const about: About = { name, tasks: tasks.length, states, ...when }
+    const entry: StoreEntry = [ABOUT, utf8.encode(JSON.stringify(about))]
+    await store.commit([...changes, { scope: prefixOf(app, name) + ABOUT, entries: [entry], reset: true }])
+    return toSavepoint(about)
+  }
+
+  /** @throws TidemarkError `BAD_OPTION`, `NAME_TAKEN` */
+  async checkFree(name: string, scopes?: readonly string[]): Promise<void> {
+    const { app } = this
+    if (!/^[A-Za-z0-9._-]+$/.test(name))
+      throw new TidemarkError(
+        'BAD_OPTION',
+        `a savepoint's name may hold letters, digits, '.', '_' and '-' only; got ${show(name)}`,
+        { app },
+      )
+    if (!(scopes ?? (await this.store.scopes())).includes(prefixOf(app, name) + ABOUT)) return
+    throw new TidemarkError('NAME_TAKEN', `there is a savepoint ${name}; delete it before, or take another name`, {
+      app,
+    })
+  }
+
+  /** @throws TidemarkError `BAD_OPTION` if there is none of that name */
+  async open(name: string): Promise<OpenSavepoint> {
+    const about = await this.about(name)
+    const prefix = prefixOf(this.app, name)
+    const scopes = new Map<string, readonly StoreEntry[]>()
+    for (const scope of await this.store.scopes())
+      if (scope.startsWith(prefix) && scope !== prefix + ABOUT)
+        scopes.set(scope.slice(prefix.length), [...(await this.store.load(scope))])
+    return { ...about, scopes }
+  }
+
+  /** @throws TidemarkError `BAD_OPTION` if there is none of that name */
+  async delete(name: string): Promise<void> {
+    await this.about(name)
+    const scopes = (await this.store.scopes()).filter((scope) => scope.startsWith(prefixOf(this.app, name)))
+    await this.store.commit(scopes.map((scope) => ({ scope, entries: [], reset: true })))
+  }
+
+  private async about(name: string): Promise<About> {
+    const entries = new Map(await this.store.load(prefixOf(this.app, name) + ABOUT))
+    const bytes = entries.get(ABOUT)
+    if (bytes !== undefined) {
+      const about = JSON.parse(utf8.decode(bytes)) as About
+      return { ...about, ends: dictionary(about.ends) }
+    }
+    throw new TidemarkError('BAD_OPTION', `there is no savepoint ${name} in ${this.store.name}`, { app: this.app })
+  }
+}
+
+const toSavepoint = ({ name, at, tasks, states }: About): Savepoint => ({ name, at, tasks, states })
+
+/** Where topics end now, by partition; those that aren't there are left out. */
+export async function endsOf(broker: Broker, topics: Iterable<string>): Promise<OpenSavepoint['ends']> {
+  const existing = await broker.topics()
+  const ends = dictionary<readonly number[]>()
+  for (const topic of topics)
+    if (existing.has(topic)) ends[topic] = (await broker.ranges(topic)).map((range) => range.end)
+  return ends
+}
