@@ -106,7 +106,8 @@ export class TaskScope extends Scope {
     this.words = new ExchangeWords(this.info.writer, this.sources, this.queues)
     this.names = operatorNames(host.plan, sub)
     this.isSamePlan = snapshot.plan?.operators.join() === [...this.names.values()].join()
-    this.isChanged = snapshot.isChanged
+    // A first checkpoint waits for something to tell.
+    this.isChanged = snapshot.manifest !== undefined && snapshot.isChanged
   }
 
   /** Subscribes the pipeline. @throws TidemarkError `FOREIGN_TASK` if the graph isn't the planned one */
