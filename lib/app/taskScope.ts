@@ -123,7 +123,8 @@ export class TaskScope extends Scope {
     this.attempts = new Attempts(this, host, () => this.currentRecord())
     this.names = operatorNames(host.plan, sub)
     this.isSamePlan = snapshot.plan?.operators.join() === [...this.names.values()].join()
-    this.isChanged = snapshot.isChanged
+    // A first checkpoint waits for something to tell.
+    this.isChanged = snapshot.manifest !== undefined && snapshot.isChanged
   }
 
   /** Goes on for a task that has gone back to its last checkpoint: knows what that one has learnt, and counts on. */

@@ -34,6 +34,10 @@ export async function checkpointPartitions({ app, subTopologies }: Plan, store: 
   })
 }
 
+/** The topics that the task of a scope read; undefined if it is no task's. */
+export const titleOf = (app: string, scope: string): string | undefined =>
+  isTaskScope(app, scope) ? scope.slice(prefixOf(app).length, scope.lastIndexOf('/')) : undefined
+
 export const isTaskScope = (app: string, scope: string): boolean => scope.startsWith(prefixOf(app))
 
 /** All checkpoints of an app that a store has. */

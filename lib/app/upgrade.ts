@@ -10,7 +10,7 @@ import type { Plan, SubTopology } from './plan.js'
 import type { PlanComparison, StateComparison, UpgradeOptions } from './planComparison.js'
 import { refile } from './refile.js'
 import { type Orphan, planEntry } from './storedPlan.js'
-import { type StoredTask, storedTasks } from './taskScopes.js'
+import { type StoredTask, storedTasks, titleOf } from './taskScopes.js'
 
 /** Takes an app's stored state over into its present plan. */
 export class Upgrade {
@@ -131,7 +131,10 @@ export class Upgrade {
   /** What the store has of tasks that the plan doesn't have would be taken for what changelogs held then. */
   private async clearCopies(): Promise<void> {
     const titles = new Set(this.plan.subTopologies.map(({ title }) => title))
-    for (const { scope, title } of await this.stored()) if (!titles.has(title)) await this.store.clear(scope)
+    for (const scope of await this.store.scopes()) {
+      const title = titleOf(this.plan.app, scope)
+      if (title !== undefined && !titles.has(title)) await this.store.clear(scope)
+    }
   }
 
   private async dropChangelogs(broker: Broker): Promise<void> {
