@@ -182,3 +182,36 @@ test('how far it is', async () => {
   expect(t.app.health().ready).toBe(true)
   await t.stop()
 })
+
+test('a state whose changelog is gone while others of its task are there is not quietly empty', async () => {
+  const broker = embedded()
+  const both = (app: App) => {
+    pipeline(app)
+    const numbers = app.stream<number>('numbers', { value: json() })
+    app.run(
+      'counts',
+      numbers.pipe(
+        aggregate(
+          collect(({ value }) => value),
+          { name: 'more' },
+        ),
+        toTopic('out'),
+      ),
+    )
+  }
+  const start = () =>
+    testApp(both, {
+      topics: { numbers: 1, out: 1 },
+      broker,
+      store: memory(),
+      changelog: true,
+      id: 'app',
+      instance: 'one',
+    })
+  const t = await start()
+  await t.send('numbers', { key: 'odd', value: 1, timestamp: 1 })
+  await t.settle()
+  await t.stop()
+  await broker.deleteTopics([CHANGELOG])
+  await expect(start()).rejects.toMatchObject({ code: 'PLAN_MISMATCH', reason: expect.stringContaining('lists') })
+})
