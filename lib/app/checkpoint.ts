@@ -66,10 +66,10 @@ export class Snapshot {
   }
 
   /** Hands out a state's entries, without the prefix of its name, once. */
-  take(name: string): readonly Entry[] {
+  take(name: string): Iterable<Entry> {
     const entries = this.states.get(name) ?? []
     this.states.delete(name)
-    return entries.map(([key, value]) => [key.slice(name.length + 3), value])
+    return withoutPrefix(entries, name.length + 3)
   }
 
   /** Forgets a state, here and with the next checkpoint. */
@@ -115,6 +115,11 @@ export class Snapshot {
   get isChanged(): boolean {
     return this.changes.length > 0
   }
+}
+
+/** One after the other: there may be millions. */
+function* withoutPrefix(entries: readonly Entry[], length: number): Iterable<Entry> {
+  for (const [key, value] of entries) yield [key.slice(length), value]
 }
 
 function attempt<T>(run: () => T, task: string, place: { operator: string; key: string }): T {

@@ -4,7 +4,7 @@ import type { StoreAdapter, StoreEntry } from '../ports/store.js'
 import { utf8 } from '../record/serde.js'
 import { changelogsOf, changelogTopic, MARK, type Mark, readChangelog, TaskChangelog } from './changelog.js'
 import { type ChangelogPart, mergeParts } from './changelogPlans.js'
-import { MANIFEST, manifestEntry, readManifest, readPlan, Snapshot } from './checkpoint.js'
+import { MANIFEST, manifestEntry, readManifest, readPlan, Snapshot, stateOf } from './checkpoint.js'
 import type { SubTopology } from './plan.js'
 import { PLAN, planEntry } from './storedPlan.js'
 import { checkpointScope } from './taskScopes.js'
@@ -79,17 +79,16 @@ export class Restore {
     const scope = checkpointScope(app, sub, partition)
     // From here on the former owner, if it still lives, commits nothing.
     await store.claim?.(scope)
-    const local = await store.load(scope)
+    const local = [...(await store.load(scope))]
     const kept = hasChangelogs ? changelogsOf(sub) : []
     if (kept.length === 0)
       return { snapshot: new Snapshot(task, local), changelog: undefined, missing: [], isWhole: false }
-    const entries = new Map(local)
-    const mark = markOf(entries)
+    const mark = markIn(local)
     const ranges = new Map<string, PartitionRange>()
     for (const state of kept) ranges.set(state, await this.range(state))
     return (
-      (mark !== undefined && this.isTrusted(mark, ranges) ? await this.goOn(entries, mark, ranges) : undefined) ??
-      (await this.goOn(new Map(), undefined, ranges)) ??
+      (mark !== undefined && this.isTrusted(mark, ranges) ? await this.goOn(local, mark, ranges) : undefined) ??
+      (await this.goOn([], undefined, ranges)) ??
       this.empty(ranges)
     )
   }
@@ -110,9 +109,9 @@ export class Restore {
     )
   }
 
-  /** Reads the changelogs on top of `entries`; undefined if it turns out that they aren't of one history. */
+  /** Reads the changelogs on top of `local`; undefined if it turns out that they aren't of one history. */
   private async goOn(
-    entries: Map<string, Uint8Array>,
+    local: Iterable<Entry>,
     mark: Mark | undefined,
     ranges: ReadonlyMap<string, PartitionRange>,
   ): Promise<Restored | undefined> {
@@ -126,24 +125,20 @@ export class Restore {
     this.read = 0
     this.total = stretches.reduce((sum, { from, to }) => sum + to - from, 0)
     const known = await Promise.all(stretches.map(({ state, from, to }) => this.readState(state, from, to, tail)))
-    const local = { manifest: entries.get(MANIFEST), plan: entries.get(PLAN) }
+    const heads = mark === undefined ? undefined : headsIn(local)
     const parts = known.flatMap(({ state, ...own }): ChangelogPart[] => {
       // What was written since the local checkpoint, else what that says; of a state that it doesn't have it says nothing.
-      const { manifest, plan } = mark?.offsets[state] === undefined ? own : { ...local, ...own }
+      const { manifest, plan } = mark?.offsets[state] === undefined ? own : { ...heads, ...own }
       const part = { manifest: readManifest(task, manifest), plan: readPlan(task, plan) }
       return part.manifest === undefined || part.plan === undefined ? [] : [{ state, ...part } as ChangelogPart]
     })
     const merged = mergeParts(parts)
     if (merged === undefined || (mark !== undefined && merged.manifest.history !== mark.history)) return undefined
     for (const [key, value] of [manifestEntry(merged.manifest), planEntry(merged.plan)]) tail.set(key, value)
-    for (const [key, value] of tail) {
-      if (value === null) entries.delete(key)
-      else entries.set(key, value)
-    }
     const offsets = new Map(stretches.map(({ state, to }) => [state, to]))
     const { history = newHistory(), checkpoint = 0 } = merged.manifest
     return {
-      snapshot: new Snapshot(task, entries),
+      snapshot: new Snapshot(task, together(local, tail)),
       changelog: new TaskChangelog(app, [...ranges.keys()], partition, history, checkpoint, offsets),
       missing: [...tail],
       isWhole: mark === undefined,
@@ -176,10 +171,32 @@ export class Restore {
 /** The task was taken away before it was restored. */
 export class RestoreCancelled extends Error {}
 
-function markOf(entries: Map<string, Uint8Array>): Mark | undefined {
-  const bytes = entries.get(MARK)
-  entries.delete(MARK)
-  return bytes === undefined ? undefined : (JSON.parse(utf8.decode(bytes)) as Mark)
+type Entry = readonly [key: string, value: Uint8Array]
+
+/** The local entries, and in place of some of them, or besides, those of the tail. Not in one map: there may be millions. */
+function* together(local: Iterable<Entry>, tail: ReadonlyMap<string, Uint8Array | null>): Iterable<Entry> {
+  let touchesStates = false
+  for (const key of tail.keys()) if (stateOf(key) !== undefined) touchesStates = true
+  for (const entry of local) {
+    const [key] = entry
+    if (key !== MARK && !((touchesStates || stateOf(key) === undefined) && tail.has(key))) yield entry
+  }
+  for (const [key, value] of tail) if (value !== null) yield [key, value]
+}
+
+function markIn(local: Iterable<Entry>): Mark | undefined {
+  for (const [key, value] of local) if (key === MARK) return JSON.parse(utf8.decode(value)) as Mark
+  return undefined
+}
+
+/** What a local checkpoint says of itself. */
+function headsIn(local: Iterable<Entry>): { manifest?: Uint8Array; plan?: Uint8Array } {
+  const heads: { manifest?: Uint8Array; plan?: Uint8Array } = {}
+  for (const [key, value] of local) {
+    if (key === MANIFEST) heads.manifest = value
+    else if (key === PLAN) heads.plan = value
+  }
+  return heads
 }
 
 const newHistory = () => `${Date.now().toString(36)}${Math.random().toString(36).slice(2, 10)}`

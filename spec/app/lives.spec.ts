@@ -19,6 +19,7 @@ import {
 } from 'tidemark'
 import { manifestEntry } from '../../lib/app/checkpoint.js'
 import { Standbys } from '../../lib/app/standbys.js'
+import { planEntry } from '../../lib/app/storedPlan.js'
 import { systemClock } from '../../lib/ports/systemClock.js'
 import { until } from '../until.js'
 import { rawTopics } from './raw.js'
@@ -192,9 +193,11 @@ test('what waits for a copy to end waits for its last write', async () => {
     states: ['c'],
     sources: {},
     streamTimes: {},
+    times: {},
     history: 'h',
     checkpoint: 1,
   } as never)
+  const [, plan] = planEntry({ operators: [], topics: {}, states: {}, orphans: {}, left: [] } as never)
   const read = gate()
   let end = 2
   let isHeld = false
@@ -206,6 +209,7 @@ test('what waits for a copy to end waits for its last write', async () => {
       const records = [
         { key: bytes('s/c/k'), value: bytes('[1]'), timestamp: 0, offset: from, headers },
         { key: bytes('manifest'), value: manifest, timestamp: 0, offset: from + 1, headers },
+        { key: bytes('plan'), value: plan, timestamp: 0, offset: from + 1, headers },
       ]
       each({ topic, partition, records, nextOffset: to, endOffset: to })
       if (from === 0) return
@@ -227,9 +231,14 @@ test('what waits for a copy to end waits for its last write', async () => {
     clock: systemClock,
     report: (error) => said.push(String(error)),
   })
-  const task = { id: '0_0', sub: { title: 'in', states: ['c'] } as never, partition: 0 }
+  const task = {
+    id: '0_0',
+    sub: { title: 'in', states: ['c'], sources: [], definitions: [], exchanges: [], sinks: [] } as never,
+    partition: 0,
+  }
   standbys.set([task])
   await until('the first look', () => said.length === 1)
+  expect(said).toEqual(['written'])
   end = 4
   await until('the second look', () => isHeld)
   // As the group does when the slot is to move here: the copy is given up first, and then its task opens.
