@@ -12,15 +12,9 @@ import {
   json,
   memory,
   type Producer,
-  type RawBatch,
-  type StoreAdapter,
   TidemarkError,
   toTopic,
 } from 'tidemark'
-import { manifestEntry } from '../../lib/app/checkpoint.js'
-import { Standbys } from '../../lib/app/standbys.js'
-import { planEntry } from '../../lib/app/storedPlan.js'
-import { systemClock } from '../../lib/ports/systemClock.js'
 import { until } from '../until.js'
 import { rawTopics } from './raw.js'
 
@@ -182,71 +176,4 @@ test('a member that is given nothing is ready', async () => {
   await second.app.start()
   await until('both', () => first.app.health().ready && second.app.health().ready)
   expect([first, second].map(({ app }) => app.stats().tasks.length).sort()).toEqual([0, 1])
-})
-
-test('what waits for a copy to end waits for its last write', async () => {
-  const bytes = (text: string) => new TextEncoder().encode(text)
-  const [, manifest] = manifestEntry({
-    version: 1,
-    plan: '',
-    positions: [],
-    states: ['c'],
-    sources: {},
-    streamTimes: {},
-    times: {},
-    history: 'h',
-    checkpoint: 1,
-  } as never)
-  const [, plan] = planEntry({ operators: [], topics: {}, states: {}, orphans: {}, left: [] } as never)
-  const read = gate()
-  let end = 2
-  let isHeld = false
-  const headers: RawBatch['records'][number]['headers'] = []
-  const broker = but(embedded(), {
-    ranges: async () => [{ start: 0, end }],
-    read: async ({ topic, partition }, from, to, each) => {
-      if (from === to) return
-      const records = [
-        { key: bytes('s/c/k'), value: bytes('[1]'), timestamp: 0, offset: from, headers },
-        { key: bytes('manifest'), value: manifest, timestamp: 0, offset: from + 1, headers },
-        { key: bytes('plan'), value: plan, timestamp: 0, offset: from + 1, headers },
-      ]
-      each({ topic, partition, records, nextOffset: to, endOffset: to })
-      if (from === 0) return
-      isHeld = true
-      await read.opened
-    },
-  })
-  const said: string[] = []
-  const store: StoreAdapter = but(memory(), {
-    load: async () => [],
-    commit: async () => {
-      said.push('written')
-    },
-  })
-  const standbys = new Standbys({
-    app: 'a',
-    broker,
-    store,
-    clock: systemClock,
-    report: (error) => said.push(String(error)),
-  })
-  const task = {
-    id: '0_0',
-    sub: { title: 'in', states: ['c'], sources: [], definitions: [], exchanges: [], sinks: [] } as never,
-    partition: 0,
-  }
-  standbys.set([task])
-  await until('the first look', () => said.length === 1)
-  expect(said).toEqual(['written'])
-  end = 4
-  await until('the second look', () => isHeld)
-  // As the group does when the slot is to move here: the copy is given up first, and then its task opens.
-  standbys.set([])
-  const ended = standbys.end('0_0').then(() => said.push('ended'))
-  read.open()
-  await ended
-  await standbys.close()
-  expect(said.slice(1).filter((what) => what === 'ended')).toEqual(['ended'])
-  expect(said.lastIndexOf('written')).toBeLessThan(said.indexOf('ended'))
 })
