@@ -8,7 +8,6 @@ import {
   type ConsumerListener,
   count,
   createApp,
-  embedded,
   json,
   memory,
   type Producer,
