@@ -6,7 +6,7 @@ import type { Plan, SubTopology } from './plan.js'
 import { Restore } from './restore.js'
 import type { RuntimeOptions } from './runtime.js'
 import { endsOf, type Savepoint, Savepoints } from './savepoints.js'
-import { taskId } from './taskScope.js'
+import { taskId } from './taskId.js'
 import { checkpointScope } from './taskScopes.js'
 import { Upgrade } from './upgrade.js'
 
