@@ -69,7 +69,7 @@ export class Attempts {
 
   begin(doing: Doing): void {
     this.doing = doing
-    this.mark = this.task.output.length
+    this.mark = this.task.output.records.length
     this.isTouched = false
     this.task.isFiring = false
   }
@@ -102,7 +102,7 @@ export class Attempts {
     if (!this.isTouched) {
       task.goOn()
       // Sinks have written, and nobody has seen it.
-      task.output.length = this.mark
+      task.output.records.length = this.mark
       return this.carryOut(verdict)
     }
     task.failure = verdict.error
@@ -142,7 +142,7 @@ export class Attempts {
     if (policy === 'again') return { againMs: Math.max(0, verdict.notBefore - this.task.clock.now()) }
     if (policy !== 'skip' && verdict.letter === undefined) {
       verdict.letter = this.known.letterOf(verdict, policy, this.host.partitions(policy.topic))
-      this.task.output.push(verdict.letter)
+      this.task.output.records.push(verdict.letter)
     }
     verdict.isDone = true
     return 'aside'

@@ -44,7 +44,7 @@ export class Checkpoints {
     const { life } = membership
     if (runtime.state === 'failed' || life === undefined) return
     const isChanged = (task: TaskScope) =>
-      (only === undefined || only.has(task)) && (task.isChanged || task.output.length > 0)
+      (only === undefined || only.has(task)) && (task.isChanged || task.output.records.length > 0)
     await this.quiesce(life, runtime.tasks.filter(isChanged))
     // Some may have gone meanwhile, or all. From here to the snapshots nothing is awaited.
     if (membership.life !== life) return

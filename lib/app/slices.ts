@@ -74,7 +74,7 @@ export class Slices {
 
   /** Records that a checkpoint writes as rows. */
   private get waitingRows(): number {
-    return this.runtime.tasks.reduce((sum, task) => sum + task.rows.count, 0)
+    return this.runtime.tasks.reduce((sum, task) => sum + task.output.rows.count, 0)
   }
 
   /** About what those outputs take in memory that the broker has yet to acknowledge. */

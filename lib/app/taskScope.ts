@@ -1,5 +1,5 @@
 import type { Subscription } from 'rxjs'
-import type { OutRecord, Position } from '../ports/broker.js'
+import type { Position } from '../ports/broker.js'
 import type { Clock } from '../ports/clock.js'
 import type { StoreEntry } from '../ports/store.js'
 import { TidemarkError } from '../record/errors.js'
@@ -24,7 +24,6 @@ import { Attempts } from './attempts.js'
 import type { TaskChangelog } from './changelog.js'
 import type { Snapshot } from './checkpoint.js'
 import { Delivery } from './delivery.js'
-import { ExchangeWords } from './exchangeWords.js'
 import { PartitionChoice } from './partitionChoice.js'
 import type { PartitionQueue } from './partitionQueue.js'
 import {
@@ -36,14 +35,12 @@ import {
   threwBefore,
 } from './pipelineErrors.js'
 import type { SubTopology } from './plan.js'
-import { recordBytes } from './recordBytes.js'
 import { TaskCheckpoint } from './taskCheckpoint.js'
 import type { TaskHost } from './taskHost.js'
 import { taskId, writerId } from './taskId.js'
+import { isWriter, TaskOutput } from './taskOutput.js'
 import { type Reader, TaskReaders } from './taskReaders.js'
 import { TaskTime } from './taskTime.js'
-import { topicTarget } from './topicTarget.js'
-import { WaitingRows } from './waitingRows.js'
 
 /** One sub-topology on one partition: its own subscription of the pipeline, its state, time and place in the log. */
 export class TaskScope extends Scope {
@@ -53,7 +50,7 @@ export class TaskScope extends Scope {
   readonly queues: PartitionQueue[] = []
   private readonly sources = new TaskReaders()
   private readonly choice: PartitionChoice
-  private readonly words: ExchangeWords
+  readonly output: TaskOutput
   private readonly checkpoint: TaskCheckpoint
   private readonly time: TaskTime
   private readonly attempts: Attempts
@@ -65,11 +62,6 @@ export class TaskScope extends Scope {
   /** Wall clock, ms, when the running slice began. */
   sliceAt = 0
   failure: TidemarkError | undefined
-  /** Written since the last call of {@link takeOutput}. */
-  output: OutRecord[] = []
-  readonly rows = new WaitingRows()
-  /** About what that takes in memory. */
-  outputBytes = 0
   /** A checkpoint is about to be taken: a running advance goes on, but nothing new begins. */
   isQuiescing = false
   /** Something has happened that a checkpoint would tell. */
@@ -94,14 +86,14 @@ export class TaskScope extends Scope {
     this.attempts = new Attempts(this, host, () => this.delivery.record)
     this.delivery = new Delivery(this, host, this.sources, this.time, this.attempts)
     this.choice = new PartitionChoice(this.queues, host, (queue) => this.delivery.timestampOf(queue))
-    this.words = new ExchangeWords(this.info.writer, this.sources, this.queues)
+    this.output = new TaskOutput(host, this.info.writer, this.sources, this.queues)
     // A first checkpoint waits for something to tell.
     this.isChanged = snapshot.manifest !== undefined && snapshot.isChanged
   }
 
   /** Goes on for a task that has gone back to its last checkpoint: knows what that one has learnt, and counts on. */
   takeOver(before: TaskScope): void {
-    this.attempts.takeOver(before.attempts, before.output)
+    this.attempts.takeOver(before.attempts, before.output.records)
     this.handled = before.handled
     for (const [definition, { drops }] of before.nodes)
       for (const [reason, count] of drops) this.nodeOf(definition).drops.set(reason, count)
@@ -224,7 +216,7 @@ export class TaskScope extends Scope {
     return (
       !this.isAdvancing &&
       this.pending.length === 0 &&
-      this.output.length === 0 &&
+      this.output.records.length === 0 &&
       this.queues.every((queue) => queue.isHeld || (queue.size === 0 && queue.lag === 0)) &&
       !this.ordered.some((node) => (node.handlers.underWay?.() ?? 0) > 0)
     )
@@ -262,12 +254,7 @@ export class TaskScope extends Scope {
   /** Tells the readers of exchanges how far time is, in partitions where no record has told them. */
   stampExchanges(): void {
     if (this.failure !== undefined) return
-    const writers = this.ordered.filter((node) => node.definition.role?.is === 'writer')
-    const due = this.words.due(
-      writers.map((node) => [node, this.target(node)] as const),
-      this.clock.now(),
-    )
-    for (const word of due) this.output.push(word)
+    this.output.stampExchanges(this.ordered)
   }
 
   // ---- what nodes ask for
@@ -283,21 +270,17 @@ export class TaskScope extends Scope {
   }
 
   target(node: Node): TopicTarget {
-    return topicTarget(node, this.host.plan, (topic) => this.host.partitions(topic))
+    return this.output.target(node)
   }
 
   write(node: Node, write: TopicWrite): void {
-    if (node.definition.role?.is === 'writer') {
-      this.words.hasWritten(node, write.partition)
-      this.attempts.isTouched = true
-    }
-    this.output.push(write)
-    this.outputBytes += recordBytes(write)
+    if (isWriter(node)) this.attempts.isTouched = true
+    this.output.write(node, write)
   }
 
   writeRow(node: Node, record: AnyRecord): void {
     this.attempts.isTouched = true
-    this.rows.add(node, record)
+    this.output.rows.add(node, record)
   }
 
   // ---- records that go wrong
@@ -361,13 +344,6 @@ export class TaskScope extends Scope {
   }
 
   // ---- checkpoints
-
-  takeOutput(): OutRecord[] {
-    const { output } = this
-    this.output = []
-    this.outputBytes = 0
-    return output
-  }
 
   get positions(): Position[] {
     return this.queues.map(({ topic, partition, position }) => ({ topic, partition, offset: position }))
