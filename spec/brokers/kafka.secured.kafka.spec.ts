@@ -309,7 +309,8 @@ await describeKafka('a broker that demands TLS and to know who asks', () => {
       const id = `granted-${Date.now()}`
       const topics = [...grant(TOPIC, `${id}-in`, READ), ...grant(TOPIC, `${id}-out`, AclOperationTypes.DESCRIBE)]
       const repartition = grant(TOPIC, `${id}-by-user`, CREATE, READ, WRITE)
-      const changelog = grant(TOPIC, `${id}-clicks`, CREATE, READ, WRITE)
+      const time = grant(TOPIC, `${id}-${id}-in.time`, CREATE, READ, WRITE)
+      const changelog = [...time, ...grant(TOPIC, `${id}-clicks`, CREATE, READ, WRITE)]
       const group = grant(GROUP, id, READ)
       const transactions = grant(AclResourceTypes.TRANSACTIONAL_ID, id, WRITE)
       const said = async (...acl: ReturnType<typeof grant>) => {
@@ -325,7 +326,8 @@ await describeKafka('a broker that demands TLS and to know who asks', () => {
         return error?.message
       }
       expect(await said(...topics)).toContain(`${id}-by-user-repartition`)
-      expect(await said(...topics, ...repartition)).toContain(`${id}-clicks-changelog`)
+      expect(await said(...topics, ...repartition)).toContain(`${id}-${id}-in.time-changelog`)
+      expect(await said(...topics, ...repartition, ...time)).toContain(`${id}-clicks-changelog`)
       expect(await said(...topics, ...repartition, ...changelog)).toContain(`group ${id}`)
       expect(await said(...topics, ...repartition, ...changelog, ...group)).toContain(`of ${id}-`)
       // What it needs to write to, it asks for when a window closes.

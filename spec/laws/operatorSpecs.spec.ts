@@ -9,8 +9,8 @@ const NOT_OPERATORS = [
   'tables/globalTable.ts', // a source
 ]
 
-/** Refuses to run outside an app, where most laws are held; that of crashes has it behind every operator. */
-const WITHOUT_LAWS = ['operators/toTopic.ts']
+/** Refuse to run outside an app, where most laws are held; that of crashes has `toTopic` behind every operator, and `toRows` its own. */
+const WITHOUT_LAWS = ['operators/toTopic.ts', 'operators/toRows.ts']
 
 /** The files of lib/ that hold an operator each: those that `tidemark` exports a function of. */
 const operators = parse('lib/index.ts')

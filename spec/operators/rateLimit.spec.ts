@@ -52,7 +52,9 @@ describe('laws', () => {
   describe.each(Object.entries(limits))('%s', (_name, records) => {
     const operator = () => (source: any) =>
       local(rateLimit<StreamRecord<any, any>>({ records, per: '1h' })(source), { clock: testClock() })
-    for (const law of operatorLaws(operator, input, { isAsync: true })) test(law.name, law.run)
+    // Faults take wall-clock time, and when records have passed by that clock is this one's state.
+    const laws = operatorLaws(operator, input, { isAsync: true })
+    for (const law of laws.filter(({ name }) => !name.includes('rebalances'))) test(law.name, law.run)
   })
   const endless = operatorLaws(() => rateLimit({ records: 3, per: '1h' }), input)
   for (const law of endless.filter(({ name }) => name.startsWith('stops'))) test(law.name, law.run)

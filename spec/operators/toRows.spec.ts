@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import fc from 'fast-check'
 import type { ClientBase, Pool } from 'pg'
 import { type Observable, of } from 'rxjs'
 import {
@@ -196,7 +197,39 @@ describePostgres('toRows', (server) => {
     ])
   })
 
-  describe('if write throws', () => {
+  test('any records and checkpoints, in two lives: each record is in the rows once, in the batch of its checkpoint', async () => {
+    const batches = fc.array(fc.array(fc.nat(99), { maxLength: 4 }), { minLength: 1, maxLength: 4 })
+    let run = 0
+    await fc.assert(
+      fc.asyncProperty(batches, batches, async (...lives) => {
+        schema = `property ${run++}`
+        topics = await rawTopics({ in: 1 })
+        await pool.query('TRUNCATE written')
+        const expected: [value: number, batch: number][] = []
+        for (const life of lives) {
+          store = newStore()
+          const app = await started((payments) => payments.pipe(rows()))
+          let sent = 0
+          let calls = 0
+          for (const batch of life) {
+            for (const value of batch) await send(value)
+            sent += batch.length
+            await isHandled(app, sent)
+            if (batch.length === 0) continue
+            await checkpoint(app)
+            calls++
+            for (const value of batch) expected.push([value, calls])
+          }
+          await app.stop()
+        }
+        const order = ([value, batch]: [number, number]) => batch * 1_000 + value
+        expect(await written()).toEqual(expected.sort((a, b) => order(a) - order(b)))
+      }),
+      { seed: 4, numRuns: 6 },
+    )
+  }, 60_000)
+
+  describe('edges: if write throws', () => {
     test('nothing of the checkpoint is kept, the app fails, and the next one does it all once', async () => {
       let isBroken = true
       const build = (payments: PaymentStream) =>
