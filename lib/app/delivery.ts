@@ -7,9 +7,8 @@ import { type Attempts, FIRST } from './attempts.js'
 import type { Verdict } from './badRecords.js'
 import { type PartitionQueue, unstamp } from './partitionQueue.js'
 import type { TaskHost } from './taskHost.js'
-import type { Reader, TaskReaders } from './taskReaders.js'
+import type { Reader } from './taskReaders.js'
 import type { TaskScope } from './taskScope.js'
-import type { TaskTime } from './taskTime.js'
 
 /** Brings a task's sources the records of its partitions, one at a time, and leaves out what has been found to be bad. */
 export class Delivery {
@@ -24,8 +23,6 @@ export class Delivery {
   constructor(
     private readonly task: TaskScope,
     private readonly host: TaskHost,
-    private readonly readers: TaskReaders,
-    private readonly time: TaskTime,
     private readonly attempts: Attempts,
   ) {}
 
@@ -48,7 +45,7 @@ export class Delivery {
   }
 
   /** One that can't be read comes first: it has to be dealt with anyhow. */
-  timestampOf(queue: PartitionQueue, role = this.readers.of(queue.topic)[0]?.role): number {
+  timestampOf(queue: PartitionQueue, role = this.task.readers.of(queue.topic)[0]?.role): number {
     try {
       return role === undefined ? 0 : queue.record(role).timestamp
     } catch {
@@ -71,7 +68,7 @@ export class Delivery {
 
   private take(queue: PartitionQueue, again: Verdict | undefined): void {
     this.attempts.begin(again === undefined ? FIRST : { ...FIRST, tries: again.tries })
-    const readers = this.readers.of(queue.topic)
+    const readers = this.task.readers.of(queue.topic)
     if (this.read(queue, readers)) {
       for (let n = 0; n < readers.length && this.task.isGoing; n++) {
         const record = this.readings[n]
@@ -104,7 +101,7 @@ export class Delivery {
 
   /** The task has gone back because of this record: now it does without, as if a filter behind the source had left it out. */
   private leaveOut(queue: PartitionQueue, verdict: Verdict): void {
-    for (const reader of this.readers.of(queue.topic)) {
+    for (const reader of this.task.readers.of(queue.topic)) {
       try {
         this.deliver(reader, queue.record(reader.role), false)
       } catch {
@@ -131,8 +128,8 @@ export class Delivery {
     const { task } = this
     const stamped = reader.role.is === 'exchange' ? unstamp(given) : undefined
     const record = stamped?.record ?? given
-    if (stamped === undefined) this.time.takeRecord(reader, record)
-    else if (stamped.time !== undefined) this.time.takeStamp(time, stamped.time)
+    if (stamped === undefined) task.time.takeRecord(reader, record)
+    else if (stamped.time !== undefined) task.time.takeStamp(time, stamped.time)
     if (stamped?.time?.isWord === true) return
     if (record.timestamp > node.streamTime) node.streamTime = record.timestamp
     time.isSilent = false

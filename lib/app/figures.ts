@@ -47,7 +47,7 @@ export class Figures {
         isDue: task.queues.some((queue) => queue.lag > 0 || queue.size > 0),
         progress: `${task.handled} ${task.positions.map(({ offset }) => offset)}`,
         why: slices.waitsFor(task),
-        waitsForOthers: task.isAligning,
+        waitsForOthers: task.choice.isAligning,
       })),
       ...membership.restores.map(([id, { restore }]) => ({
         name: `the restore of task ${id}`,

@@ -7,9 +7,9 @@ export class LogEnds {
   /** Lets time go on where partitions are idle. */
   async checkIdle(): Promise<void> {
     const { runtime } = this
-    const topics = new Set(runtime.tasks.flatMap((task) => task.quietTopics()))
+    const topics = new Set(runtime.tasks.flatMap((task) => task.readers.quietTopics(runtime.clock.now())))
     const ends = await this.ask(topics)
-    for (const task of runtime.tasks) task.checkIdle(ends)
+    for (const task of runtime.tasks) task.time.checkIdle(ends)
     runtime.wake()
   }
 

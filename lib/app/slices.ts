@@ -49,7 +49,7 @@ export class Slices {
     }
     runtime.membership.life?.committer.collect(tasks)
     // One that has gone on may have been waited for.
-    if (more || (isMoving && tasks.some((task) => task.isAligning))) this.wake()
+    if (more || (isMoving && tasks.some((task) => task.choice.isAligning))) this.wake()
   }
 
   stampExchanges(): void {

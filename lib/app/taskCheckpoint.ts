@@ -6,7 +6,6 @@ import { fromSaved, type Manifest, manifestEntry, type SavedTime, type Snapshot,
 import { dictionary } from './dictionary.js'
 import type { Plan } from './plan.js'
 import { hasLastingName, operatorNames } from './storedPlan.js'
-import type { TaskReaders } from './taskReaders.js'
 import type { TaskScope } from './taskScope.js'
 
 /** What a task takes up from its last checkpoint, and what it gives to the next. */
@@ -18,7 +17,6 @@ export class TaskCheckpoint {
 
   constructor(
     private readonly task: TaskScope,
-    private readonly readers: TaskReaders,
     private readonly plan: Plan,
     private readonly snapshot: Snapshot,
   ) {
@@ -86,7 +84,7 @@ export class TaskCheckpoint {
       version: 1,
       plan: this.plan.fingerprint,
       positions: this.task.positions,
-      sources: this.readers.save(),
+      sources: this.task.readers.save(),
       streamTimes,
       times,
       ...this.task.changelog?.next(),

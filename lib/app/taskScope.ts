@@ -39,7 +39,7 @@ import { TaskCheckpoint } from './taskCheckpoint.js'
 import type { TaskHost } from './taskHost.js'
 import { taskId, writerId } from './taskId.js'
 import { isWriter, TaskOutput } from './taskOutput.js'
-import { type Reader, TaskReaders } from './taskReaders.js'
+import { TaskReaders } from './taskReaders.js'
 import { TaskTime } from './taskTime.js'
 
 /** One sub-topology on one partition: its own subscription of the pipeline, its state, time and place in the log. */
@@ -48,13 +48,13 @@ export class TaskScope extends Scope {
   readonly clock: Clock
   readonly tracked = true
   readonly queues: PartitionQueue[] = []
-  private readonly sources = new TaskReaders()
-  private readonly choice: PartitionChoice
+  readonly readers = new TaskReaders()
+  readonly choice: PartitionChoice
   readonly output: TaskOutput
   private readonly checkpoint: TaskCheckpoint
-  private readonly time: TaskTime
+  readonly time: TaskTime
   private readonly attempts: Attempts
-  private readonly delivery: Delivery
+  readonly delivery: Delivery
   private readonly subscriptions: Subscription[] = []
   private readonly blocking = new Set<Node>()
   private pending: (() => void)[] = []
@@ -81,12 +81,12 @@ export class TaskScope extends Scope {
     super()
     this.info = { id: taskId(sub.id, partition), partition, writer: writerId(sub, partition) }
     this.clock = host.clock
-    this.checkpoint = new TaskCheckpoint(this, this.sources, host.plan, snapshot)
-    this.time = new TaskTime(this, host, this.sources, topics)
+    this.checkpoint = new TaskCheckpoint(this, host.plan, snapshot)
+    this.time = new TaskTime(this, host, topics)
     this.attempts = new Attempts(this, host, () => this.delivery.record)
-    this.delivery = new Delivery(this, host, this.sources, this.time, this.attempts)
+    this.delivery = new Delivery(this, host, this.attempts)
     this.choice = new PartitionChoice(this.queues, host, (queue) => this.delivery.timestampOf(queue))
-    this.output = new TaskOutput(host, this.info.writer, this.sources, this.queues)
+    this.output = new TaskOutput(host, this.info.writer, this.readers, this.queues)
     // A first checkpoint waits for something to tell.
     this.isChanged = snapshot.manifest !== undefined && snapshot.isChanged
   }
@@ -168,14 +168,9 @@ export class TaskScope extends Scope {
 
   // ---- running
 
-  /** Wall clock, ms: when a record that it waits with is tried again. */
-  get againAt(): number | undefined {
-    return this.delivery.againAt
-  }
-
   /** Whether it takes records now. */
   get isBlocked(): boolean {
-    return this.blocking.size > 0 || this.againAt !== undefined
+    return this.blocking.size > 0 || this.delivery.againAt !== undefined
   }
 
   /** Handles records until there is none to handle or `isOver` says so; true if there may be more. */
@@ -227,21 +222,6 @@ export class TaskScope extends Scope {
     this.dispatch(() => {
       if (this.failure === undefined) this.continueAdvance(() => false)
     })
-  }
-
-  /**
-   * Looks for idle partitions, and lets time go on by it.
-   *
-   * @param ends ends of the log just asked of the broker, by topic; a topic that isn't there counts as busy
-   */
-  checkIdle(ends: ReadonlyMap<string, readonly number[]>): void {
-    if (this.failure !== undefined) return
-    this.time.checkIdle(ends)
-  }
-
-  /** Topics of which an idle check needs to know the end: some partition has been quiet for its time-out. */
-  quietTopics(): string[] {
-    return this.sources.quietTopics(this.clock.now())
   }
 
   /** Opens a partition's lane: one that never has a record holds back time too, until it is idle. */
@@ -358,28 +338,9 @@ export class TaskScope extends Scope {
 
   // ---- figures
 
-  get readers(): readonly Reader[] {
-    return this.sources.all
-  }
-
-  /** Partitions that are read before all others. */
-  get bootstraps(): readonly PartitionQueue[] {
-    return this.choice.bootstraps
-  }
-
-  /** Whether a partition waits for others of its group, as of this slice. */
-  get isAligning(): boolean {
-    return this.choice.isAligning
-  }
-
   /** Operators that take no more records at present. */
   get full(): readonly Node[] {
     return [...this.blocking]
-  }
-
-  /** The lowest of its sources' watermarks; where none is declared, the highest timestamp that it has read. */
-  get watermark(): number {
-    return this.sources.watermark
   }
 
   drops(): { operator: string; reason: DropReason; count: number }[] {

@@ -10,7 +10,7 @@ import type { PartitionQueue } from './partitionQueue.js'
 import type { SubTopology } from './plan.js'
 import type { TaskHost } from './taskHost.js'
 import { writerId } from './taskId.js'
-import type { Reader, TaskReaders } from './taskReaders.js'
+import type { Reader } from './taskReaders.js'
 import type { TaskScope } from './taskScope.js'
 
 /** The time of a task's sources: how it rises by records, by the stamps of exchanges, and where partitions are idle. */
@@ -18,7 +18,6 @@ export class TaskTime {
   constructor(
     private readonly task: TaskScope,
     private readonly host: TaskHost,
-    private readonly readers: TaskReaders,
     /** The topics of which a partition belongs to the task. */
     private readonly topics: readonly string[],
   ) {}
@@ -42,13 +41,13 @@ export class TaskTime {
     const resolved = role.is === 'exchange' ? { ...role, key: planned.keySerde } : role
     const reader: Reader = { node, role: resolved, planned, time, lane: undefined, partition: -1 }
     time.isAbsent = !this.topics.includes(planned.topic)
-    this.readers.add(reader)
-    this.readers.restore(reader, saved, clock.now())
+    this.task.readers.add(reader)
+    this.task.readers.restore(reader, saved, clock.now())
   }
 
   /** Opens a partition's lane: one that never has a record holds back time too, until it is idle. */
   openLane(queue: PartitionQueue, timestampOf: (queue: PartitionQueue, role: Reader['role']) => number): void {
-    for (const { time, role } of this.readers.of(queue.topic)) {
+    for (const { time, role } of this.task.readers.of(queue.topic)) {
       if (role.is !== 'source') continue
       const lane = time.lane(String(queue.partition), this.host.clock.now())
       const { declared } = time
@@ -90,7 +89,8 @@ export class TaskTime {
    */
   checkIdle(ends: ReadonlyMap<string, readonly number[]>): void {
     const { task } = this
-    const topics = new Map(this.readers.all.map(({ time, planned }) => [time, planned.topic]))
+    if (task.failure !== undefined) return
+    const topics = new Map(this.task.readers.all.map(({ time, planned }) => [time, planned.topic]))
     const isCaughtUp = (source: SourceTime, lane: string | number): boolean => {
       const topic = topics.get(source)
       const queue = task.queues.find((other) => other.topic === topic && String(other.partition) === String(lane))
