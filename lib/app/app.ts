@@ -364,9 +364,9 @@ export function createApp(options: AppOptions): App {
     savepoint: (name) => runtime.savepoint(name),
     savepoints: () => runtime.savepoints((all) => all.list()),
     deleteSavepoint: (name) => runtime.savepoints((all) => all.delete(name)),
-    stats: () => runtime.stats(),
-    health: () => runtime.health(),
-    explain: (request) => runtime.explain(request),
+    stats: () => runtime.figures.stats(),
+    health: () => runtime.figures.health(),
+    explain: (request) => runtime.figures.explain(request),
   }
   runtimes.set(app, runtime)
   return app

@@ -39,7 +39,7 @@ export interface AppStats {
 export const taskStats = (task: TaskScope, waitsFor: string | undefined): TaskStats => ({
   task: task.info.id,
   records: task.handled,
-  time: task.watermark,
+  time: task.readers.watermark,
   lag: task.queues.reduce((lag, queue) => lag + queue.lag, 0),
   buffered: task.queues.reduce((size, queue) => size + queue.size, 0),
   bufferedBytes: task.queues.reduce((bytes, queue) => bytes + queue.bytes, 0),

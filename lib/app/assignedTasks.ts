@@ -1,6 +1,6 @@
 import type { TopicPartition } from '../ports/broker.js'
 import type { Plan, SubTopology } from './plan.js'
-import { taskId } from './taskScope.js'
+import { taskId } from './taskId.js'
 
 /** A task of this process, with the topics of which it has a partition. */
 export interface AssignedTask {

@@ -8,7 +8,8 @@ import type { Plan, SubTopology } from './plan.js'
 import { Restore, RestoreCancelled, type Restored } from './restore.js'
 import type { Standbys } from './standbys.js'
 import { storedPlanOf } from './storedPlan.js'
-import { type TaskHost, TaskScope } from './taskScope.js'
+import type { TaskHost } from './taskHost.js'
+import { TaskScope } from './taskScope.js'
 import type { Upgrade } from './upgrade.js'
 
 /** What the tasks of this process need of the runtime around them. */

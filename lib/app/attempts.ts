@@ -1,11 +1,12 @@
 import type { OutRecord } from '../ports/broker.js'
 import type { TidemarkError } from '../record/errors.js'
-import type { Outcome } from '../task/definition.js'
+import type { Attempt, Outcome } from '../task/definition.js'
 import type { ErrorStage } from '../task/errorPolicy.js'
 import type { Node } from '../task/node.js'
 import type { Origin } from '../task/origin.js'
 import { BadRecords, type Doing, type Verdict } from './badRecords.js'
-import type { TaskHost, TaskScope } from './taskScope.js'
+import type { TaskHost } from './taskHost.js'
+import type { TaskScope } from './taskScope.js'
 
 /** The current record, for the first time. */
 export const FIRST: Doing = { origin: undefined, call: undefined, tries: 0 }
@@ -68,7 +69,7 @@ export class Attempts {
 
   begin(doing: Doing): void {
     this.doing = doing
-    this.mark = this.task.output.length
+    this.mark = this.task.output.records.length
     this.isTouched = false
     this.task.isFiring = false
   }
@@ -101,7 +102,7 @@ export class Attempts {
     if (!this.isTouched) {
       task.goOn()
       // Sinks have written, and nobody has seen it.
-      task.output.length = this.mark
+      task.output.records.length = this.mark
       return this.carryOut(verdict)
     }
     task.failure = verdict.error
@@ -116,6 +117,24 @@ export class Attempts {
     return 'over'
   }
 
+  /** What a node does of its own accord, later than the record that it does it for. */
+  onBehalf(node: Node, { origin, call: number, tries, run }: Attempt): Outcome {
+    const { known } = this
+    if (this.task.failure !== undefined) return 'over'
+    const call = `${node.order}#${number}`
+    const verdict = origin === undefined || known.isEmpty ? undefined : known.on(origin, call)
+    if (verdict !== undefined && verdict.policy !== 'again') return this.carryOut(verdict)
+    this.begin({ origin, call, tries: Math.max(tries, verdict?.tries ?? 0) })
+    try {
+      run()
+    } catch (error) {
+      this.task.caught(node, error, undefined)
+    }
+    const outcome = this.end()
+    if (verdict !== undefined && outcome === 'done') verdict.isDone = true
+    return outcome
+  }
+
   carryOut(verdict: Verdict): Outcome {
     const { policy } = verdict
     this.tell(verdict)
@@ -123,7 +142,7 @@ export class Attempts {
     if (policy === 'again') return { againMs: Math.max(0, verdict.notBefore - this.task.clock.now()) }
     if (policy !== 'skip' && verdict.letter === undefined) {
       verdict.letter = this.known.letterOf(verdict, policy, this.host.partitions(policy.topic))
-      this.task.output.push(verdict.letter)
+      this.task.output.records.push(verdict.letter)
     }
     verdict.isDone = true
     return 'aside'

@@ -66,22 +66,22 @@ export class Committer {
   /** About what outputs take in memory that the broker has yet to acknowledge, those included that wait for a checkpoint. */
   unsentBytes(tasks: Iterable<TaskScope>): number {
     let bytes = this.committingBytes + (this.outbox?.bytes ?? 0)
-    for (const task of tasks) bytes += task.outputBytes
+    for (const task of tasks) bytes += task.output.bytes
     return bytes
   }
 
   /** Whether only a checkpoint lets some of them go. */
   needsCheckpoint(tasks: readonly TaskScope[]): boolean {
-    return this.outbox === undefined || tasks.some((task) => task.rows.count > 0)
+    return this.outbox === undefined || tasks.some(({ output }) => output.rows.count > 0)
   }
 
   /** Without a transaction, outputs leave as soon as they are there. */
   collect(tasks: Iterable<TaskScope>): void {
     const { outbox } = this
     if (outbox === undefined) return
-    for (const task of tasks) {
-      const { outputBytes } = task
-      if (task.output.length > 0) outbox.add(task.takeOutput(), outputBytes)
+    for (const { output } of tasks) {
+      const { bytes } = output
+      if (output.records.length > 0) outbox.add(output.take(), bytes)
     }
     outbox.flush()
   }
@@ -94,12 +94,12 @@ export class Committer {
   async commit(tasks: readonly TaskScope[]): Promise<void> {
     const { keeper, guarantee } = this.options
     this.collect(tasks)
-    const bytes = tasks.reduce((sum, task) => sum + task.outputBytes, 0)
+    const bytes = tasks.reduce((sum, task) => sum + task.output.bytes, 0)
     const parts = tasks.map((task) => ({
       task,
-      output: task.takeOutput(),
+      output: task.output.take(),
       entries: task.takeCheckpoint(),
-      rows: task.rows.take(),
+      rows: task.output.rows.take(),
       positions: task.positions,
     }))
     this.committingBytes += bytes

@@ -56,7 +56,7 @@ export function explain(request: ExplainRequest, app: Explainable): Explanation 
         nextDue: node.due,
         waiting: key === undefined ? [] : node.waiting(key),
         heldBy: holdsOf(node, task, around),
-        sources: task.readers
+        sources: task.readers.all
           .filter((reader) => before.has(reader.node))
           .map((reader) => sourceState(reader, task, writers)),
         waitsFor: app.waitsFor(task),

@@ -32,7 +32,7 @@ class HoldFinder {
       const time = node.definition.role?.is === 'writer' ? node.toldTime() : node.streamTime
       return node.isCapped && node.cap() <= time ? this.ofCap(node, task) : [ofStreamTime(node, task, time)]
     }
-    const reader = task.readers.find((other) => other.node === node)
+    const reader = task.readers.all.find((other) => other.node === node)
     if (reader !== undefined) return reader.time.carried ? this.ofWriters(reader, task) : this.ofSource(reader, task)
     const edges = node.ruling.flatMap((input) => input.edges)
     const least = Math.min(...edges.map(({ from }) => from.outputTime()))
@@ -52,7 +52,7 @@ class HoldFinder {
 
   /** Stream time behind an exchange is at most the lowest over its writers. */
   private ofCap(node: Node, task: TaskScope): Hold[] {
-    const reader = task.readers.find((other) => other.node === node)
+    const reader = task.readers.all.find((other) => other.node === node)
     if (reader !== undefined) return this.ofWriters(reader, task)
     const least = node.cap()
     const slowest = node.timed
@@ -67,7 +67,7 @@ class HoldFinder {
   private ofSource(reader: Reader, task: TaskScope): Hold[] {
     const { time } = reader
     if (time.isIdle) {
-      const busy = task.readers.filter((other) => other.time.declared && !other.time.isAbsent && !other.time.isIdle)
+      const busy = task.readers.all.filter((other) => other.time.declared && !other.time.isAbsent && !other.time.isIdle)
       // Idle as a whole, it follows the slowest of the others.
       const slowest = Math.min(...busy.map((other) => other.time.watermark))
       return busy.length === 0

@@ -70,7 +70,7 @@ export async function shadow(app: App, options: ShadowOptions): Promise<ShadowRe
   const timeoutMs = durationMs(options.timeout ?? '1m', 'shadow: timeout', 1)
   const savepoint = await live.savepoints((all) => all.open(options.from))
   const before = sinksOf(id, savepoint)
-  const mark = await live.atRest(timeoutMs, async (positions) => ({
+  const mark = await live.checkpoints.atRest(timeoutMs, async (positions) => ({
     positions,
     ends: await endsOf(broker, before),
   }))
@@ -96,7 +96,7 @@ export async function shadow(app: App, options: ShadowOptions): Promise<ShadowRe
   const listening = next.errors$.subscribe((error) => errors.push(error))
   try {
     await next.start()
-    await runtime.drain(timeoutMs)
+    await runtime.checkpoints.drain(timeoutMs)
     const after = runtime.plan.subTopologies.flatMap(({ sinks }) => sinks)
     const topics: TopicOutputs[] = []
     for (const topic of [...new Set([...before, ...after])].sort()) {

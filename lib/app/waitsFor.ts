@@ -9,12 +9,12 @@ export function waitsFor(task: TaskScope, maxTaskIdleMs: number): string | undef
   const [blocking] = task.full
   if (blocking !== undefined)
     return `${blocking.operator} takes no more: ${blocking.handlers.underWay?.() ?? 0} of its calls are under way`
-  if (task.againAt !== undefined)
-    return `a record has gone wrong, and is tried again in ${Math.max(0, task.againAt - task.clock.now())} ms (retry)`
+  if (task.delivery.againAt !== undefined)
+    return `a record has gone wrong, and is tried again in ${Math.max(0, task.delivery.againAt - task.clock.now())} ms (retry)`
   const held = task.queues.find((queue) => queue.isHeld && queue.size > 0)
   if (held !== undefined && task.queues.every((queue) => queue.isHeld || queue.size === 0))
     return `${partitionText(held)} is held until what is under way has come out (shadow)`
-  const { bootstraps } = task
+  const { bootstraps } = task.choice
   const queues = bootstraps.length > 0 ? bootstraps : task.queues
   const missing = queues.find((queue) => queue.size === 0 && queue.lag > 0)
   if (missing !== undefined) {

@@ -17,8 +17,8 @@ export abstract class Timeline {
   /** A handler threw, or a plain operator did. */
   abstract caught(node: Node, error: unknown, record: AnyRecord | undefined): void
 
-  /** Takes a source's new watermark (or cap); what becomes due by it fires in {@link continueAdvance}, after the record. */
-  protected raise(time: SourceTime, watermark: number): void {
+  /** Takes a source's new watermark; what becomes due by it fires in {@link continueAdvance}, after the record. */
+  raise(time: SourceTime, watermark: number): void {
     if (watermark >= this.minDue && this.cursor < 0) {
       // What nodes promise at the old time is held until they have fired. Looked at before time rises, as nodes remember it.
       this.holdAll()
@@ -31,8 +31,18 @@ export abstract class Timeline {
     this.version++
   }
 
+  /** Takes a source's new cap. */
+  cap(time: SourceTime, cap: number): void {
+    if (cap === time.cap) return
+    if (time.isCapped) this.beginHeld()
+    time.cap = cap
+    this.version++
+    // A structure with a time of its own may have something due by the new one.
+    for (const node of this.ordered) if (node.isCapped && node.hasFirings) node.dueChanged()
+  }
+
   /** A record of a source's lane: time rises by what it tells. */
-  protected measure(time: SourceTime, lane: Lane, timestamp: number): void {
+  measure(time: SourceTime, lane: Lane, timestamp: number): void {
     if (lane.idle) lane.idle = false
     if (timestamp <= lane.newest) return
     lane.newest = timestamp
@@ -42,7 +52,7 @@ export abstract class Timeline {
   }
 
   /** A source's record has been handled: the watermark that it carries, if it does, counts from now on. */
-  protected punctuate(time: SourceTime, lane: Lane, record: AnyRecord): void {
+  punctuate(time: SourceTime, lane: Lane, record: AnyRecord): void {
     const said = time.declared?.punctuated?.(record)
     if (said === undefined || said === null) return
     if (!isTimestamp(said)) throw badTimestamp(said, 'punctuated')

@@ -1,7 +1,7 @@
 import { type App, type AppOptions, type Broker, type Clock, embedded, memory, type StoreAdapter } from '../index.js'
-import { type Fault, faultsOf, faultText, kindOf, type Operation, sample } from './faults/fault.js'
-import { FaultyRun, type Setting } from './faults/faultyRun.js'
-import { difference, type Order } from './faults/outcome.js'
+import { type Fault, faultsOf, faultText, kindOf, type Operation, sample } from './fault.js'
+import { FaultyRun, type Setting } from './faultyRun.js'
+import { difference, type Order } from './outcome.js'
 import type { SentRecord, TestTopic } from './testTopics.js'
 
 /** A record of the input, with its topic. */

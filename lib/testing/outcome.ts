@@ -1,9 +1,9 @@
-import { MANIFEST, type Manifest } from '../../app/checkpoint.js'
-import type { Broker, StoreAdapter } from '../../index.js'
-import { show } from '../../record/errors.js'
-import { utf8 } from '../../record/serde.js'
-import { recordText, sideBySide } from '../recordText.js'
-import type { ReadRecord } from '../testTopics.js'
+import { MANIFEST, type Manifest } from '../app/checkpoint.js'
+import type { Broker, StoreAdapter } from '../index.js'
+import { show } from '../record/errors.js'
+import { utf8 } from '../record/serde.js'
+import { recordText, sideBySide } from './recordText.js'
+import type { ReadRecord } from './testTopics.js'
 
 /** Order that must be the same: of all records of a partition, or of those with one key. */
 export type Order = 'perPartition' | 'perKey'

@@ -1,7 +1,7 @@
-import type { Broker, Clock, StoreAdapter } from '../../index.js'
-import { type Around, around } from '../around.js'
-import { crashed, type Mortal, mortal } from '../mortal.js'
-import { type TestClock, testClock } from '../testClock.js'
+import type { Broker, Clock, StoreAdapter } from '../index.js'
+import { type Around, around } from './around.js'
+import { crashed, type Mortal, mortal } from './mortal.js'
+import { type TestClock, testClock } from './testClock.js'
 
 export interface MachineOptions {
   readonly store: () => StoreAdapter

@@ -1,11 +1,11 @@
-import type { App, AppOptions, Broker, Clock, StoreAdapter } from '../../index.js'
-import { TidemarkError } from '../../record/errors.js'
-import { crashed } from '../mortal.js'
-import { type TestMember, TestMembers } from '../testMembers.js'
-import { type SentRecord, type TestTopic, TestTopics } from '../testTopics.js'
+import type { App, AppOptions, Broker, Clock, StoreAdapter } from '../index.js'
+import { TidemarkError } from '../record/errors.js'
 import type { Fault, Operation } from './fault.js'
 import { Machine } from './machine.js'
+import { crashed } from './mortal.js'
 import { changelogsOf, type Outcome, recordsOf, statesOf } from './outcome.js'
+import { type TestMember, TestMembers } from './testMembers.js'
+import { type SentRecord, type TestTopic, TestTopics } from './testTopics.js'
 
 /** What is run: the same for all faults. */
 export interface Setting {

@@ -1,0 +1,53 @@
+import type { Runtime } from './runtime.js'
+
+/** What an app does from time to time. */
+export class AppTimers {
+  private readonly cancels = new Set<() => void>()
+
+  constructor(private readonly runtime: Runtime) {}
+
+  start(): void {
+    const { options, plan, checkpoints, slices, figures, logEnds } = this.runtime
+    this.every(options.commitMs, () => checkpoints.commit())
+    this.every(options.watermarkMs, async () => slices.stampExchanges())
+    this.every(Math.max(1, Math.floor(options.stallMs / 4)), () => figures.watch())
+    const idleMs = Math.min(
+      ...plan.subTopologies.flatMap((sub) =>
+        sub.sources.map((source) => source.watermark?.idleMs ?? Number.POSITIVE_INFINITY),
+      ),
+    )
+    if (Number.isFinite(idleMs)) this.every(Math.min(1_000, Math.max(10, idleMs / 2)), () => logEnds.checkIdle())
+  }
+
+  /** Ends all of them; who pauses goes on at once. */
+  cancel(): void {
+    for (const cancel of [...this.cancels]) cancel()
+    this.cancels.clear()
+  }
+
+  pause(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      const end = () => {
+        cancel()
+        this.cancels.delete(end)
+        resolve()
+      }
+      const cancel = this.runtime.clock.after(ms, end)
+      this.cancels.add(end)
+    })
+  }
+
+  /** Runs something again and again, each time that long after the last. */
+  private every(ms: number, run: () => Promise<void>): void {
+    const { clock, membership } = this.runtime
+    const cancel = clock.after(ms, () => {
+      this.cancels.delete(cancel)
+      run()
+        .catch((error) => membership.trouble(error))
+        .finally(() => {
+          if (this.runtime.isActive) this.every(ms, run)
+        })
+    })
+    this.cancels.add(cancel)
+  }
+}

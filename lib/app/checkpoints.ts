@@ -1,0 +1,150 @@
+import type { Position } from '../ports/broker.js'
+import { type DrainHost, drain, drained } from './drain.js'
+import type { Life } from './membership.js'
+import type { Runtime } from './runtime.js'
+import type { TaskScope } from './taskScope.js'
+
+/** Takes checkpoints of the tasks, one after another, and runs between two of them what needs tasks to stand still. */
+export class Checkpoints {
+  /** How many have been taken. */
+  count = 0
+  /** The broker or the store is being asked. */
+  isCommitting = false
+  /** Until the last of them, or what followed it, has ended in some way. */
+  last: Promise<void> = Promise.resolve()
+  private isCommittingEarly = false
+  /** Tasks wait for something that runs between two checkpoints. */
+  private isStill = false
+
+  constructor(private readonly runtime: Runtime) {}
+
+  /** Where outputs wait for a checkpoint, too many of them don't wait for the next one. */
+  commitEarly(): void {
+    const { membership, tasks } = this.runtime
+    if (!membership.life?.committer.needsCheckpoint(tasks) || this.isCommittingEarly) return
+    this.isCommittingEarly = true
+    this.commit()
+      .catch((error) => membership.trouble(error))
+      .finally(() => {
+        this.isCommittingEarly = false
+        this.runtime.wake()
+      })
+  }
+
+  /** Commits what has changed; calls follow one another. */
+  commit(only?: ReadonlySet<TaskScope>): Promise<void> {
+    const next = this.last.then(() => this.commitNow(only))
+    this.last = next.catch(() => {})
+    return next
+  }
+
+  private async commitNow(only: ReadonlySet<TaskScope> | undefined): Promise<void> {
+    const { runtime } = this
+    const { membership } = runtime
+    const { life } = membership
+    if (runtime.state === 'failed' || life === undefined) return
+    const isChanged = (task: TaskScope) =>
+      (only === undefined || only.has(task)) && (task.isChanged || task.output.records.length > 0)
+    await this.quiesce(life, runtime.tasks.filter(isChanged))
+    // Some may have gone meanwhile, or all. From here to the snapshots nothing is awaited.
+    if (membership.life !== life) return
+    const changed = runtime.tasks.filter(isChanged)
+    if (changed.length === 0) return
+    for (const task of changed) {
+      task.settle()
+      // Those that are about to leave handle nothing more.
+      if (only === undefined) task.isQuiescing = this.isStill
+    }
+    runtime.wake()
+    if (runtime.failure !== undefined) return
+    this.isCommitting = true
+    try {
+      await life.committer.commit(changed)
+    } catch (error) {
+      // It was let go of meanwhile, and why has been told: what goes wrong by that is nothing new.
+      if (membership.life !== life) return
+      throw error
+    } finally {
+      this.isCommitting = false
+    }
+    this.count++
+    membership.rejoins = 0
+  }
+
+  /** Checkpoints are taken between records: an advance that a slice has interrupted ends first, in slices while the app runs. */
+  private async quiesce(life: Life, tasks: readonly TaskScope[]): Promise<void> {
+    const { runtime } = this
+    for (const task of tasks) task.isQuiescing = true
+    const isAdvancing = (task: TaskScope) => task.isAdvancing && life.assignment.tasks.get(task.info.id) === task
+    while (runtime.isActive && tasks.some(isAdvancing)) {
+      runtime.wake()
+      await new Promise<void>((resolve) => runtime.clock.soon(resolve))
+    }
+  }
+
+  // ---- between two of them
+
+  /** Runs something right after a checkpoint of all tasks: none handles a record before that has ended. */
+  still<T>(run: () => Promise<T>): Promise<T> {
+    const { runtime } = this
+    const next = this.last.then(async () => {
+      this.isStill = true
+      try {
+        for (const task of runtime.tasks) task.isQuiescing = true
+        await this.commitNow(undefined)
+        runtime.checkRuns()
+        // What a transaction has committed is visible a moment later.
+        await runtime.resources.slots.visible(
+          () => new Promise<void>((resolve) => void runtime.clock.after(1, resolve)),
+        )
+        return await run()
+      } finally {
+        this.isStill = false
+        for (const task of runtime.tasks) task.isQuiescing = false
+        runtime.wake()
+      }
+    })
+    this.last = next.then(
+      () => {},
+      () => {},
+    )
+    return next
+  }
+
+  /**
+   * Waits until all that was read has come to its end, through all exchanges, and takes no input meanwhile; then runs something, right after a checkpoint.
+   *
+   * @throws TidemarkError `BAD_STATE` if that takes longer than `timeoutMs`, or not all tasks run in this process
+   */
+  atRest<T>(timeoutMs: number, run: (positions: readonly Position[]) => Promise<T>): Promise<T> {
+    return drained(this.drainHost, timeoutMs, () => this.still(() => run(this.runtime.positions)))
+  }
+
+  /** @throws TidemarkError `BAD_STATE` if it takes longer than `timeoutMs`, or not all tasks run in this process */
+  drain(timeoutMs: number): Promise<void> {
+    return drain(this.drainHost, timeoutMs)
+  }
+
+  private get drainHost(): DrainHost {
+    const { runtime } = this
+    return {
+      app: runtime.options.id,
+      plan: runtime.plan,
+      broker: runtime.options.broker,
+      clock: runtime.clock,
+      get tasks() {
+        return runtime.tasks
+      },
+      get unsentBytes() {
+        return runtime.slices.unsentBytes
+      },
+      tasksIn: (sub) => runtime.tasksIn(sub),
+      stampExchanges: () => runtime.slices.stampExchanges(),
+      wake: () => runtime.wake(),
+      commit: async () => {
+        await this.commit()
+        runtime.checkRuns()
+      },
+    }
+  }
+}

@@ -1,0 +1,30 @@
+import type { Clock } from '../ports/clock.js'
+import type { TidemarkError } from '../record/errors.js'
+import type { ErrorPolicies } from '../task/errorPolicy.js'
+import type { AlignmentGroup } from './alignment.js'
+import type { Plan } from './plan.js'
+import type { TaskScope } from './taskScope.js'
+
+/** What a task needs of the runtime around it. */
+export interface TaskHost {
+  readonly clock: Clock
+  readonly plan: Plan
+  /** Partition count of a topic. */
+  partitions(topic: string): number
+  /** Number of tasks of a sub-topology. */
+  tasksIn(subTopology: number): number
+  /** Number of the running slice. */
+  readonly slice: number
+  /** How long a partition that is caught up is waited for, where others have records. */
+  readonly maxTaskIdleMs: number
+  /** The sources of this process that wait for each other under that name. */
+  alignment(group: string): AlignmentGroup
+  /** The task has something to do that comes from no partition. */
+  wake(): void
+  /** What becomes of records that go wrong where neither the operator nor the source says so. */
+  readonly onError: ErrorPolicies | undefined
+  /** Something went wrong; `fatal`: the app ends by it. */
+  error(error: TidemarkError, fatal: boolean): void
+  /** The task has ended half-way through a record: it is to begin anew at its last checkpoint, by {@link TaskScope.takeOver}. */
+  goBack(task: TaskScope): void
+}
