@@ -18,8 +18,6 @@ const FLOORS = [
 const ADAPTERS = ['brokers', 'stores']
 const ROOFS = ['index', 'testing', 'cli']
 
-/** Stairs that still go up. To be taken away one by one: none may be added. */
-
 /** Packages besides rxjs, and Node's own modules, with the only rooms that may know them. */
 const PACKAGES: Record<string, RegExp> = {
   'classic-level': /^stores\/level$/,
