@@ -43,7 +43,7 @@ if (values.chromium) {
 } else {
   const stores = await storeMaker(values.store as StoreName)
   for (const file of files) reports.push(await runFile(file, { store: stores.make, restartEvery }))
-  stores.clear()
+  await stores.clear()
 }
 
 for (const { name, cases } of reports) {

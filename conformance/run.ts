@@ -1,4 +1,4 @@
-import { type App, json, type StoreAdapter, toTopic } from 'tidemark'
+import { type App, embedded, json, type StoreAdapter, toTopic } from 'tidemark'
 import { type TestApp, testApp } from 'tidemark/testing'
 import type { OutputRecord, StoreEntry, TraceCase, TraceFile } from './format.js'
 import type { AnyStream, AnyTable, Sources } from './graph.js'
@@ -39,6 +39,8 @@ export async function runCase(file: TraceFile, trace: TraceCase, options: RunOpt
       topics: Object.fromEntries(topics.map((topic) => [topic, 1])),
       id: 'conformance',
       store,
+      // One that processes share holds no topics.
+      ...(store.shared && { broker: embedded({ clock }) }),
       clock,
     })
     const outputs = new Outputs(
