@@ -202,3 +202,20 @@ test('against recomputing: every result, and every change', () => {
     { seed: 21, numRuns: 200 },
   )
 })
+
+test('its time is the highest timestamp that it has accepted, null keys and values apart', async () => {
+  const t = await testApp(
+    (app) => {
+      const numbers = app.stream<number>('in', { value: json() })
+      app.run('counts', numbers.pipe(aggregate(count(), { name: 'of-keys' })))
+    },
+    { topics: { in: 1 } },
+  )
+  await t.send('in', { key: 'k', value: 1, timestamp: 7 })
+  await t.send('in', { key: 'k', value: 1, timestamp: 5 })
+  await t.send('in', { key: null, value: 1, timestamp: 20 })
+  await t.send('in', { key: 'k', value: null, timestamp: 30 })
+  await t.settle()
+  expect(t.app.explain({ operator: 'of-keys' }).tasks.map(({ time }) => time)).toEqual([7])
+  await t.stop()
+})
