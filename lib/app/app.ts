@@ -132,7 +132,7 @@ export interface App {
   /** Adds a pipeline that `start` will run. The name is shown in the plan. */
   run(name: string, pipeline: Observable<unknown>): void
   /**
-   * Plans, joins the group, restores and runs. Resolves when the first tasks run.
+   * Plans, joins the group, restores and runs. Resolves when its tasks run; after 5 s in any case: then `state$` and `health()` tell the rest.
    *
    * @throws TidemarkError every planning error, `BROKER_UNAVAILABLE`, `UNKNOWN_TOPIC`, `CO_PARTITION`, `STORE_LOCKED`, `APP_ID_TAKEN`
    */

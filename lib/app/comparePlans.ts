@@ -65,7 +65,7 @@ export function compareStates(
           change: 'new',
           text: isLate
             ? `it begins empty, though records of ${titles(readers)} have been handled`
-            : 'it begins at the start of the log',
+            : `it begins at the start of ${startOf(plan, now.shape.topics)}`,
           isRefused: isLate && !isAllowed,
         })
         continue
@@ -97,6 +97,30 @@ export function compareStates(
     }
   }
   return compared
+}
+
+/** The topics themselves, and of an exchange that is new those that are read before it: what has been read there never comes through it. */
+export function originsOf(plan: Plan, topics: readonly string[], isKnown: (topic: string) => boolean): string[] {
+  const found = new Set<string>()
+  const visit = (topic: string): void => {
+    if (found.has(topic)) return
+    found.add(topic)
+    if (isKnown(topic)) return
+    for (const { sources } of plan.subTopologies)
+      for (const source of sources)
+        if (source.topic === topic && source.writtenBy !== undefined)
+          for (const before of plan.subTopologies[source.writtenBy]?.sources ?? []) visit(before.topic)
+  }
+  for (const topic of topics) visit(topic)
+  return [...found]
+}
+
+/** Through an exchange comes only what is read from now on: that isn't the log that one may think of. */
+function startOf(plan: Plan, topics: readonly string[]): string {
+  const exchanges = topics.filter((topic) =>
+    plan.subTopologies.some(({ sources }) => sources.some((source) => source.topic === topic && source.isInternal)),
+  )
+  return exchanges.length === 0 ? 'the log' : `the exchange ${exchanges.join(', ')}`
 }
 
 interface Stored {

@@ -190,11 +190,13 @@ export class Membership implements ConsumerListener {
   }
 
   settled(): void {
-    if (this.runtime.isActive && this.life?.assignment.restores.size === 0) this.runs()
+    if (this.runtime.isActive) this.runs()
   }
 
+  /** All tasks run that this member has. */
   private runs(): void {
-    if (this.life?.assignment.restores.size === 0) this.rebalances.end(this.runtime.clock.now())
+    if (this.life?.assignment.restores.size !== 0) return
+    this.rebalances.end(this.runtime.clock.now())
     this.runtime.runs()
   }
 

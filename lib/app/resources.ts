@@ -1,4 +1,6 @@
-import type { TidemarkError } from '../record/errors.js'
+import { TidemarkError } from '../record/errors.js'
+import { changelogsOf, changelogTopic } from './changelog.js'
+import { isListed, originsOf } from './comparePlans.js'
 import { GlobalReader } from './globalReader.js'
 import { resolvePartitions } from './partitions.js'
 import type { Plan } from './plan.js'
@@ -37,13 +39,16 @@ export class Resources {
     await broker.connect()
     this.opened.push(() => broker.close())
     // By name: a topic that isn't there, and one that nobody shows us, are told apart.
-    const named = plan.subTopologies.flatMap(({ sources, sinks }) => [...sources.map(({ topic }) => topic), ...sinks])
-    const existing = await broker.topics([...new Set(named)])
     const hasChangelogs = keeper === 'changelogs'
+    const named = plan.subTopologies.flatMap((sub) => [
+      ...sub.sources.map(({ topic }) => topic),
+      ...sub.sinks,
+      ...(hasChangelogs ? changelogsOf(sub).map((state) => changelogTopic(id, state)) : []),
+    ])
+    const existing = await broker.topics([...new Set(named)])
     const { counts, missing } = resolvePartitions(plan, existing, hasChangelogs)
     this.counts = counts
     this.slots = new Slots(id, broker, Math.min(MAX_SLOTS, Math.max(...counts.values())))
-    if (missing.length > 0) await broker.createTopics(missing)
     // A broker that keeps its topics in this very store has opened it.
     if (broker.store !== store) {
       await store.open(this.stored.storeName)
@@ -51,11 +56,41 @@ export class Resources {
     }
     this.upgrade = this.stored.upgrade(plan, counts)
     this.comparison = await this.upgrade.begin()
+    // An exchange that is there isn't new, the next time: it is made when nothing is refused.
+    await this.checkNewExchanges(plan, existing)
+    if (missing.length > 0) await broker.createTopics(missing)
     if (hasChangelogs)
       for (const partition of await checkpointPartitions(plan, store)) this.warm.add(this.slots.of(partition))
     const globals = new GlobalReader(id, broker, this.options.globals, this.error)
     this.globals = globals
     this.opened.push(() => globals.close())
     await globals.open()
+  }
+
+  /**
+   * What the app has read already never comes through an exchange that is new.
+   *
+   * @throws TidemarkError `PLAN_MISMATCH`
+   */
+  private async checkNewExchanges(plan: Plan, existing: ReadonlyMap<string, number>): Promise<void> {
+    const { id, broker, upgrade } = this.options
+    for (const sub of plan.subTopologies) {
+      for (const [state, { shape }] of sub.states) {
+        // One that has a changelog isn't new: what became of it is told when it is restored.
+        if (isListed(upgrade.startEmpty, state, shape.operator) || existing.has(changelogTopic(id, state))) continue
+        const isKnown = (topic: string) => existing.has(topic)
+        const fresh = shape.topics.filter((topic) => !isKnown(topic))
+        const origins = originsOf(plan, fresh, isKnown).filter(isKnown)
+        if (origins.length === 0) continue
+        const read = (await broker.committed(id, origins)).filter(({ offset }) => offset > 0)
+        if (read.length === 0) continue
+        const topics = [...new Set(read.map(({ topic }) => topic))].join(', ')
+        throw new TidemarkError(
+          'PLAN_MISMATCH',
+          `state ${state} is new, and so is the exchange ${fresh.join(', ')} before it: it would begin empty, though records of ${topics} have been handled. Allow it with upgrade: { startEmpty: ['${state}'] }, or give the app another id to build all of it from the log`,
+          { app: id },
+        )
+      }
+    }
   }
 }

@@ -20,7 +20,7 @@ import {
   tumblingWindow,
   type ValueState,
 } from 'tidemark'
-import { versions } from './versions.js'
+import { inChangelogs, versions } from './versions.js'
 
 const TOPICS = { a: 2, b: 2, out: 2 }
 
@@ -540,3 +540,33 @@ describe('a table and the aggregate before it', () => {
     await v.t.stop()
   })
 })
+
+test.each([true, false])(
+  'a state behind a new exchange would miss what has been read: it must be allowed to (changelogs: %s)',
+  async (changelog) => {
+    const v = await versions(
+      (app) => {
+        app.run('kept', app.stream('a', { value: json() }).pipe(aggregate(count(), { name: 'kept' })))
+      },
+      { topics: TOPICS, ...(changelog && inChangelogs()) },
+    )
+    await feed(v, 'a', 'x')
+    const next = (app: App) => {
+      const records = app.stream('a', { value: json() })
+      app.run('kept', records.pipe(aggregate(count(), { name: 'kept' })))
+      app.run(
+        'late',
+        records.pipe(
+          keyBy(() => 'all'),
+          aggregate(count(), { name: 'late' }),
+        ),
+      )
+    }
+    const refusal = { code: 'PLAN_MISMATCH', reason: expect.stringContaining("startEmpty: ['late']") }
+    await expect(v.become(next)).rejects.toMatchObject(refusal)
+    // And again: the attempt has made no exchange that would no longer be new.
+    await expect(v.become(next)).rejects.toMatchObject(refusal)
+    await v.become(next, { startEmpty: ['late'] })
+    await v.t.stop()
+  },
+)
