@@ -94,6 +94,12 @@ export class TaskChangelog {
   }
 }
 
+/** What a checkpoint says of itself, as it is stored. */
+export interface Heads {
+  manifest?: Uint8Array
+  plan?: Uint8Array
+}
+
 export interface ChangelogStretch {
   readonly topic: string
   readonly partition: number
@@ -112,9 +118,9 @@ export async function readChangelog(
   { topic, partition, from, to }: ChangelogStretch,
   entries: Map<string, Uint8Array | null>,
   onRead: (offsets: number) => void,
-): Promise<{ manifest?: Uint8Array; plan?: Uint8Array }> {
+): Promise<Heads> {
   let position = from
-  const head: { manifest?: Uint8Array; plan?: Uint8Array } = {}
+  const head: Heads = {}
   await broker.read({ topic, partition }, from, to, ({ records, nextOffset }) => {
     for (const { key, value } of records) {
       if (key === null) continue

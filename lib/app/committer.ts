@@ -139,7 +139,7 @@ export class Committer {
 
   private async commitSlot(slot: number, parts: readonly Part[]): Promise<void> {
     const { keeper, slots, store, clock } = this.options
-    const changes = parts.map(({ task, entries }) => this.changes(task, entries))
+    const changes = keeper === 'changelogs' ? [] : parts.map(({ task, entries }) => this.changes(task, entries))
     const now = clock.now()
     const ends = await slots.commit(slot, {
       records: parts.flatMap(({ task, output, entries }) => [

@@ -38,8 +38,8 @@ export class Resources {
     const { id, broker, store, keeper } = this.options
     await broker.connect()
     this.opened.push(() => broker.close())
-    // By name: a topic that isn't there, and one that nobody shows us, are told apart.
     const hasChangelogs = keeper === 'changelogs'
+    // By name: a topic that isn't there, and one that nobody shows us, are told apart.
     const named = plan.subTopologies.flatMap((sub) => [
       ...sub.sources.map(({ topic }) => topic),
       ...sub.sinks,

@@ -2,7 +2,7 @@ import type { Broker, PartitionRange } from '../ports/broker.js'
 import type { Clock } from '../ports/clock.js'
 import type { StoreAdapter, StoreEntry } from '../ports/store.js'
 import { utf8 } from '../record/serde.js'
-import { changelogsOf, changelogTopic, MARK, type Mark, readChangelog, TaskChangelog } from './changelog.js'
+import { changelogsOf, changelogTopic, type Heads, MARK, type Mark, readChangelog, TaskChangelog } from './changelog.js'
 import { type ChangelogPart, mergeParts } from './changelogPlans.js'
 import { MANIFEST, manifestEntry, readManifest, readPlan, Snapshot, stateOf } from './checkpoint.js'
 import type { SubTopology } from './plan.js'
@@ -190,12 +190,9 @@ function markIn(local: Iterable<Entry>): Mark | undefined {
 }
 
 /** What a local checkpoint says of itself. */
-function headsIn(local: Iterable<Entry>): { manifest?: Uint8Array; plan?: Uint8Array } {
-  const heads: { manifest?: Uint8Array; plan?: Uint8Array } = {}
-  for (const [key, value] of local) {
-    if (key === MANIFEST) heads.manifest = value
-    else if (key === PLAN) heads.plan = value
-  }
+function headsIn(local: Iterable<Entry>): Heads {
+  const heads: Heads = {}
+  for (const [key, value] of local) if (key === MANIFEST || key === PLAN) heads[key] = value
   return heads
 }
 
