@@ -37,6 +37,9 @@ export interface Mark {
 
 export const MARK = 'changelog'
 
+/** Names a life of changelogs that begins now. */
+export const newHistory = (): string => `${Date.now().toString(36)}${Math.random().toString(36).slice(2, 10)}`
+
 /** What a checkpoint of one task writes to the changelogs of its states, and how far these have got. */
 export class TaskChangelog {
   constructor(
@@ -127,6 +130,7 @@ export async function readChangelog(
       const name = utf8.decode(key)
       if (name !== MANIFEST && name !== PLAN) entries.set(name, value)
       else if (value !== null) head[name] = value
+      else delete head[name]
     }
     onRead(nextOffset - position)
     position = nextOffset

@@ -18,7 +18,9 @@ export async function changelogTasks(app: string, broker: Broker): Promise<Store
       await broker.read({ topic, partition }, start, end, ({ records }) => {
         for (const { key, value } of records) {
           const name = key === null ? undefined : utf8.decode(key)
-          if (value !== null && (name === MANIFEST || name === PLAN)) last.set(name, value)
+          if (name !== MANIFEST && name !== PLAN) continue
+          if (value !== null) last.set(name, value)
+          else last.delete(name)
         }
       })
       const manifest = readManifest(`${topic}/${partition}`, last.get(MANIFEST))

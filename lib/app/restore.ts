@@ -2,7 +2,16 @@ import type { Broker, PartitionRange } from '../ports/broker.js'
 import type { Clock } from '../ports/clock.js'
 import type { StoreAdapter, StoreEntry } from '../ports/store.js'
 import { utf8 } from '../record/serde.js'
-import { changelogsOf, changelogTopic, type Heads, MARK, type Mark, readChangelog, TaskChangelog } from './changelog.js'
+import {
+  changelogsOf,
+  changelogTopic,
+  type Heads,
+  MARK,
+  type Mark,
+  newHistory,
+  readChangelog,
+  TaskChangelog,
+} from './changelog.js'
 import { type ChangelogPart, mergeParts } from './changelogPlans.js'
 import { MANIFEST, manifestEntry, readManifest, readPlan, Snapshot, stateOf } from './checkpoint.js'
 import type { SubTopology } from './plan.js'
@@ -195,5 +204,3 @@ function headsIn(local: Iterable<Entry>): Heads {
   for (const [key, value] of local) if (key === MANIFEST || key === PLAN) heads[key] = value
   return heads
 }
-
-const newHistory = () => `${Date.now().toString(36)}${Math.random().toString(36).slice(2, 10)}`

@@ -34,7 +34,7 @@ export class Runtime implements TaskHost {
   readonly clock: Clock
   plan!: Plan
   failure: TidemarkError | undefined
-  private readonly stored: StoredState
+  readonly stored: StoredState
   readonly resources: Resources
   readonly membership: Membership
   readonly slices: Slices

@@ -7,7 +7,7 @@ import { Restore } from './restore.js'
 import type { RuntimeOptions } from './runtimeOptions.js'
 import { endsOf, type Savepoint, Savepoints } from './savepoints.js'
 import { taskId } from './taskId.js'
-import { checkpointScope } from './taskScopes.js'
+import { checkpointScope, isTaskScope } from './taskScopes.js'
 import { Upgrade } from './upgrade.js'
 
 /** An app's state where it is kept, to be compared and copied whether or not the app runs. */
@@ -31,15 +31,14 @@ export class StoredState {
   }
 
   /** Opens broker and store for something that is done without running. */
-  async visit<T>(run: (plan: Plan, counts: ReadonlyMap<string, number>) => Promise<T>): Promise<T> {
-    const { broker, store, keeper } = this.options
+  async open<T>(run: (plan: Plan) => Promise<T>): Promise<T> {
+    const { broker, store } = this.options
     const plan = this.options.plan()
     await broker.connect()
     try {
-      const { counts } = resolvePartitions(plan, await broker.topics(), keeper === 'changelogs')
       if (broker.store !== store) await store.open(this.storeName)
       try {
-        return await run(plan, counts)
+        return await run(plan)
       } finally {
         if (broker.store !== store) await store.close()
       }
@@ -48,13 +47,21 @@ export class StoredState {
     }
   }
 
+  /** The same, where all topics are there. */
+  visit<T>(run: (plan: Plan, counts: ReadonlyMap<string, number>) => Promise<T>): Promise<T> {
+    const { broker, keeper } = this.options
+    return this.open(async (plan) => {
+      const { counts } = resolvePartitions(plan, await broker.topics(), keeper === 'changelogs')
+      return run(plan, counts)
+    })
+  }
+
   /** A savepoint of an app that doesn't run. */
   saveUnstarted(name: string): Promise<Savepoint> {
     const { id, broker } = this.options
     return this.visit(async (plan, counts) => {
-      const topics = plan.subTopologies.flatMap(({ sources }) => sources.map(({ topic }) => topic))
-      const committed = await broker.committed(id, [...new Set(topics)])
-      return this.save(name, plan, committed, (sub) => [...Array(tasksOf(plan, sub.id, counts)).keys()])
+      const committed = await broker.committed(id, topicsReadBy(plan))
+      return this.save(name, plan, committed, allOf(plan, counts))
     })
   }
 
@@ -67,17 +74,28 @@ export class StoredState {
     name: string,
     plan: Plan,
     positions: readonly Position[],
-    partitionsOf: (sub: SubTopology) => readonly number[],
+    partitionsOf: PartitionsOfTask,
   ): Promise<Savepoint> {
     const { broker, clock } = this.options
     const ends = await endsOf(broker, writtenBy(plan))
     return this.savepoints.take(name, { at: clock.now(), ends, positions }, await this.changelogged(plan, partitionsOf))
   }
 
+  /** What is stored of some tasks, by scope, and of all that the plan doesn't have any more where the store has it. */
+  async scopes(plan: Plan, partitionsOf: PartitionsOfTask): Promise<ReadonlyMap<string, readonly StoreEntry[]>> {
+    const changelogged = await this.changelogged(plan, partitionsOf)
+    if (changelogged !== undefined) return changelogged
+    const { id: app, store } = this.options
+    const scopes = new Map<string, readonly StoreEntry[]>()
+    for (const scope of await store.scopes())
+      if (isTaskScope(app, scope)) scopes.set(scope, [...(await store.load(scope))])
+    return scopes
+  }
+
   /** What changelogs hold of some tasks, by scope; undefined where the store has it all. */
   private async changelogged(
     plan: Plan,
-    partitionsOf: (sub: SubTopology) => readonly number[],
+    partitionsOf: PartitionsOfTask,
   ): Promise<Map<string, readonly StoreEntry[]> | undefined> {
     const { id: app, broker, clock, keeper } = this.options
     if (keeper !== 'changelogs') return undefined
@@ -95,3 +113,16 @@ export class StoredState {
     return scopes
   }
 }
+
+/** The partitions of a sub-topology whose tasks are meant. */
+type PartitionsOfTask = (sub: SubTopology) => readonly number[]
+
+/** All tasks of a plan. */
+export const allOf =
+  (plan: Plan, counts: ReadonlyMap<string, number>): PartitionsOfTask =>
+  (sub) => [...Array(tasksOf(plan, sub.id, counts)).keys()]
+
+/** Each topic that a plan reads, once. */
+export const topicsReadBy = (plan: Plan): string[] => [
+  ...new Set(plan.subTopologies.flatMap(({ sources }) => sources.map(({ topic }) => topic))),
+]

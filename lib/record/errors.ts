@@ -14,6 +14,7 @@ export type ErrorCode =
   | 'ASYNC_FAILED'
   | 'ASYNC_GAP'
   | 'AUTH_FAILED'
+  | 'BAD_CHECKPOINT'
   | 'BAD_DURATION'
   | 'BAD_KEY'
   | 'BAD_OPTION'
