@@ -293,6 +293,34 @@ describe.each(KINDS)('into %s', (kind) => {
   })
 })
 
+test('what another process has of the app’s former state does not come back', async () => {
+  const even = new Resident('changelogs', counts, TWO)
+  await even.createTopics()
+  await even.start()
+  await even.feed([{ topic: 'in', key: 'k', value: 2, timestamp: 1, partition: 0 }])
+  const file = await even.write()
+  await even.app.stop()
+  // Nothing had come to partition 1, nor to the key 1 behind the exchange.
+  const home = new Resident('changelogs', counts, TWO)
+  await home.createTopics()
+  await home.start()
+  await home.feed([
+    { topic: 'in', key: 'k', value: 2, timestamp: 1, partition: 0 },
+    ...[1, 1, 1].map((value) => ({ topic: 'in', key: 'k', value, timestamp: 1, partition: 1 })),
+  ])
+  await home.app.stop()
+  await home.open(file, { replace: true }, { instance: 'another process' })
+  const before = (await written(home)).length
+  await home.start()
+  await home.app.settle()
+  expect((await written(home)).length - before).toBe(3)
+  expect(await written(home)).toEqual(['0: 1 @1', '1: 1 @1', '1: 1 @1', '1: 2 @1', '1: 2 @1', '1: 3 @1', '1: 3 @1'])
+  await home.feed([{ topic: 'in', key: 'k', value: 2, timestamp: 1, partition: 0 }])
+  expect(await written(home)).toContain('0: 2 @1')
+  await home.app.stop()
+  expect(home.errors).toEqual([])
+})
+
 /** As if nobody had tried. */
 async function expectEmpty({ home }: Resident): Promise<void> {
   expect([...(await home.broker.topics()).keys()].filter((topic) => topic.startsWith('test-'))).toEqual([])
