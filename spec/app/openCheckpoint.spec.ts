@@ -3,13 +3,17 @@ import { describe, expect, test } from '@jest/globals'
 import {
   type App,
   aggregate,
+  type Broker,
   count,
   json,
   keyBy,
+  type OutRecord,
   openCheckpoint,
+  type Position,
   process,
   type StreamRecord,
   sum,
+  TidemarkError,
   toTopic,
   writeCheckpoint,
 } from 'tidemark'
@@ -209,6 +213,74 @@ describe.each(KINDS)('into %s', (kind) => {
       linesOf(file).filter(({ state }) => state !== undefined),
     )
     expect(linesOf(again).filter(({ topic }) => topic !== undefined)).toEqual([])
+  })
+
+  test('what only passes through an exchange there goes on behind what had passed', async () => {
+    const passing = (app: App) => {
+      const input = app.stream<number>('in', { value: json() })
+      app.run(
+        'through',
+        input.pipe(
+          keyBy(({ value }) => `${value}`, { name: 'by' }),
+          toTopic('out'),
+        ),
+      )
+    }
+    const file = await counted(passing)
+    const home = await empty(kind, passing)
+    await home.start()
+    await home.feed([7, 8].map((value) => ({ topic: 'in', key: 'x', value, timestamp: 9, partition: 0 })))
+    await home.app.stop()
+    await home.open(file, { replace: true })
+    const before = await written(home)
+    await home.start()
+    await home.feed([{ topic: 'in', key: 'y', value: 6, timestamp: 9, partition: 1 }])
+    // Two that had come to this topic behind the file's places, and one that comes now.
+    expect(await written(home)).toEqual([...before, '6: 6 @9', '7: 7 @9', '8: 8 @9'].sort())
+    await home.app.stop()
+    expect(home.errors).toEqual([])
+  })
+
+  test('where it can’t be written, nothing of it is there, and it can be opened again', async () => {
+    const file = await counted()
+    const home = await empty(kind)
+    const { broker, store } = home.home
+    const refuse = async () => {
+      throw new TidemarkError('STORE_FAILED', 'no room')
+    }
+    const transactionalProducer: Broker['transactionalProducer'] = async (id) => {
+      const producer = await broker.transactionalProducer(id)
+      const begin = async () => {
+        const transaction = await producer.begin()
+        return {
+          send: (records: readonly OutRecord[]) => transaction.send(records),
+          sendOffsets: (group: string, positions: readonly Position[]) => transaction.sendOffsets(group, positions),
+          commit: () => transaction.abort().then(refuse),
+          abort: () => transaction.abort(),
+        }
+      }
+      return { begin, close: () => producer.close() }
+    }
+    if (broker.store === store) {
+      const { commit } = store
+      store.commit = (changes, along) =>
+        changes.some(({ scope }) => scope.startsWith('task/')) ? refuse() : commit(changes, along)
+      await expect(home.open(file)).rejects.toMatchObject({ code: 'STORE_FAILED' })
+      store.commit = commit
+    } else
+      await expect(
+        home.open(
+          file,
+          {},
+          { broker: Object.create(broker, { transactionalProducer: { value: transactionalProducer } }) },
+        ),
+      ).rejects.toMatchObject({ code: 'STORE_FAILED' })
+    expect(await broker.committed('test', ['in'])).toEqual([])
+    await home.open(file)
+    await home.start()
+    await home.feed([{ topic: 'in', key: 'y', value: 3, timestamp: 9, partition: 1 }])
+    expect(await written(home)).toEqual(['1: 3 @9'])
+    await home.app.stop()
   })
 
   test('a plan that does not fit is refused as at an upgrade, and one that fits after a migration goes on', async () => {

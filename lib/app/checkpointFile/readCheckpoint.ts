@@ -23,8 +23,7 @@ export async function readCheckpoint(source: FileSource): Promise<CheckpointCopy
     for await (const text of unzipLines(source)) {
       number++
       const line = parse(text)
-      if (content === undefined) content = new FileContent(line)
-      else content.add(line)
+      content = take(content, line)
     }
     if (content?.isWhole !== true) throw new BrokenFile('it ends too early')
   } catch (cause) {
@@ -33,6 +32,17 @@ export async function readCheckpoint(source: FileSource): Promise<CheckpointCopy
     throw cause
   }
   return content
+}
+
+function take(content: FileContent | undefined, line: Json): FileContent {
+  try {
+    if (content === undefined) return new FileContent(line)
+    content.add(line)
+    return content
+  } catch (cause) {
+    if (cause instanceof BadLine) throw cause
+    throw new BadLine(`${show(line)}: ${cause instanceof Error ? cause.message : cause}`, { cause })
+  }
 }
 
 /** Why a line isn't one of a checkpoint file. */
@@ -65,7 +75,7 @@ class FileContent implements CheckpointCopy {
     if (typeof app !== 'string' || typeof at !== 'number' || !isObject(topics))
       throw new BadLine('app, at or topics are missing')
     for (const [topic, { partitions, positions }] of Object.entries(topics)) {
-      if (!isCount(partitions) || (positions !== undefined && !isOffsets(positions, partitions)))
+      if (!isPartitions(partitions) || (positions !== undefined && !isOffsets(positions, partitions)))
         throw new BadLine(`partitions or positions of ${topic} aren't numbers`)
     }
     this.app = app
@@ -75,17 +85,11 @@ class FileContent implements CheckpointCopy {
 
   add(line: Json): void {
     if (this.isWhole) throw new BadLine('it goes on behind its end')
-    try {
-      if ('plan' in line) this.addTask(line as unknown as TaskLine)
-      else if ('task' in line) this.addEntry(line as unknown as EntryLine & { task: string })
-      else if ('topic' in line) this.addRecord(line as unknown as RecordLine)
-      else if ('end' in line) this.end(line as unknown as EndLine)
-      else throw new BadLine(`nobody knows what this is: ${show(line)}`)
-    } catch (cause) {
-      throw cause instanceof BadLine
-        ? cause
-        : new BadLine(`${show(line)}: ${cause instanceof Error ? cause.message : cause}`, { cause })
-    }
+    if ('plan' in line) this.addTask(line as unknown as TaskLine)
+    else if ('task' in line) this.addEntry(line as unknown as EntryLine & { task: string })
+    else if ('topic' in line) this.addRecord(line as unknown as RecordLine)
+    else if ('end' in line) this.end(line as unknown as EndLine)
+    else throw new BadLine(`nobody knows what this is: ${show(line)}`)
   }
 
   private addTask({ task, positions, time, plan }: TaskLine): void {
@@ -150,6 +154,8 @@ function parse(text: string): Json {
 const isObject = (value: unknown): value is object =>
   typeof value === 'object' && value !== null && !Array.isArray(value)
 const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0
+/** More than any broker has: who asks for more wants to do harm. */
+const isPartitions = (value: unknown) => isCount(value) && value >= 1 && value <= 100_000
 const isOffsets = (value: unknown, partitions: number) =>
   Array.isArray(value) && value.length === partitions && value.every((offset) => offset === null || isCount(offset))
 const isPositions = (value: unknown) =>
@@ -161,7 +167,8 @@ const hasShape = ({ manifest: { positions, sources, streamTimes, times }, plan }
   isPositions(positions) &&
   isPositions(plan.left) &&
   [sources, streamTimes, times, plan.topics, plan.states, plan.orphans].every(isObject) &&
-  Object.values(plan.topics).every((topic) => isObject(topic) && isCount(topic.partitions)) &&
+  Object.values(sources).every((source) => isObject(source) && Array.isArray(source.lanes)) &&
+  Object.values(plan.topics).every((topic) => isObject(topic) && isPartitions(topic.partitions)) &&
   Object.values({ ...plan.states, ...plan.orphans }).every((shape) => isObject(shape) && Array.isArray(shape.topics)) &&
   Object.values(plan.orphans).every(({ at }) => isPositions(at)) &&
   Array.isArray(plan.operators) &&

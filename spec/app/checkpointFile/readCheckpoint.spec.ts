@@ -181,6 +181,36 @@ test('a file that something has happened to is refused, or read; nothing else', 
   )
 })
 
+/** A place in a JSON value, chosen by numbers, gets another value. */
+function changed(json: unknown, path: readonly number[], other: unknown): unknown {
+  const [first, ...rest] = path
+  if (first === undefined || typeof json !== 'object' || json === null) return other
+  const names = Object.keys(json)
+  if (names.length === 0) return other
+  const name = names[first % names.length] as keyof typeof json
+  const member = changed(json[name], rest, other)
+  return Array.isArray(json) ? json.with(Number(name), member) : { ...json, [name]: member }
+}
+
+test('a line that says something else is refused, or what it says is read, and opened or refused; nothing else', async () => {
+  const values = fc.oneof(fc.jsonValue(), fc.constantFrom(-1, 1e20, '__proto__', [], {}, null))
+  await fc.assert(
+    fc.asyncProperty(fc.nat(), fc.array(fc.nat(), { maxLength: 6 }), values, async (number, path, value) => {
+      const index = number % LINES.length
+      const line = JSON.stringify(changed(JSON.parse(LINES[index] as string), path, value))
+      const home = new Resident('the store alone', fixtureApp, FIXTURE_TOPICS)
+      await home.createTopics()
+      await home.send([...FIXTURE_INPUT, FIXTURE_LAST])
+      const outcome = await home.open(instead(index + 1, line)).then(
+        () => 'opened',
+        (error) => error.name,
+      )
+      expect(['opened', 'TidemarkError']).toContain(outcome)
+    }),
+    { numRuns: 400 },
+  )
+})
+
 test('what a source fails with is told as it is', async () => {
   for (const head of [VERSION_1.subarray(0, 100), gzipSync(VERSION_1).subarray(0, 100)]) {
     const gone = new Error('the cable is gone')
