@@ -2,23 +2,17 @@ import type { NewTopic, OutRecord } from '../../ports/broker.js'
 import { NO_HEADERS } from '../../record/record.js'
 import { utf8 } from '../../record/serde.js'
 import { changelogsOf, changelogTopic, newHistory, TaskChangelog } from '../changelog.js'
-import { type Manifest, manifestEntry } from '../checkpoint.js'
-import { tasksOf } from '../partitions.js'
+import { manifestEntry } from '../checkpoint.js'
 import type { Plan } from '../plan.js'
 import type { RuntimeOptions } from '../runtimeOptions.js'
-import { planEntry, storedPlanOf } from '../storedPlan.js'
-import { taskScope } from '../taskScopes.js'
+import { planEntry } from '../storedPlan.js'
 import type { CopiedTask } from './checkpointCopy.js'
-
-const NOWHERE: Manifest = { version: 1, plan: '', positions: [], sources: {}, streamTimes: {}, times: {} }
 
 /** Makes the changelogs of an app those of a copy. */
 export class ChangelogWriter {
   constructor(
     private readonly options: Pick<RuntimeOptions, 'id' | 'broker' | 'clock'>,
     private readonly plan: Plan,
-    /** Partitions by topic. */
-    private readonly counts: ReadonlyMap<string, number>,
   ) {}
 
   /** The changelogs of states that no operator has any more. */
@@ -56,29 +50,13 @@ export class ChangelogWriter {
     return found
   }
 
-  /**
-   * What the tasks write.
-   *
-   * @param all whether tasks of the plan that the copy doesn't have say that they have nothing: else an old local copy would pass for theirs
-   */
-  records(tasks: readonly CopiedTask[], all: boolean): OutRecord[] {
-    return [...tasks, ...(all ? this.others(tasks) : [])].flatMap((task) => {
+  /** What the tasks write. */
+  records(tasks: readonly CopiedTask[]): OutRecord[] {
+    return tasks.flatMap((task) => {
       const { partition, plan, manifest, entries } = task
       const changelog = new TaskChangelog(this.options.id, this.statesOf(task), partition, newHistory(), 0, new Map())
       const heads = [planEntry(plan), manifestEntry({ ...manifest, ...changelog.next() })]
       return changelog.records([...entries, ...heads], this.options.clock.now())
-    })
-  }
-
-  private others(tasks: readonly CopiedTask[]): CopiedTask[] {
-    const { plan, counts } = this
-    const known = new Set(tasks.map(({ scope }) => scope))
-    return plan.subTopologies.flatMap((sub) => {
-      const stored = storedPlanOf(plan, sub, (topic) => counts.get(topic) as number)
-      return Array.from({ length: tasksOf(plan, sub.id, counts) }, (_, partition): CopiedTask => {
-        const scope = taskScope(plan.app, sub.title, partition)
-        return { scope, title: sub.title, partition, manifest: NOWHERE, plan: stored, entries: [] }
-      }).filter(({ scope }) => !known.has(scope))
     })
   }
 

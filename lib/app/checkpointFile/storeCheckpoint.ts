@@ -1,4 +1,4 @@
-import type { NewTopic, OutRecord, Position } from '../../ports/broker.js'
+import type { NewTopic, OutRecord } from '../../ports/broker.js'
 import type { StoreChanges, StoreEntry } from '../../ports/store.js'
 import { TidemarkError } from '../../record/errors.js'
 import { changelogState } from '../changelog.js'
@@ -14,6 +14,8 @@ import { type StoredState, topicsReadBy } from '../storedState.js'
 import { isTaskScope } from '../taskScopes.js'
 import { ChangelogWriter } from './changelogWriter.js'
 import type { CheckpointCopy } from './checkpointCopy.js'
+import { forgottenPlaces } from './forgottenPlaces.js'
+import { forgottenTasks } from './forgottenTasks.js'
 import { Placement } from './placement.js'
 
 export interface StoreCheckpointOptions {
@@ -40,7 +42,7 @@ export async function storeCheckpoint(options: StoreCheckpointOptions): Promise<
   const changelogs = [...existing.keys()].filter((topic) => changelogState(id, topic) !== undefined)
   if (!replace) await checkEmpty(options, hasChangelogs ? [] : scopes, changelogs)
 
-  const writer = hasChangelogs ? new ChangelogWriter(app, plan, counts) : undefined
+  const writer = hasChangelogs ? new ChangelogWriter(app, plan) : undefined
   await broker.createTopics([
     ...missing,
     ...(writer === undefined ? [] : [...needed.filter(({ compacted }) => compacted), ...writer.topics(copy.tasks)]),
@@ -50,14 +52,16 @@ export async function storeCheckpoint(options: StoreCheckpointOptions): Promise<
     // Former owners, if they still live, write nothing from here on.
     await Promise.all(Array.from({ length: slots.count }, (_, slot) => slots.open(slot)))
     const placement = await Placement.of(copy, broker)
+    const { positions } = placement
+    if (replace) positions.push(...(await forgottenPlaces(plan, broker, positions)))
     const tasks = copy.tasks.map((task) => ({ ...task, ...placement.move(task) }))
+    if (replace) tasks.push(...forgottenTasks(plan, counts, tasks, positions))
     const changes: StoreChanges[] = [
       ...scopes.map((scope) => ({ scope, entries: [], reset: true })),
       ...(hasChangelogs ? [] : tasks.map((task) => ({ scope: task.scope, entries: entriesOf(task), reset: true }))),
     ]
     const records: OutRecord[] = [...copy.records]
-    if (writer !== undefined) records.push(...(await writer.tombstones(changelogs)), ...writer.records(tasks, replace))
-    const positions = [...placement.positions, ...(replace ? await forgotten(options, placement.positions) : [])]
+    if (writer !== undefined) records.push(...(await writer.tombstones(changelogs)), ...writer.records(tasks))
     await slots.commit(0, { records, positions, along: keeper === 'broker' ? changes : [] })
     if (keeper !== 'broker') {
       for (const { scope } of changes) await store.claim?.(scope)
@@ -147,22 +151,4 @@ async function checkEmpty(
   const where = scopes.length > 0 ? store.name : broker.name
   const message = `the app has come somewhere in ${where} already; { replace: true } throws that away for what is in the file`
   throw new TidemarkError('BAD_STATE', message, { app: id })
-}
-
-/** Places in what the app reads here and didn't read there: inputs from their start, and nothing of what had been on its way. */
-async function forgotten(
-  { app: { broker }, plan }: StoreCheckpointOptions,
-  placed: readonly Position[],
-): Promise<Position[]> {
-  const existing = await broker.topics()
-  const exchanges = exchangesOf(plan)
-  const isPlaced = (topic: string, partition: number) =>
-    placed.some((one) => one.topic === topic && one.partition === partition)
-  const found: Position[] = []
-  for (const topic of topicsReadBy(plan)) {
-    if (!existing.has(topic)) continue
-    for (const [partition, { start, end }] of (await broker.ranges(topic)).entries())
-      if (!isPlaced(topic, partition)) found.push({ topic, partition, offset: exchanges.has(topic) ? end : start })
-  }
-  return found
 }
