@@ -51,7 +51,8 @@ export class Resident {
 
   constructor(
     readonly kind: Kind,
-    private readonly pipeline: (app: App) => unknown,
+    /** Another version of it from the next app on, if it is changed. */
+    public pipeline: (app: App) => unknown,
     private readonly given: Record<string, number>,
     private readonly options: Options = {},
   ) {

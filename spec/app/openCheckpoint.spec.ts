@@ -162,7 +162,11 @@ async function counted(pipeline: (app: App) => unknown = counts): Promise<Uint8A
 }
 
 /** A home that nobody has lived in. */
-async function empty(kind: Kind, pipeline: (app: App) => unknown = counts, topics = TWO): Promise<Resident> {
+async function empty(
+  kind: Kind,
+  pipeline: (app: App) => unknown = counts,
+  topics: Record<string, number> = TWO,
+): Promise<Resident> {
   const home = new Resident(kind, pipeline, topics)
   await home.createTopics()
   await home.send(INPUTS)
@@ -200,19 +204,30 @@ describe.each(KINDS)('into %s', (kind) => {
 
   test('nothing of what the app had there is left, nor of what had been on its way', async () => {
     const file = await counted()
-    const home = await empty(kind)
+    const home = await empty(
+      kind,
+      (app) => {
+        counts(app)
+        app.run('old', app.stream<number>('old', { value: json() }).pipe(aggregate(count(), { name: 'old' })))
+      },
+      { ...TWO, old: 1 },
+    )
     await home.start()
     await home.feed([5, 6, 7, 8].map((value) => ({ topic: 'in', key: 'x', value, timestamp: 9, partition: 0 })))
+    await home.feed([{ topic: 'old', key: 'x', value: 1, timestamp: 9 }])
     // Written to the exchange, and not handled behind it.
     await home.send([{ topic: 'in', key: 'x', value: 5, timestamp: 9, partition: 0 }])
     await home.app.settle({ checkpoint: false })
     await home.app.stop()
+    home.pipeline = counts
     await home.open(file, { replace: true })
     const again = await home.write(home.unstarted())
     expect(linesOf(again).filter(({ state }) => state !== undefined)).toEqual(
       linesOf(file).filter(({ state }) => state !== undefined),
     )
     expect(linesOf(again).filter(({ topic }) => topic !== undefined)).toEqual([])
+    expect(gunzipSync(again).toString()).not.toContain('"old"')
+    expect([...(await home.states()).keys()].sort()).toEqual(['state n', 'time'])
   })
 
   test('what only passes through an exchange there goes on behind what had passed', async () => {
@@ -239,6 +254,31 @@ describe.each(KINDS)('into %s', (kind) => {
     expect(await written(home)).toEqual([...before, '6: 6 @9', '7: 7 @9', '8: 8 @9'].sort())
     await home.app.stop()
     expect(home.errors).toEqual([])
+  })
+
+  test('what only this plan reads begins at its start, and not with what had been on its way', async () => {
+    const file = await counted()
+    const more = (app: App) => {
+      counts(app)
+      const extra = app.stream<number>('extra', { value: json() })
+      app.run(
+        'extra',
+        extra.pipe(
+          keyBy(({ value }) => `${value}`, { name: 'late' }),
+          toTopic('out'),
+        ),
+      )
+    }
+    const home = await empty(kind, more, { ...TWO, extra: 1 })
+    await home.start()
+    await home.feed([7, 8].map((value) => ({ topic: 'extra', key: 'x', value, timestamp: 9 })))
+    await home.app.stop()
+    await home.open(file, { replace: true })
+    const before = await written(home)
+    await home.start()
+    await home.app.settle()
+    expect(await written(home)).toEqual([...before, '7: 7 @9', '8: 8 @9'].sort())
+    await home.app.stop()
   })
 
   test('of tasks that the file knows nothing of, nothing comes back, be it from the store of another process', async () => {
@@ -402,6 +442,50 @@ async function expectEmpty({ home }: Resident): Promise<void> {
   expect([...(await home.broker.topics()).keys()].filter((topic) => topic.startsWith('test-'))).toEqual([])
   expect(await home.broker.committed('test', ['in'])).toEqual([])
 }
+
+test.each<Kind>(['topics and state in one store', 'the store alone'])(
+  'a state that no operator has any more comes along, and goes on where one has it again, if it has missed nothing: %s',
+  async (kind) => {
+    const both = (app: App) => {
+      const keyed = app
+        .stream<number>('in', { value: json() })
+        .pipe(keyBy(({ value }) => `${value % 2}`, { name: 'by' }))
+      app.run('n', keyed.pipe(aggregate(count(), { name: 'n' })))
+      app.run('m', keyed.pipe(aggregate(count(), { name: 'm' }), toTopic('out')))
+    }
+    const one = (app: App) => {
+      const keyed = app
+        .stream<number>('in', { value: json() })
+        .pipe(keyBy(({ value }) => `${value % 2}`, { name: 'by' }))
+      app.run('n', keyed.pipe(aggregate(count(), { name: 'n' })))
+    }
+    const without = async (more: readonly (typeof INPUTS)[number][]) => {
+      const home = new Resident('topics and state in one store', both, TWO)
+      await home.createTopics()
+      await home.start()
+      await home.feed(INPUTS)
+      await home.app.stop()
+      home.pipeline = one
+      await home.start()
+      await home.feed(more)
+      await home.app.stop()
+      return home.write(home.unstarted())
+    }
+    const home = await empty(kind, both)
+    const more = { topic: 'in', key: 'k', value: 1, timestamp: 9, partition: 1 }
+    const late = await empty(kind, both)
+    await late.send([more])
+    await expect(late.open(await without([more]))).rejects.toMatchObject({
+      code: 'PLAN_MISMATCH',
+      reason: expect.stringContaining('m is incompatible: it was left out'),
+    })
+    await home.open(await without([]))
+    await home.start()
+    await home.feed([more])
+    expect(await written(home)).toEqual(['1: 3 @9'])
+    await home.app.stop()
+  },
+)
 
 test('only before the start, and only the file of that app', async () => {
   const file = await counted()
