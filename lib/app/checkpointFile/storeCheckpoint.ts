@@ -149,6 +149,6 @@ async function checkEmpty(
   const isInBroker = committed.length > 0 || ranges.flat().some(({ start, end }) => end > start)
   if (scopes.length === 0 && !isInBroker) return
   const where = scopes.length > 0 ? store.name : broker.name
-  const message = `the app has come somewhere in ${where} already; { replace: true } throws that away for what is in the file`
+  const message = `the app has state or offsets in ${where} already; { replace: true } throws them away for what is in the file`
   throw new TidemarkError('BAD_STATE', message, { app: id })
 }
