@@ -204,14 +204,11 @@ describe.each(KINDS)('into %s', (kind) => {
 
   test('nothing of what the app had there is left, nor of what had been on its way', async () => {
     const file = await counted()
-    const home = await empty(
-      kind,
-      (app) => {
-        counts(app)
-        app.run('old', app.stream<number>('old', { value: json() }).pipe(aggregate(count(), { name: 'old' })))
-      },
-      { ...TWO, old: 1 },
-    )
+    const withOld = (app: App) => {
+      counts(app)
+      app.run('old', app.stream<number>('old', { value: json() }).pipe(aggregate(count(), { name: 'old' })))
+    }
+    const home = await empty(kind, withOld, { ...TWO, old: 1 })
     await home.start()
     await home.feed([5, 6, 7, 8].map((value) => ({ topic: 'in', key: 'x', value, timestamp: 9, partition: 0 })))
     await home.feed([{ topic: 'old', key: 'x', value: 1, timestamp: 9 }])
@@ -228,6 +225,30 @@ describe.each(KINDS)('into %s', (kind) => {
     expect(linesOf(again).filter(({ topic }) => topic !== undefined)).toEqual([])
     expect(gunzipSync(again).toString()).not.toContain('"old"')
     expect([...(await home.states()).keys()].sort()).toEqual(['state n', 'time'])
+    const { states } = await home.done(home.unstarted().compare())
+    expect(states.map(({ state, change }) => `${state} ${change}`)).toEqual(['n kept'])
+    // Where the plan has it again, it begins anew.
+    home.pipeline = withOld
+    await home.start()
+    await home.app.settle()
+    await home.app.stop()
+    expect((await home.states()).get('state old')).toEqual([expect.stringMatching(/ sx: \[1,9\]$/)])
+  })
+
+  test('an app that keeps nothing has come somewhere all the same', async () => {
+    const passing = (app: App) => app.run('through', app.stream<number>('in', { value: json() }).pipe(toTopic('out')))
+    const file = await counted(passing)
+    const home = await empty(kind, passing)
+    await home.start()
+    await home.app.settle()
+    await home.app.stop()
+    await expect(home.open(file)).rejects.toMatchObject({ code: 'BAD_STATE' })
+    const other = await empty(kind, passing)
+    await other.open(file)
+    await other.start()
+    await other.feed([{ topic: 'in', key: 'y', value: 6, timestamp: 9, partition: 1 }])
+    expect(await written(other)).toEqual(['y: 6 @9'])
+    await other.app.stop()
   })
 
   test('what only passes through an exchange there goes on behind what had passed', async () => {
