@@ -119,7 +119,12 @@ export class WindowResults<C extends Cell<unknown>> implements Firing {
       }
       this.closing = cells.toReversed()
     }
-    const cell = this.closing.pop()
-    if (cell !== undefined) this.closed(cell)
+    const cell = this.closing.at(-1)
+    try {
+      if (cell !== undefined) this.closed(cell)
+    } finally {
+      // Due until it is out, so that nothing behind it sees a time past it.
+      this.closing.pop()
+    }
   }
 }

@@ -1,11 +1,14 @@
 import { describe, expect, test } from '@jest/globals'
 import { filter, map, type Observable } from 'rxjs'
 import {
+  type AggregateOptions,
+  type App,
   aggregate,
   batch,
   cogroup,
   collect,
   count,
+  foreignKeyJoin,
   type InWindow,
   json,
   keyBy,
@@ -25,13 +28,13 @@ import { type TestApp, testApp } from 'tidemark/testing'
 type Stream = Observable<StreamRecord<string, unknown>>
 
 /** All of it under one key, behind an exchange that two tasks write: what of each window came in time. */
-const gathered = (before: (stream: Stream) => Stream, watermark?: { maxOutOfOrderness: number }) =>
+const gathered = (before: (stream: Stream, app: App) => Stream, watermark?: { maxOutOfOrderness: number }) =>
   testApp(
     (app) => {
       const stream = app.stream<unknown>('in', { value: json(), ...(watermark && { watermark }) })
       app.run(
         'out',
-        before(stream).pipe(
+        before(stream, app).pipe(
           keyBy(() => 'all', { name: 'by-all', key: string() }),
           tumblingWindow(10),
           aggregate(
@@ -42,7 +45,7 @@ const gathered = (before: (stream: Stream) => Stream, watermark?: { maxOutOfOrde
         ),
       )
     },
-    { topics: { in: 2, out: 1 } },
+    { topics: { in: 2, right: 2, out: 1 } },
   )
 
 type Sent = readonly [partition: number, key: string, timestamp: number]
@@ -111,30 +114,60 @@ describe('what an operator has kept back is on time behind keyBy', () => {
     }
   }
 
-  test('a cogroup of which one stream is ahead of the other', async () => {
+  /** Two streams in one: records with keys in capitals and those with small ones. */
+  const cogrouped = (options: Pick<AggregateOptions, 'emit' | 'early'>) => (stream: Stream) => {
+    const [ahead, behind] = [true, false].map((isCapital) =>
+      stream.pipe(
+        filter(({ key }) => (key === key.toUpperCase()) === isCapital),
+        tumblingWindow(100),
+      ),
+    ) as [InWindow<any>, InWindow<any>]
     const add = (acc: readonly string[], { key }: StreamRecord<string, unknown>) => [...acc, key]
-    const t = await gathered((stream) => {
-      const [ahead, behind] = [filter, filter].map((pass, i) =>
-        stream.pipe(
-          pass(({ key }) => (key === key.toUpperCase()) === (i === 0)),
-          tumblingWindow(100),
-        ),
-      ) as [InWindow<any>, InWindow<any>]
-      return cogroup({ init: (): readonly string[] => [] }, [[ahead, add] as any, [behind, add]] as any, {
-        name: 'both',
-        emit: 'close',
-      }).pipe(map(({ key, value, timestamp }: any) => record(key, value, timestamp)))
-    })
+    return cogroup({ init: (): readonly string[] => [] }, [[ahead, add] as any, [behind, add]] as any, {
+      name: 'both',
+      ...options,
+    }).pipe(map(({ key, value, timestamp }: any) => record(key, value, timestamp)))
+  }
+
+  test.each([
+    { says: 'nothing', options: {}, last: [5_000] },
+    {
+      says: 'something of a later one',
+      options: { early: (_: unknown, { timestamp }: { timestamp: number }) => timestamp === 5_000 },
+      last: [5_000, 5_000],
+    },
+  ])('a cogroup of which one stream is ahead, and $says before the first window closes', async ({ options, last }) => {
+    const t = await gathered(cogrouped({ emit: 'close', ...options }))
     await send(t, [0, 'a', 1], [0, 'A', 2], [1, 'b', 1_000], [1, 'B', 1_000])
     await send(t, [0, 'A', 450])
     await send(t, [1, 'b', 2_000], [1, 'B', 2_000])
     // Only now the first window closes, in which results are the oldest of all.
     await send(t, [0, 'a', 5_000])
-    for (const time of [9_000, 19_000]) await send(t, [0, 'a', time], [0, 'A', time], [1, 'b', time], [1, 'B', time])
+    for (const time of [9_000, 19_000, 29_000])
+      await send(t, [0, 'a', time], [0, 'A', time], [1, 'b', time], [1, 'B', time])
     expect(dropped(t)).toEqual([])
-    expect((await windows(t)).slice(0, 2)).toEqual([[2, 1], [450]])
+    expect((await windows(t)).slice(0, 5)).toEqual([[2, 1], [450], [1_000, 1_000], [2_000, 2_000], last])
     await t.stop()
   })
+
+  test.each([false, true])(
+    'a row that waits behind one that came before it and was changed (after a crash: %s)',
+    async (crashes) => {
+      const t = await gathered(holding.suppress as (stream: Stream) => Stream)
+      await send(t, [0, 'a', 1], [0, 'a', 50], [0, 'd', 20], [1, 'b', 150])
+      await send(t, [1, 'c', 450])
+      if (crashes) {
+        await t.crash()
+        await t.restart()
+      }
+      // Brings out a's row, of 50, then d's, which is older.
+      await send(t, [0, 'e', 300])
+      for (const time of [5_000, 9_000, 19_000]) await send(t, [0, 'f', time], [1, 'g', time])
+      expect(dropped(t)).toEqual([])
+      expect((await windows(t)).slice(0, 5)).toEqual([[20], [50], [150], [300], [450]])
+      await t.stop()
+    },
+  )
 
   test('a grouped table goes by the records that its own task has had', async () => {
     const t = await gathered((stream) =>
@@ -148,6 +181,37 @@ describe('what an operator has kept back is on time behind keyBy', () => {
     // On time in that of its key, whatever the other has come to.
     await send(t, [0, 'a', 15])
     for (const time of [5_000, 9_000]) await send(t, [0, 'a', time], [0, 'g', time])
+    expect(dropped(t)).toEqual([])
+    expect((await windows(t)).slice(0, 2)).toEqual([[10, 15], [500]])
+    await t.stop()
+  })
+
+  test('a foreign-key join goes by the rows that each task of the right table has had', async () => {
+    const t = await gathered((stream, app) =>
+      toTable('left', stream).pipe(
+        foreignKeyJoin(
+          app.table<unknown>('right', { value: json() }),
+          (_, key) => (key === 'l' ? 'a' : 'g'),
+          (_, right) => right,
+          { name: 'joined' },
+        ),
+        toStream(),
+      ),
+    )
+    const right = async (key: string, timestamp: number) => {
+      await t.send('right', { key, value: 1, timestamp })
+      await t.settle()
+    }
+    // Each in a task of its own.
+    await right('a', 10)
+    await right('g', 10)
+    await send(t, [0, 'l', 5], [0, 'm', 500])
+    // On time in that of its key, whatever the other has come to.
+    await right('a', 15)
+    for (const time of [5_000, 9_000, 19_000]) {
+      await send(t, [0, 'l', time], [0, 'm', time])
+      await right('a', time)
+    }
     expect(dropped(t)).toEqual([])
     expect((await windows(t)).slice(0, 2)).toEqual([[10, 15], [500]])
     await t.stop()
