@@ -13,6 +13,9 @@ import {
   json,
   keyBy,
   latest,
+  matchPattern,
+  pattern,
+  process as processed,
   record,
   type StreamRecord,
   string,
@@ -94,6 +97,21 @@ const holding: Record<string, (stream: Stream) => Observable<StreamRecord<any, a
   suppress: (stream) => toTable('rows', stream).pipe(suppress({ until: 100, name: 'held' }), toStream()),
 }
 
+/** Operators that say something 100 ms after each record, with that timestamp. */
+const saying: Record<string, (stream: Stream) => Observable<StreamRecord<any, any>>> = {
+  'timers of process': processed(
+    ({ timers, emit }) => ({
+      record: ({ key, timestamp }) => timers.at(timestamp + 100, key),
+      timer: (timestamp, key) => emit(record(key, 'silent', timestamp)),
+    }),
+    { name: 'said' },
+  ),
+  'absences of matchPattern': matchPattern(
+    pattern('one', () => true).notFollowedBy('other', () => true, { within: 100 }),
+    { name: 'said', select: () => 'silent' },
+  ),
+}
+
 describe('what an operator has kept back is on time behind keyBy', () => {
   for (const [operator, hold] of Object.entries(holding)) {
     for (const marked of [false, true]) {
@@ -111,6 +129,30 @@ describe('what an operator has kept back is on time behind keyBy', () => {
         expect((await windows(t)).slice(0, 5)).toEqual([[1], [90], [150], [300], [450]])
         await t.stop()
       })
+    }
+  }
+
+  for (const [operator, say] of Object.entries(saying)) {
+    for (const marked of [false, true]) {
+      test.each([false, true])(
+        `${operator}, by ${marked ? 'a watermark' : 'stream time'} (after a crash: %s)`,
+        async (crashes) => {
+          const t = await gathered(say as (stream: Stream) => Stream, marked ? { maxOutOfOrderness: 0 } : undefined)
+          await send(t, [0, 'a', 1], [1, 'b', 150])
+          await send(t, [1, 'c', 450])
+          await send(t, [0, 'd', 90])
+          if (crashes) {
+            await t.crash()
+            await t.restart()
+          }
+          // Brings what is said at 101 and at 190; the other task has told of 450.
+          await send(t, [0, 'e', 300])
+          for (const time of [5_000, 9_000, 19_000]) await send(t, [0, 'f', time], [1, 'g', time])
+          expect(dropped(t)).toEqual([])
+          expect((await windows(t)).slice(0, 5)).toEqual([[101], [190], [250], [400], [550]])
+          await t.stop()
+        },
+      )
     }
   }
 
