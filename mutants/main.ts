@@ -3,7 +3,7 @@ import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { bundleMutants, CORPUS } from './bundle.js'
-import { crewOf, type Hand } from './crew.js'
+import { crewOf, type Hand, type Killer } from './crew.js'
 import { explained } from './explained.js'
 import type { Mutant } from './mutations.js'
 
@@ -14,7 +14,7 @@ const USAGE = `npm run mutants [-- options]
   --explained      tries those that mutants/explained.ts says no test can notice, and says which a test does; else these are left out
   --sample n       so many mutants, drawn by --seed (default 1)
   --jobs n         workers; default: one per processor
-  --verbose        says of each mutant what became of it`
+  --verbose        says of each mutant what became of it; what "did not end" is to be looked at, as a busy machine does that too`
 
 const { values } = parseArgs({
   options: {
@@ -117,23 +117,29 @@ function trial({ id, file }: Mutant): Measured[] {
   return [...(meeting.get(id) as Measured[])].sort((a, b) => rank(b) - rank(a) || a.ms - b.ms)
 }
 
+const fateOf = (killer: Killer | undefined): string =>
+  killer === undefined ? 'survived' : `${killer.isStuck ? 'did not end: ' : ''}${names[killer.test]}`
+
 let done = 0
+let stuck = 0
 await share(tried, async (hand, mutant) => {
   const tests = trial(mutant)
   const known = killers.get(mutant.file) ?? []
-  const killedBy =
+  const killer =
     tests.length === 0
       ? undefined
       : await hand.try(
           mutant.id,
           tests.map(({ test, ms }) => [test, Math.ceil(1_000 + 10 * ms)]),
         )
-  if (killedBy === undefined) survivors.push(mutant)
-  else if (values.explained) console.log(`explained, but noticed: ${lineOf(mutant)}\n    ${names[killedBy]}`)
-  if (killedBy !== undefined)
-    killers.set(mutant.file, [...known.filter((test) => test !== killedBy), killedBy].slice(-8))
+  if (killer === undefined) survivors.push(mutant)
+  else {
+    killers.set(mutant.file, [...known.filter((test) => test !== killer.test), killer.test].slice(-8))
+    if (killer.isStuck) stuck++
+    if (values.explained) console.log(`explained, but noticed: ${lineOf(mutant)}\n    ${names[killer.test]}`)
+  }
   done++
-  if (values.verbose) console.log(`${lineOf(mutant)}: ${killedBy === undefined ? 'survived' : names[killedBy]}`)
+  if (values.verbose) console.log(`${lineOf(mutant)}: ${fateOf(killer)}`)
   else if (done % 100 === 0) console.log(`${done} of ${tried.length} after ${seconds()} s`)
 })
 for (const hand of crew) await hand.end()
@@ -161,7 +167,7 @@ for (const file of targets) {
 const killed = tried.length - open.length
 const score = ((100 * killed) / Math.max(1, tried.length)).toFixed(1)
 console.log(
-  `\n${drawn.length} mutants in ${seconds()} s: ${killed} killed, ${drawn.length - tried.length} explained, ${open.length} survived; score ${score} %`,
+  `\n${drawn.length} mutants in ${seconds()} s: ${killed} killed (${stuck} by a test that did not end), ${drawn.length - tried.length} explained, ${open.length} survived; score ${score} %`,
 )
 process.exit(0)
 

@@ -88,7 +88,7 @@ export class WindowResults<C extends Cell<unknown>> implements Firing {
 
   due(): number {
     // Those that are closing end together.
-    const [closing] = this.closing
+    const closing = this.closing[0]
     const end = closing === undefined ? this.open.firstEnd() : this.open.windowOf(closing).end
     return end < Number.POSITIVE_INFINITY ? this.closeOf(end) : end
   }
