@@ -41,8 +41,9 @@ export class InputTimes implements WindowTime {
     return least
   }
 
+  /** The last moment at which nothing is due. */
   settled(): number {
-    return Math.min(this.now(), ...this.firings.map((firing) => firing.due()))
+    return Math.min(this.now(), ...this.firings.map((firing) => firing.due() - 1))
   }
 
   /** To the operator's own time, which is ahead, nothing is due before it is due by this one. */

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals'
-import { filter, map, type Observable } from 'rxjs'
+import { filter, map, type Observable, type OperatorFunction } from 'rxjs'
 import {
   type AggregateOptions,
   type App,
@@ -18,6 +18,8 @@ import {
   process as processed,
   record,
   type StreamRecord,
+  sessionWindow,
+  slidingWindow,
   string,
   suppress,
   tableGroupBy,
@@ -157,19 +159,25 @@ describe('what an operator has kept back is on time behind keyBy', () => {
   }
 
   /** Two streams in one: records with keys in capitals and those with small ones. */
-  const cogrouped = (options: Pick<AggregateOptions, 'emit' | 'early'>) => (stream: Stream) => {
-    const [ahead, behind] = [true, false].map((isCapital) =>
-      stream.pipe(
-        filter(({ key }) => (key === key.toUpperCase()) === isCapital),
-        tumblingWindow(100),
-      ),
-    ) as [InWindow<any>, InWindow<any>]
-    const add = (acc: readonly string[], { key }: StreamRecord<string, unknown>) => [...acc, key]
-    return cogroup({ init: (): readonly string[] => [] }, [[ahead, add] as any, [behind, add]] as any, {
-      name: 'both',
-      ...options,
-    }).pipe(map(({ key, value, timestamp }: any) => record(key, value, timestamp)))
-  }
+  const cogrouped =
+    (
+      options: Pick<AggregateOptions, 'emit' | 'early'>,
+      window: OperatorFunction<StreamRecord<string, unknown>, InWindow<any>> = tumblingWindow(100),
+    ) =>
+    (stream: Stream) => {
+      const [ahead, behind] = [true, false].map((isCapital) =>
+        stream.pipe(
+          filter(({ key }) => (key === key.toUpperCase()) === isCapital),
+          window,
+        ),
+      ) as [InWindow<any>, InWindow<any>]
+      const add = (acc: readonly string[], { key }: StreamRecord<string, unknown>) => [...acc, key]
+      const merge = (a: readonly string[], b: readonly string[]) => [...a, ...b]
+      return cogroup({ init: (): readonly string[] => [], merge }, [[ahead, add] as any, [behind, add]] as any, {
+        name: 'both',
+        ...options,
+      }).pipe(map(({ key, value, timestamp }: any) => record(key, value, timestamp)))
+    }
 
   test.each([
     { says: 'nothing', options: {}, last: [5_000] },
@@ -189,6 +197,21 @@ describe('what an operator has kept back is on time behind keyBy', () => {
       await send(t, [0, 'a', time], [0, 'A', time], [1, 'b', time], [1, 'B', time])
     expect(dropped(t)).toEqual([])
     expect((await windows(t)).slice(0, 5)).toEqual([[2, 1], [450], [1_000, 1_000], [2_000, 2_000], last])
+    await t.stop()
+  })
+
+  test.each([
+    { kind: 'sessions', window: sessionWindow<any>(99), first: [9, 9] },
+    { kind: 'sliding windows', window: slidingWindow<any>(99), first: [9, 9, 9] },
+  ])('a cogroup of $kind whose results come at the last moment of a window behind it', async ({ window, first }) => {
+    const t = await gathered(cogrouped({ emit: 'close' }, window))
+    await send(t, [0, 'a', 8], [0, 'a', 9], [0, 'A', 9], [1, 'b', 1_000], [1, 'B', 1_000])
+    await send(t, [0, 'A', 450])
+    await send(t, [1, 'b', 2_000], [1, 'B', 2_000])
+    for (const time of [5_000, 9_000, 19_000])
+      await send(t, [0, 'a', time], [0, 'A', time], [1, 'b', time], [1, 'B', time])
+    expect(dropped(t)).toEqual([])
+    expect((await windows(t))[0]).toEqual(first)
     await t.stop()
   })
 
