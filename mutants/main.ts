@@ -10,11 +10,11 @@ import type { Mutant } from './mutations.js'
 const USAGE = `npm run mutants [-- options]
   --only text      mutates files with that in their path only; several with commas
   --tests text     tries them with the specs with that in their path only ("corpus" for the corpus)
-  --again file     only what survived in the run that printed this
+  --again file     only what survived, or perhaps did, in the run that printed this
   --explained      tries those that mutants/explained.ts says no test can notice, and says which a test does; else these are left out
   --sample n       so many mutants, drawn by --seed (default 1)
   --jobs n         workers; default: one per processor
-  --verbose        says of each mutant what became of it; what "did not end" is to be looked at, as a busy machine does that too`
+  --verbose        says of each mutant what became of it`
 
 const { values } = parseArgs({
   options: {
@@ -98,7 +98,7 @@ if (broken.length > 0) {
   if (values.verbose) for (const line of broken) console.log(`  ${line}`)
 }
 
-const drawn = sampleOf(values.again === undefined ? mutants : survivorsOf(values.again))
+const drawn = sampleOf(values.again === undefined ? mutants : printedBy(values.again))
 const isExplained = (mutant: Mutant) =>
   explained.some(
     ({ file, code: line, changes }) => file === mutant.file && line === mutant.code && changes.includes(mutant.change),
@@ -117,26 +117,38 @@ function trial({ id, file }: Mutant): Measured[] {
   return [...(meeting.get(id) as Measured[])].sort((a, b) => rank(b) - rank(a) || a.ms - b.ms)
 }
 
-const fateOf = (killer: Killer | undefined): string =>
-  killer === undefined ? 'survived' : `${killer.isStuck ? 'did not end: ' : ''}${names[killer.test]}`
+/** A busy machine keeps tests from ending, too. So many that didn't end are believed. */
+const ENOUGH_STUCK = 3
+
+/** What notices a mutant, if anything does: a test that fails, or several that don't end. `isDoubtful`: no more than one or two didn't end. */
+async function killerOf(hand: Hand, mutant: Mutant): Promise<(Killer & { readonly isDoubtful: boolean }) | undefined> {
+  let rest = trial(mutant)
+  const stuck: Killer[] = []
+  while (rest.length > 0 && stuck.length < ENOUGH_STUCK) {
+    const killer = await hand.try(
+      mutant.id,
+      rest.map(({ test, ms }) => [test, Math.ceil(1_000 + 10 * ms)]),
+    )
+    if (killer === undefined) break
+    if (!killer.isStuck) return { ...killer, isDoubtful: false }
+    stuck.push(killer)
+    rest = rest.slice(rest.findIndex(({ test }) => test === killer.test) + 1)
+  }
+  return stuck[0] === undefined ? undefined : { ...stuck[0], isDoubtful: stuck.length < ENOUGH_STUCK }
+}
 
 let done = 0
 let stuck = 0
+const doubtful: Mutant[] = []
 await share(tried, async (hand, mutant) => {
-  const tests = trial(mutant)
   const known = killers.get(mutant.file) ?? []
-  const killer =
-    tests.length === 0
-      ? undefined
-      : await hand.try(
-          mutant.id,
-          tests.map(({ test, ms }) => [test, Math.ceil(1_000 + 10 * ms)]),
-        )
+  const killer = await killerOf(hand, mutant)
   if (killer === undefined) survivors.push(mutant)
   else {
     killers.set(mutant.file, [...known.filter((test) => test !== killer.test), killer.test].slice(-8))
     if (killer.isStuck) stuck++
-    if (values.explained) console.log(`explained, but noticed: ${lineOf(mutant)}\n    ${names[killer.test]}`)
+    if (killer.isDoubtful) doubtful.push(mutant)
+    if (values.explained) console.log(`explained, but noticed: ${lineOf(mutant)}\n    ${fateOf(killer)}`)
   }
   done++
   if (values.verbose) console.log(`${lineOf(mutant)}: ${fateOf(killer)}`)
@@ -151,6 +163,7 @@ for (const mutant of open) {
   const met = (meeting.get(mutant.id) as Measured[]).length
   console.log(`survived: ${lineOf(mutant)}${met === 0 ? '   (no test comes here)' : ''}\n    ${mutant.code}`)
 }
+for (const mutant of doubtful) console.log(`did not end: ${lineOf(mutant)}\n    ${mutant.code}`)
 for (const { file, code: line, changes } of explained) {
   const there = mutants.filter((one) => one.file === file && one.code === line).map(({ change }) => change)
   for (const change of targets.includes(file) ? changes : [])
@@ -167,18 +180,25 @@ for (const file of targets) {
 const killed = tried.length - open.length
 const score = ((100 * killed) / Math.max(1, tried.length)).toFixed(1)
 console.log(
-  `\n${drawn.length} mutants in ${seconds()} s: ${killed} killed (${stuck} by a test that did not end), ${drawn.length - tried.length} explained, ${open.length} survived; score ${score} %`,
+  `\n${drawn.length} mutants in ${seconds()} s: ${killed} killed (${stuck} by tests that did not end), ${drawn.length - tried.length} explained, ${open.length} survived; score ${score} %`,
 )
 process.exit(0)
+
+function fateOf(killer: Killer | undefined): string {
+  if (killer === undefined) return 'survived'
+  return `${killer.isStuck ? 'did not end: ' : ''}${names[killer.test]}`
+}
 
 function seconds(): string {
   return ((performance.now() - began) / 1000).toFixed(0)
 }
 
-/** Those that an earlier run has printed as survivors, wherever their lines are now. */
-function survivorsOf(output: string): readonly Mutant[] {
+/** Those that an earlier run has printed at its end, wherever their lines are now. */
+function printedBy(output: string): readonly Mutant[] {
   const printed = readFileSync(output, 'utf8')
-  const found = [...printed.matchAll(/^survived: (\S+):\d+ {2}(.*?)(?: {3}\(no test comes here\))?\n {4}(.*)$/gm)]
+  const found = [
+    ...printed.matchAll(/^(?:survived|did not end): (\S+):\d+ {2}(.*?)(?: {3}\(no test comes here\))?\n {4}(.*)$/gm),
+  ]
   const known = new Set(found.map(([, file, change, line]) => [file, line, change].join('\n')))
   return mutants.filter(({ file, code: line, change }) => known.has([file, line, change].join('\n')))
 }
