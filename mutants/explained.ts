@@ -274,7 +274,7 @@ export const explained: readonly Explained[] = [
   {
     file: 'lib/joins/subscribers.ts',
     code: 'if (pointing.cells.size === 0) this.byRight.delete(keyIdentity(right))',
-    changes: ['pointing.cells.size === 0 to false'],
+    changes: ['pointing.cells.size === 0 to false', 'without this.byRight.delete(keyIdentity(right))'],
     reason: 'an empty entry tells nobody: this is about memory',
   },
   {
