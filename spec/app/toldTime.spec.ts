@@ -215,6 +215,17 @@ describe('what an operator has kept back is on time behind keyBy', () => {
     await t.stop()
   })
 
+  test('a cogroup holds back what follows by its windows, and no longer', async () => {
+    const t = await gathered(cogrouped({}, tumblingWindow(9)))
+    const all = (time: number) => send(t, [0, 'a', time], [0, 'A', time], [1, 'b', time], [1, 'B', time])
+    await all(75)
+    // Next is due at 90 what began at 81: nothing older than 80 comes any more, and the window [70, 80) closes.
+    await all(89)
+    await t.advance('2s')
+    expect(await windows(t)).toEqual([[75, 75, 75, 75]])
+    await t.stop()
+  })
+
   test.each([false, true])(
     'a row that waits behind one that came before it and was changed (after a crash: %s)',
     async (crashes) => {
