@@ -37,9 +37,6 @@ export interface Mark {
 
 export const MARK = 'changelog'
 
-/** Names a life of changelogs that begins now. */
-export const newHistory = (): string => `${Date.now().toString(36)}${Math.random().toString(36).slice(2, 10)}`
-
 /** What a checkpoint of one task writes to the changelogs of its states, and how far these have got. */
 export class TaskChangelog {
   constructor(

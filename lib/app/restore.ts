@@ -2,16 +2,7 @@ import type { Broker, PartitionRange } from '../ports/broker.js'
 import type { Clock } from '../ports/clock.js'
 import type { StoreAdapter, StoreEntry } from '../ports/store.js'
 import { utf8 } from '../record/serde.js'
-import {
-  changelogsOf,
-  changelogTopic,
-  type Heads,
-  MARK,
-  type Mark,
-  newHistory,
-  readChangelog,
-  TaskChangelog,
-} from './changelog.js'
+import { changelogsOf, changelogTopic, type Heads, MARK, type Mark, readChangelog, TaskChangelog } from './changelog.js'
 import { type ChangelogPart, mergeParts } from './changelogPlans.js'
 import { MANIFEST, manifestEntry, readManifest, readPlan, Snapshot, stateOf } from './checkpoint.js'
 import type { SubTopology } from './plan.js'
@@ -204,3 +195,6 @@ function headsIn(local: Iterable<Entry>): Heads {
   for (const [key, value] of local) if (key === MANIFEST || key === PLAN) heads[key] = value
   return heads
 }
+
+/** Names a life of changelogs that begins now. */
+export const newHistory = (): string => `${Date.now().toString(36)}${Math.random().toString(36).slice(2, 10)}`

@@ -74,7 +74,7 @@ export class StoredState {
     name: string,
     plan: Plan,
     positions: readonly Position[],
-    partitionsOf: PartitionsOfTask,
+    partitionsOf: (sub: SubTopology) => readonly number[],
   ): Promise<Savepoint> {
     const { broker, clock } = this.options
     const ends = await endsOf(broker, writtenBy(plan))
@@ -82,7 +82,10 @@ export class StoredState {
   }
 
   /** What is stored of some tasks, by scope, and of all that the plan doesn't have any more where the store has it. */
-  async scopes(plan: Plan, partitionsOf: PartitionsOfTask): Promise<ReadonlyMap<string, readonly StoreEntry[]>> {
+  async scopes(
+    plan: Plan,
+    partitionsOf: (sub: SubTopology) => readonly number[],
+  ): Promise<ReadonlyMap<string, readonly StoreEntry[]>> {
     const changelogged = await this.changelogged(plan, partitionsOf)
     if (changelogged !== undefined) return changelogged
     const { id: app, store } = this.options
@@ -95,7 +98,7 @@ export class StoredState {
   /** What changelogs hold of some tasks, by scope; undefined where the store has it all. */
   private async changelogged(
     plan: Plan,
-    partitionsOf: PartitionsOfTask,
+    partitionsOf: (sub: SubTopology) => readonly number[],
   ): Promise<Map<string, readonly StoreEntry[]> | undefined> {
     const { id: app, broker, clock, keeper } = this.options
     if (keeper !== 'changelogs') return undefined
@@ -114,13 +117,10 @@ export class StoredState {
   }
 }
 
-/** The partitions of a sub-topology whose tasks are meant. */
-type PartitionsOfTask = (sub: SubTopology) => readonly number[]
-
-/** All tasks of a plan. */
-export const allOf =
-  (plan: Plan, counts: ReadonlyMap<string, number>): PartitionsOfTask =>
-  (sub) => [...Array(tasksOf(plan, sub.id, counts)).keys()]
+/** The partitions of all tasks of a plan. */
+export const allOf = (plan: Plan, counts: ReadonlyMap<string, number>) => (sub: SubTopology) => [
+  ...Array(tasksOf(plan, sub.id, counts)).keys(),
+]
 
 /** Each topic that a plan reads, once. */
 export const topicsReadBy = (plan: Plan): string[] => [
