@@ -128,7 +128,8 @@ export class Runtime implements TaskHost {
     const { broker, keeper } = this.options
     if (keeper === 'broker' && broker.standBy !== undefined && !this.isStopping) {
       this.state$.next('standing by')
-      await broker.standBy(this.stopping.signal)
+      const lost = await broker.standBy(this.stopping.signal)
+      lost.addEventListener('abort', () => this.failed(this.asError(lost.reason)))
       if (!this.isStopping) this.state$.next('starting')
     }
     return !this.isStopping

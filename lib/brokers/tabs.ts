@@ -11,6 +11,7 @@ import type {
   TransactionalProducer,
 } from '../ports/broker.js'
 import type { StoreAdapter } from '../ports/store.js'
+import { whenPutAside } from '../ports/whenPutAside.js'
 import { show, TidemarkError } from '../record/errors.js'
 import { Host } from './tabs/host.js'
 import { Line } from './tabs/line.js'
@@ -55,6 +56,11 @@ export function tabs(name: string, broker?: Broker): Broker {
   )
 }
 
+interface Own {
+  readonly broker: Broker
+  readonly store: StoreAdapter
+}
+
 class TabsBroker implements Broker {
   readonly name: string
   readonly durable = true
@@ -68,10 +74,12 @@ class TabsBroker implements Broker {
   /** Resolves when it doesn't any more. */
   private hosting: Promise<void> = Promise.resolve()
   private closing = new AbortController()
+  /** Aborts when it has hosted, and doesn't any more although nobody has closed it. */
+  private lost = new AbortController().signal
 
   constructor(
     private readonly shared: string,
-    private readonly own?: { readonly broker: Broker; readonly store: StoreAdapter },
+    private readonly own?: Own,
   ) {
     this.name = `tabs ${shared}`
     if (own) this.store = own.store
@@ -93,12 +101,9 @@ class TabsBroker implements Broker {
     await this.end()
   }
 
-  async standBy(signal: AbortSignal): Promise<void> {
-    const given = new Promise<void>((resolve) => {
-      if (signal.aborted) resolve()
-      else signal.addEventListener('abort', () => resolve(), { once: true })
-    })
-    await Promise.race([this.turn, given])
+  async standBy(signal: AbortSignal): Promise<AbortSignal> {
+    await Promise.race([this.turn, aborted(signal)])
+    return this.lost
   }
 
   async topics(names?: readonly string[]): Promise<ReadonlyMap<string, number>> {
@@ -161,8 +166,6 @@ class TabsBroker implements Broker {
     this.line = line
     this.closing = new AbortController()
     if (this.own) this.queue(this.own)
-    // A host that is no use to this tab is none to its calls.
-    this.turn.catch((error) => line.end(error))
     const met = line.begin()
     const late = new Promise<void>((_, reject) => {
       const why = this.own ? 'the tab that hosts it doesn’t answer: it may be frozen' : 'no tab hosts it'
@@ -180,37 +183,74 @@ class TabsBroker implements Broker {
     await this.hosting
   }
 
-  /** Waits for the turn to host, which lasts until `end`. */
-  private queue({ broker, store }: { readonly broker: Broker; readonly store: StoreAdapter }): void {
-    const { signal } = this.closing
-    const ended = new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve()))
-    let hasHosted = false
+  /** Waits for the turn to host, which lasts until `end`, or until the browser puts the page aside; brought back, it waits for the next turn. */
+  private queue(own: Own): void {
+    const closing = this.closing.signal
+    const lost = new AbortController()
+    this.lost = lost.signal
+    const before = this.hosting
+    let work: Promise<void> | undefined
+    const takeBack = whenPutAside(
+      () => {
+        if (work) lost.abort(this.putAside())
+      },
+      () => {
+        if (!lost.signal.aborted) return
+        takeBack()
+        this.queue(own)
+      },
+    )
+    closing.addEventListener('abort', takeBack)
     this.turn = new Promise((resolve, reject) => {
       const host = async () => {
-        await broker.connect()
-        const served = new Host(this.shared, broker, store)
-        try {
-          await served.begin()
-          this.host = served
-          hasHosted = true
-          resolve()
-          await ended
-        } finally {
-          this.host = undefined
-          await served.close()
-          await broker.close()
-        }
+        await before
+        const served = await this.serve(own)
+        if (!lost.signal.aborted) this.host = served
+        resolve()
+        await Promise.race([aborted(closing), aborted(lost.signal)])
+        this.host = undefined
+        await served.close()
+        await own.broker.close()
       }
-      const request = navigator.locks.request(hostName(this.shared), { signal }, host)
-      request.catch(reject)
-      this.hosting = request.catch((error) => {
-        // It hosted and couldn't end that well; what kept it from hosting, `turn` tells.
-        if (hasHosted) throw error
+      const request = navigator.locks.request(hostName(this.shared), { signal: closing }, () => {
+        work = host()
+        // A page that is put aside doesn't come to the rest of it: what it writes when it is brought back, its store fences.
+        return Promise.race([work, aborted(lost.signal)])
       })
+      request.catch(reject)
+      this.hosting = request.catch(() => {}).then(() => work)
     })
+    // A host that is no use to this tab is none to its calls.
+    this.turn.catch((error) => this.line.end(error))
+    // Whoever closes it hears of it.
+    this.hosting.catch(() => {})
+  }
+
+  private async serve({ broker, store }: Own): Promise<Host> {
+    await broker.connect()
+    const host = new Host(this.shared, broker, store)
+    try {
+      await host.begin()
+    } catch (error) {
+      await host.close()
+      await broker.close()
+      throw error
+    }
+    return host
+  }
+
+  private putAside(): TidemarkError {
+    const message = `${this.name}: the browser has put this page aside, and another may host since; reload it, or start a new app`
+    return new TidemarkError('FENCED', message)
   }
 
   private unavailable(why: string): TidemarkError {
     return new TidemarkError('BROKER_UNAVAILABLE', `${this.name}: ${why}`)
   }
 }
+
+const aborted = (signal: AbortSignal) =>
+  new Promise<void>((resolve) => {
+    if (signal.aborted) resolve()
+    else signal.addEventListener('abort', () => resolve(), { once: true })
+  })

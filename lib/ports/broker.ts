@@ -177,8 +177,10 @@ export interface Broker {
   /**
    * There if `store` is open in one place at a time: resolves, once connected, when that is here, and then an app whose state is in it may run; or when
    * `signal` aborts.
+   *
+   * @returns what aborts, with a `TidemarkError`, if that is no longer here although nobody has closed anything
    */
-  standBy?(signal: AbortSignal): Promise<void>
+  standBy?(signal: AbortSignal): Promise<AbortSignal>
   /** Partition counts of the topics that exist among these (all, if none are named). */
   topics(names?: readonly string[]): Promise<ReadonlyMap<string, number>>
   /**

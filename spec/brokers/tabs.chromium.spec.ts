@@ -161,6 +161,86 @@ describeInChromium('tabs in Chromium', () => {
     expect(errors.filter((error) => !/^(BROKER_UNAVAILABLE|FENCED)/.test(error))).toEqual([])
   })
 
+  test('a tab in the back/forward cache doesn’t host; brought back, its app has failed, and a new one waits for its turn', async () => {
+    const first = await newTab('host')
+    await runs(first)
+    await shop(first, 'send', 0, 400)
+    await first.goto('about:blank')
+    await first.evaluate(() => history.back()).catch(() => {})
+    await until('the page to be back', () => first.url() === served.url)
+    await until('its app to have failed', async () => (await shop(first, 'state')) === 'failed')
+    const { errors } = await shop(first, 'told')
+    expect(errors[0]).toContain('FENCED: tabs shop: the browser has put this page aside')
+    await shop(first, 'host')
+    await runs(first)
+    await shop(first, 'send', 1, 300)
+    const second = await newTab('host')
+    await first.goto('about:blank')
+    await runs(second)
+    await Promise.all([0, 1].map((sender) => shop(second, 'send', sender, CLICKS)))
+    await expectAll(second)
+  })
+
+  describe('storage that is full', () => {
+    const MEGABYTE = 2 ** 20
+    const setQuota = async (tab: Page, quotaSize: number) => {
+      const devtools = await browser.context.newCDPSession(tab)
+      await devtools.send('Storage.overrideQuotaForOrigin', { origin: new URL(served.url).origin, quotaSize })
+    }
+
+    test('refuses what other tabs send, tears nothing, and takes it when there is room again', async () => {
+      const [owner, sender] = [await newTab(), await newTab()]
+      await setQuota(owner, 20 * MEGABYTE)
+      await shop(owner, 'host')
+      await runs(owner)
+      await shop(sender, 'connect')
+      await shop(sender, 'send', 0, 500)
+      await handled(sender, 500)
+      expect(await shop(sender, 'fill')).toContain('STORE_FULL: idb shop: the browser has no more room')
+      await expect(shop(sender, 'send', 1, CLICKS)).rejects.toThrow('STORE_FULL')
+      await setQuota(owner, 40 * MEGABYTE)
+      await owner.reload()
+      await shop(owner, 'host')
+      await Promise.all([0, 1].map((each) => shop(sender, 'send', each, CLICKS)))
+      await expectAll(sender)
+    })
+
+    test('fails the app at its next checkpoint; what follows goes on from the last one', async () => {
+      const owner = await newTab()
+      await setQuota(owner, 20 * MEGABYTE)
+      await shop(owner, 'host', '1h')
+      await runs(owner)
+      await shop(owner, 'send', 0, 300)
+      await shop(owner, 'send', 1, 200)
+      await until('the clicks to be read', async () => (await shop(owner, 'records')) === 500)
+      await shop(owner, 'fill')
+      await shop(owner, 'stop')
+      expect(await shop(owner, 'state')).toBe('failed')
+      expect((await shop(owner, 'told')).errors).toEqual([expect.stringContaining('STORE_FULL')])
+      await setQuota(owner, 40 * MEGABYTE)
+      const next = await newTab('host')
+      await runs(next)
+      expect((await shop(next, 'progress')).sent).toBe(500)
+      await Promise.all([0, 1].map((sender) => shop(next, 'send', sender, CLICKS)))
+      await expectAll(next)
+    })
+  })
+
+  test('a user who clears the site’s data ends it, and the next tab begins anew', async () => {
+    const owner = await newTab('host')
+    await runs(owner)
+    await shop(owner, 'send', 0, 100)
+    const devtools = await browser.context.newCDPSession(owner)
+    await devtools.send('Storage.clearDataForOrigin', { origin: new URL(served.url).origin, storageTypes: 'indexeddb' })
+    await expect(shop(owner, 'send', 0, 200)).rejects.toThrow('STORE_FAILED: idb shop: its database has been deleted')
+    await owner.close()
+    const next = await newTab('host')
+    await runs(next)
+    expect(await shop(next, 'progress')).toEqual({ sent: 0, handled: 0 })
+    await Promise.all([0, 1].map((sender) => shop(next, 'send', sender, CLICKS)))
+    await expectAll(next)
+  })
+
   test('without a host a tab says so', async () => {
     const tab = await newTab()
     await expect(shop(tab, 'connect')).rejects.toThrow('BROKER_UNAVAILABLE: tabs shop: no tab hosts it')

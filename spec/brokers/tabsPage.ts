@@ -7,6 +7,7 @@ import {
   type Broker,
   collect,
   count,
+  type Duration,
   json,
   keyBy,
   NO_HEADERS,
@@ -25,14 +26,14 @@ import { type Click, click, LATENESS_MS, type Outcome, WINDOW_MS } from './click
  * The pages of tabs.chromium.spec.ts, and their workers: all of them have this script. A worker hosts the shop, and says what
  * becomes of it.
  */
-const TOPICS = ['clicks', 'seen', 'windows', 'totals']
+const TOPICS = ['clicks', 'seen', 'windows', 'totals', 'filler']
 
 const store = idb('shop')
 const hosted = tabs('shop', embedded({ store }))
 const guest = tabs('shop')
 
-function shop(): App {
-  const app = createApp({ id: 'shop', broker: hosted, store })
+function shop(commitInterval: Duration): App {
+  const app = createApp({ id: 'shop', broker: hosted, store, commitInterval })
   const clicks = app.stream<Click>('clicks', {
     value: json(),
     timestamp: ({ value }) => value.at,
@@ -55,10 +56,10 @@ function shop(): App {
   return app
 }
 
-async function host(): Promise<App> {
+async function open(commitInterval: Duration): Promise<App> {
   await hosted.connect()
   await hosted.createTopics(TOPICS.map((topic) => ({ topic, partitions: 2 })))
-  const app = shop()
+  const app = shop(commitInterval)
   app.errors$.subscribe((error) => page.errors.push(error.message))
   return app
 }
@@ -70,14 +71,13 @@ const toRecord = (sender: number, n: number) => {
 }
 
 let app: App
-let senders = 0
 
 const page = {
   errors: [] as string[],
   shown: new Map<string, number>(),
   /** Opens the shop here, once it is this tab's turn; `start` need not be waited for. */
-  async host(): Promise<void> {
-    app = await host()
+  async host(commitInterval: Duration = '100ms'): Promise<void> {
+    app = await open(commitInterval)
     app.start().catch((error) => page.errors.push(error.message))
   },
   async connect(): Promise<void> {
@@ -87,6 +87,8 @@ const page = {
     await guest.close()
   },
   state: () => app.stats().state,
+  /** How many clicks it has handled, be it that a checkpoint has them or not. */
+  records: () => app.stats().tasks.reduce((sum, { records }) => sum + records, 0),
   /** Ends the app, and the hosting. */
   async stop(): Promise<void> {
     await app.stop()
@@ -95,7 +97,6 @@ const page = {
   /** Writes a sender's clicks up to the `to`-th, from where the topic ends, in pieces of several sizes. */
   async send(sender: number, to: number, paceMs = 0): Promise<void> {
     const broker = guestOrHost()
-    senders++
     const producer = await broker.producer()
     let n = (await broker.ranges('clicks'))[sender]?.end as number
     while (n < to) {
@@ -105,10 +106,33 @@ const page = {
       if (paceMs > 0) await new Promise((resolve) => setTimeout(resolve, paceMs))
     }
     await producer.close()
-    senders--
   },
-  /** How many of its sends go on. */
-  senders: () => senders,
+  /** Writes what can't be compressed until there is no room for 64 bytes; gives the first error. */
+  async fill(): Promise<string> {
+    const producer = await guestOrHost().producer()
+    let first: unknown
+    for (const size of [2 ** 20, 2 ** 16, 2 ** 12, 2 ** 8, 2 ** 6]) {
+      const value = new Uint8Array(size)
+      for (;;) {
+        for (let i = 0; i < size; i += 65_536) crypto.getRandomValues(value.subarray(i, i + 65_536))
+        const filler = {
+          topic: 'filler',
+          partition: 0,
+          key: null,
+          value: value.slice(),
+          timestamp: 0,
+          headers: NO_HEADERS,
+        }
+        try {
+          await producer.send([filler])
+        } catch (error) {
+          first ??= error
+          break
+        }
+      }
+    }
+    return String(first)
+  },
   told: () => ({ errors: page.errors, shown: [...page.shown].sort() }),
   /** How many clicks there are, and how many the app has handled for good. */
   async progress(): Promise<{ sent: number; handled: number }> {

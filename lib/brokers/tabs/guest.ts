@@ -47,13 +47,17 @@ export class Guest {
     if (id > 0) this.reply(reply)
   }
 
-  /** The tab has gone, or the host goes: nobody is left to tell that something couldn't be closed. */
+  /** The tab has gone, or doesn't answer, or the host goes: nobody is left to tell that something couldn't be closed. */
   async end(): Promise<void> {
-    await Promise.allSettled([
+    const open = [
       ...[...this.consumers.values()].map((consumer) => consumer.close()),
       ...[...this.transactions.values()].map(async (transaction) => (await transaction).abort()),
       ...[...this.producers.values()].map((producer) => producer.close()),
-    ])
+    ]
+    this.consumers.clear()
+    this.transactions.clear()
+    this.producers.clear()
+    await Promise.allSettled(open)
   }
 
   private readonly answers: Answers = {

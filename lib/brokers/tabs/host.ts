@@ -48,7 +48,8 @@ export class Host {
     if (call === 'bye') void this.leave(from)
     else {
       const { guest, channel } = this.guests.get(from) ?? this.follow(from)
-      if (call === 'hello') channel.postMessage({ host: this.id } satisfies Reply)
+      if (call === 'aside') void guest.end()
+      else if (call === 'hello') channel.postMessage({ host: this.id } satisfies Reply)
       else void guest.answer(request)
     }
   }

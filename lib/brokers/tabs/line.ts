@@ -1,3 +1,4 @@
+import { whenPutAside } from '../../ports/whenPutAside.js'
 import { show, TidemarkError } from '../../record/errors.js'
 import { type Calls, errorOf, hostName, newsName, type Reply, type Request, type Told, tabName } from './wire.js'
 
@@ -10,7 +11,7 @@ interface Open {
   reject(error: TidemarkError): void
 }
 
-/** What hangs on one host: it hears what is for it, and ends with that host. */
+/** What hangs on one host: it hears what is for it, and ends with that host, or when this tab doesn't answer for a while. */
 export interface Bound {
   hear(told: Told): void
   hostGone(error: TidemarkError): void
@@ -33,6 +34,7 @@ export class Line {
   private host: string | undefined
   private numbers = 0
   private hangUp: () => void = () => {}
+  private readonly takeBack: () => void
   private failure: TidemarkError | undefined
 
   constructor(private readonly name: string) {
@@ -44,6 +46,14 @@ export class Line {
     this.met = new Promise((resolve) => {
       this.meet = resolve
     })
+    this.takeBack = whenPutAside(
+      () => {
+        // Others would wait for what we hold.
+        this.signal('aside')
+        this.letGo('the browser had put this page aside')
+      },
+      () => this.askAgain(),
+    )
   }
 
   /** Resolves when a host has answered. */
@@ -59,7 +69,7 @@ export class Line {
       }
       navigator.locks.request(tabName(this.name, this.tab), held).catch(reject)
     })
-    this.post({ from: this.tab, id: 0, call: 'hello', with: [] })
+    this.signal('hello')
     await this.met
   }
 
@@ -87,7 +97,8 @@ export class Line {
   end(error: TidemarkError): void {
     if (this.failure !== undefined) return
     this.failure = error
-    this.post({ from: this.tab, id: 0, call: 'bye', with: [] })
+    this.signal('bye')
+    this.takeBack()
     for (const { reject } of this.open.values()) reject(error)
     this.open.clear()
     for (const each of [...this.bound.values()]) each.hostGone(error)
@@ -109,6 +120,10 @@ export class Line {
         reject(new TidemarkError('BAD_OPTION', message, {}, { cause }))
       }
     })
+  }
+
+  private signal(call: 'hello' | 'aside' | 'bye'): void {
+    this.post({ from: this.tab, id: 0, call, with: [] })
   }
 
   private post(request: Omit<Request, 'open'>): void {
@@ -133,18 +148,25 @@ export class Line {
     this.host = host
     this.meet()
     if (isFirst) return
-    const gone = new TidemarkError(
-      'BROKER_UNAVAILABLE',
-      `${hostName(this.name)}: another tab hosts it now, which knows nothing of this consumer or transaction; begin it again`,
-    )
-    for (const each of [...this.bound.values()]) each.hostGone(gone)
+    this.letGo('another tab hosts it now')
+    this.askAgain()
+  }
+
+  /** Ends what the host has for us. */
+  private letGo(why: string): void {
+    const message = `${hostName(this.name)}: ${why}, and this consumer or transaction has ended; begin it again`
+    const error = new TidemarkError('BROKER_UNAVAILABLE', message)
+    for (const each of [...this.bound.values()]) each.hostGone(error)
     this.bound.clear()
-    const asked = [...this.open.values()]
-    for (const { request, isBound, reject } of asked) {
+    for (const { request, isBound, reject } of [...this.open.values()]) {
       if (!isBound) continue
       this.open.delete(request.id)
-      reject(gone)
+      reject(error)
     }
-    for (const { request, isBound } of asked) if (!isBound) this.post(request)
+  }
+
+  private askAgain(): void {
+    this.signal('hello')
+    for (const { request } of this.open.values()) this.post(request)
   }
 }

@@ -58,7 +58,7 @@ export interface Request {
   readonly id: number
   /** All requests below this one have been answered. */
   readonly open: number
-  readonly call: keyof Calls | 'hello' | 'bye'
+  readonly call: keyof Calls | 'hello' | 'aside' | 'bye'
   readonly with: readonly unknown[]
 }
 
