@@ -73,6 +73,19 @@ describeInChromium('tabs in Chromium', () => {
     await expectAll(other)
   })
 
+  test('a worker that ends with its page is followed by the tab that stands by', async () => {
+    const [page, next] = [await newTab(), await newTab()]
+    await shop(page, 'startWorker', false)
+    await shop(page, 'connect')
+    await shop(page, 'send', 0, 500)
+    await shop(next, 'host')
+    expect(await shop(next, 'state')).toBe('standing by')
+    await page.goto('about:blank')
+    await runs(next)
+    await Promise.all([0, 1].map((sender) => shop(next, 'send', sender, CLICKS)))
+    await expectAll(next)
+  })
+
   test('the contract of a broker holds for who doesn’t host it', async () => {
     const tab = await newTab()
     await shop(tab, 'startWorker', false)

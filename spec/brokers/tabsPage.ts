@@ -26,7 +26,7 @@ import { type Click, click, LATENESS_MS, type Outcome, WINDOW_MS } from './click
  * The pages of tabs.chromium.spec.ts, and their workers: all of them have this script. A worker hosts the shop, and says what
  * becomes of it.
  */
-const TOPICS = ['clicks', 'seen', 'windows', 'totals', 'filler']
+const TOPICS = ['clicks', 'seen', 'windows', 'totals', 'filler'].map((topic) => ({ topic, partitions: 2 }))
 
 const store = idb('shop')
 const hosted = tabs('shop', embedded({ store }))
@@ -58,7 +58,7 @@ function shop(commitInterval: Duration): App {
 
 async function open(commitInterval: Duration): Promise<App> {
   await hosted.connect()
-  await hosted.createTopics(TOPICS.map((topic) => ({ topic, partitions: 2 })))
+  await hosted.createTopics(TOPICS)
   const app = shop(commitInterval)
   app.errors$.subscribe((error) => page.errors.push(error.message))
   return app
@@ -82,6 +82,8 @@ const page = {
   },
   async connect(): Promise<void> {
     await guest.connect()
+    // The host may have come no further than to be one.
+    await guest.createTopics(TOPICS)
   },
   async disconnect(): Promise<void> {
     await guest.close()
@@ -178,15 +180,15 @@ const page = {
   },
   startWorker(shared: boolean): void {
     const [url, options] = ['/script.js', { type: 'module' }] as const
-    if (shared) new SharedWorker(url, options)
-    else dedicated = new Worker(url, options)
-  },
-  endWorker(): void {
-    dedicated?.terminate()
+    if (shared) {
+      new SharedWorker(url, options)
+      return
+    }
+    const worker = new Worker(url, options)
+    // It would be put aside with its page, and hold what it holds.
+    addEventListener('pagehide', () => worker.terminate())
   },
 }
-
-let dedicated: Worker | undefined
 
 function guestOrHost(): Broker {
   return app === undefined ? guest : hosted

@@ -90,7 +90,7 @@ export class Line {
 
   /** Tells the host something that it doesn't answer. */
   tell<C extends keyof Calls>(call: C, ...args: Parameters<Calls[C]>): void {
-    if (this.host !== undefined) this.post({ from: this.tab, id: 0, call, with: args })
+    if (this.host !== undefined && this.failure === undefined) this.post({ from: this.tab, id: 0, call, with: args })
   }
 
   /** Everything that is open, and all that follows, ends with the error. */
