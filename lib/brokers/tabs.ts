@@ -11,12 +11,12 @@ import type {
   TransactionalProducer,
 } from '../ports/broker.js'
 import type { StoreAdapter } from '../ports/store.js'
-import { whenPutAside } from '../ports/whenPutAside.js'
 import { show, TidemarkError } from '../record/errors.js'
 import { Host } from './tabs/host.js'
 import { Line } from './tabs/line.js'
 import { RemoteConsumer } from './tabs/remoteConsumer.js'
 import { remoteProducer, remoteTransactionalProducer } from './tabs/remoteProducers.js'
+import { aborted, Turn } from './tabs/turn.js'
 import { hostName } from './tabs/wire.js'
 
 /** How long `connect` waits for a tab that hosts. */
@@ -69,13 +69,8 @@ class TabsBroker implements Broker {
   private opening: Promise<void> | undefined
   private line!: Line
   private host: Host | undefined
-  /** Resolves when this tab hosts; rejects if it can't. */
-  private turn: Promise<void> = Promise.resolve()
-  /** Resolves when it doesn't any more. */
-  private hosting: Promise<void> = Promise.resolve()
-  private closing = new AbortController()
-  /** Aborts when it has hosted, and doesn't any more although nobody has closed it. */
-  private lost = new AbortController().signal
+  /** Of the tabs that can host. */
+  private turn: Turn | undefined
 
   constructor(
     private readonly shared: string,
@@ -102,8 +97,10 @@ class TabsBroker implements Broker {
   }
 
   async standBy(signal: AbortSignal): Promise<AbortSignal> {
-    await Promise.race([this.turn, aborted(signal)])
-    return this.lost
+    const { turn } = this
+    if (turn === undefined) throw new TidemarkError('BAD_STATE', `${this.name}: connect() first`)
+    await Promise.race([turn.begun, aborted(signal)])
+    return turn.lost
   }
 
   async topics(names?: readonly string[]): Promise<ReadonlyMap<string, number>> {
@@ -164,79 +161,60 @@ class TabsBroker implements Broker {
       throw this.unavailable('it needs Web Locks and BroadcastChannel, which browsers have in secure contexts only')
     const line = new Line(this.shared)
     this.line = line
-    this.closing = new AbortController()
-    if (this.own) this.queue(this.own)
-    const met = line.begin()
+    if (this.own) this.lineUp(line, this.own)
+    const why = this.own ? 'the tab that hosts it doesn’t answer: it may be frozen' : 'no tab hosts it'
+    let timer: ReturnType<typeof setTimeout> | undefined
     const late = new Promise<void>((_, reject) => {
-      const why = this.own ? 'the tab that hosts it doesn’t answer: it may be frozen' : 'no tab hosts it'
-      const timer = setTimeout(() => reject(this.unavailable(`${why}; waited ${CONNECT_MS} ms`)), CONNECT_MS)
-      this.closing.signal.addEventListener('abort', () => clearTimeout(timer))
-      met.then(() => clearTimeout(timer), reject)
+      timer = setTimeout(() => reject(this.unavailable(`${why}; waited ${CONNECT_MS} ms`)), CONNECT_MS)
     })
-    await Promise.race([met, late, ...(this.own ? [this.turn] : [])])
+    try {
+      await Promise.race([line.begin(), late, ...(this.turn ? [this.turn.begun] : [])])
+    } finally {
+      clearTimeout(timer)
+    }
   }
 
   private async end(): Promise<void> {
+    const { turn } = this
     this.opening = undefined
-    this.closing.abort()
+    this.turn = undefined
     this.line?.end(new TidemarkError('BAD_STATE', `${this.name} has been closed`))
-    await this.hosting
+    await turn?.close()
   }
 
-  /** Waits for the turn to host, which lasts until `end`, or until the browser puts the page aside; brought back, it waits for the next turn. */
-  private queue(own: Own): void {
-    const closing = this.closing.signal
-    const lost = new AbortController()
-    this.lost = lost.signal
-    const before = this.hosting
-    let work: Promise<void> | undefined
-    const takeBack = whenPutAside(
-      () => {
-        if (work) lost.abort(this.putAside())
+  private lineUp(line: Line, own: Own): void {
+    const before = this.turn
+    const turn = new Turn(
+      hostName(this.shared),
+      async () => {
+        await before?.close()
+        return this.serve(turn, own)
       },
-      () => {
-        if (!lost.signal.aborted) return
-        takeBack()
-        this.queue(own)
-      },
+      () => this.putAside(),
+      () => this.lineUp(line, own),
     )
-    closing.addEventListener('abort', takeBack)
-    this.turn = new Promise((resolve, reject) => {
-      const host = async () => {
-        await before
-        const served = await this.serve(own)
-        if (!lost.signal.aborted) this.host = served
-        resolve()
-        await Promise.race([aborted(closing), aborted(lost.signal)])
-        this.host = undefined
-        await served.close()
-        await own.broker.close()
-      }
-      const request = navigator.locks.request(hostName(this.shared), { signal: closing }, () => {
-        work = host()
-        // A page that is put aside doesn't come to the rest of it: what it writes when it is brought back, its store fences.
-        return Promise.race([work, aborted(lost.signal)])
-      })
-      request.catch(reject)
-      this.hosting = request.catch(() => {}).then(() => work)
-    })
+    this.turn = turn
     // A host that is no use to this tab is none to its calls.
-    this.turn.catch((error) => this.line.end(error))
-    // Whoever closes it hears of it.
-    this.hosting.catch(() => {})
+    turn.begun.catch((error) => line.end(error))
   }
 
-  private async serve({ broker, store }: Own): Promise<Host> {
+  /** @returns what ends it */
+  private async serve({ lost }: Turn, { broker, store }: Own): Promise<() => Promise<void>> {
     await broker.connect()
     const host = new Host(this.shared, broker, store)
+    const end = async () => {
+      this.host = undefined
+      await host.close()
+      await broker.close()
+    }
     try {
       await host.begin()
     } catch (error) {
-      await host.close()
-      await broker.close()
+      await end()
       throw error
     }
-    return host
+    if (!lost.aborted) this.host = host
+    return end
   }
 
   private putAside(): TidemarkError {
@@ -248,9 +226,3 @@ class TabsBroker implements Broker {
     return new TidemarkError('BROKER_UNAVAILABLE', `${this.name}: ${why}`)
   }
 }
-
-const aborted = (signal: AbortSignal) =>
-  new Promise<void>((resolve) => {
-    if (signal.aborted) resolve()
-    else signal.addEventListener('abort', () => resolve(), { once: true })
-  })

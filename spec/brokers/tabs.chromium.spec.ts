@@ -101,7 +101,7 @@ describeInChromium('tabs in Chromium', () => {
     const order = ['crash', 'close', 'reload', 'stop', 'reload', 'crash', 'close']
     for (const [index, ending] of order.entries()) {
       const [owner, next, third] = tabs as [Page, Page, Page]
-      await handled(next, 100 + index * 230 + ((index * 7_919) % 97))
+      await handled(next, 60 + index * 140 + ((index * 7_919) % 97))
       expect([await shop(next, 'state'), await shop(third, 'state')]).toEqual(['standing by', 'standing by'])
       await endings[ending]?.(owner)
       await runs(next)
@@ -192,6 +192,14 @@ describeInChromium('tabs in Chromium', () => {
     await runs(second)
     await Promise.all([0, 1].map((sender) => shop(second, 'send', sender, CLICKS)))
     await expectAll(second)
+  })
+
+  test('a tab that stands by in the back/forward cache doesn’t hold up those behind it', async () => {
+    const [first, second, third] = [await newTab('host'), await newTab('host'), await newTab('host')]
+    await runs(first)
+    await second.goto('about:blank')
+    await first.close()
+    await runs(third)
   })
 
   describe('storage that is full', () => {

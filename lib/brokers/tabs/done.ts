@@ -1,7 +1,7 @@
 import type { Broker } from '../../ports/broker.js'
 import type { StoreAdapter, StoreChanges } from '../../ports/store.js'
 
-const SCOPE = 'tabs/done'
+const SCOPE = 'broker/tabs'
 const NOTHING = new Uint8Array()
 
 /**

@@ -116,7 +116,7 @@ export class Line {
         this.post(request)
       } catch (cause) {
         this.open.delete(request.id)
-        const message = `${hostName(this.name)}: ${call}: what is to be sent can't be copied to another tab: ${show(String(cause))}`
+        const message = `tabs ${this.name}: ${call}: what is to be sent can't be copied to another tab: ${show(String(cause))}`
         reject(new TidemarkError('BAD_OPTION', message, {}, { cause }))
       }
     })
@@ -154,7 +154,7 @@ export class Line {
 
   /** Ends what the host has for us. */
   private letGo(why: string): void {
-    const message = `${hostName(this.name)}: ${why}, and this consumer or transaction has ended; begin it again`
+    const message = `tabs ${this.name}: ${why}, and this consumer or transaction has ended; begin it again`
     const error = new TidemarkError('BROKER_UNAVAILABLE', message)
     for (const each of [...this.bound.values()]) each.hostGone(error)
     this.bound.clear()

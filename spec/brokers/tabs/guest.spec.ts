@@ -42,7 +42,7 @@ async function values(): Promise<number[]> {
   return found
 }
 /** What the store has of requests. */
-const remembered = async () => [...(await store.load('tabs/done'))].map(([key]) => key).sort()
+const remembered = async () => [...(await store.load('broker/tabs'))].map(([key]) => key).sort()
 
 beforeEach(async () => {
   await nextHost()
