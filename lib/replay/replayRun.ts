@@ -88,9 +88,13 @@ export class ReplayRun {
    */
   advance(to: number, until: number, isOver: () => boolean): Promise<void> | undefined {
     if (this.tasks.hasCalls) return this.advanceWaiting(to, until, isOver)
-    while (this.index < to && this.nextTime <= until && this.failure === undefined) {
-      const record = this.recording.record(this.index)
-      for (const _ of this.moments(record)) this.tasks.settle()
+    const { tasks, recording, clock } = this
+    while (this.index < to && this.nextTime <= until && tasks.failure === undefined) {
+      const record = recording.record(this.index)
+      if (record.timestamp < this.nextStrike && record.timestamp < clock.due) {
+        this.take(record)
+        tasks.settle()
+      } else for (const _ of this.moments(record)) tasks.settle()
       this.end()
       if ((this.index & 31) === 0 && isOver()) return undefined
     }
@@ -113,7 +117,7 @@ export class ReplayRun {
     }
   }
 
-  /** What happens from one record to the next; after each moment all comes to rest. */
+  /** What happens from one record to the next, where the clock has something to do in between; after each moment all comes to rest. */
   private *moments(record: RecordedRecord): IterableIterator<void> {
     const { clock, tasks } = this
     const time = Math.max(clock.now(), record.timestamp)
@@ -129,7 +133,14 @@ export class ReplayRun {
       yield
       this.nextStrike = this.strikeAfter(next, time)
     }
-    clock.moveTo(time)
+    this.take(record)
+    yield
+  }
+
+  /** Gives the record itself to those that read it. */
+  private take(record: RecordedRecord): void {
+    const { clock, tasks } = this
+    clock.moveTo(record.timestamp)
     try {
       this.options.globals.take(record)
     } catch (error) {
@@ -137,7 +148,6 @@ export class ReplayRun {
       return
     }
     tasks.deliver(record)
-    yield
   }
 
   /** At whole multiples of its interval, so that it doesn't matter where one begins. */
