@@ -13,6 +13,8 @@ export interface RecordTopicsOptions {
   readonly follow?: boolean
   /** Ends the recording: what has been read by then is a whole file. */
   readonly signal?: AbortSignal
+  /** Hears from time to time how many records have been recorded. */
+  readonly onProgress?: (records: number) => void
 }
 
 /** Offsets that are read at a time of each partition. */
@@ -63,13 +65,24 @@ export async function recordTopics(
 async function* recordsOf(
   broker: Broker,
   lanes: readonly Lane[],
-  { from = Number.NEGATIVE_INFINITY, until = Number.POSITIVE_INFINITY, follow = false, signal }: RecordTopicsOptions,
+  {
+    from = Number.NEGATIVE_INFINITY,
+    until = Number.POSITIVE_INFINITY,
+    follow = false,
+    signal,
+    onProgress,
+  }: RecordTopicsOptions,
 ): AsyncGenerator<RecordedRecord[], void, undefined> {
+  let count = 0
   try {
     while (signal?.aborted !== true) {
       await Promise.all(lanes.map((lane) => lane.fill()))
       const batch = merged(lanes).filter(({ timestamp }) => timestamp >= from && timestamp < until)
-      if (batch.length > 0) yield batch
+      if (batch.length > 0) {
+        yield batch
+        count += batch.length
+        onProgress?.(count)
+      }
       if (lanes.some((lane) => lane.hasMore)) continue
       if (!follow) return
       await pause(LOOK_MS, signal)

@@ -39,6 +39,9 @@ export class ReplayRun {
   private nextStrike = 0
   /** What has changed since the checkpoint `base`, as far as it has been taken. */
   private changes: Map<string, readonly StoreEntry[]> = new Map()
+  /** A record has been broken off while it waited for calls: all that it is good for is {@link restore}. */
+  isHalfway = false
+  private isWaiting = false
   private isClosed = false
 
   constructor(private readonly options: ReplayRunOptions) {
@@ -107,14 +110,23 @@ export class ReplayRun {
       for (const _ of this.moments(record)) {
         this.tasks.settle()
         while (this.tasks.isCalling && this.failure === undefined) {
+          this.isWaiting = true
           await this.tasks.nextCall()
-          if (this.isClosed) return
+          this.isWaiting = false
+          if (this.isClosed || this.isHalfway) return
           this.tasks.settle()
         }
       }
       this.end()
       if (isOver()) return
     }
+  }
+
+  /** Nobody waits any longer for calls that are under way, if any are. */
+  interrupt(): void {
+    if (!this.isWaiting) return
+    this.isHalfway = true
+    this.tasks.wake()
   }
 
   /** What happens from one record to the next, where the clock has something to do in between; after each moment all comes to rest. */
@@ -212,6 +224,7 @@ export class ReplayRun {
 
   /** Goes to the last checkpoint at or before a place. */
   restore(to: number): void {
+    this.isHalfway = false
     const at = this.checkpoints.before(to)
     if (at === undefined) this.begin()
     else {
