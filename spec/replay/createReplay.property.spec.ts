@@ -13,7 +13,7 @@ const PARTITIONS = 2
 /** What a record is before it has its place: how much later than the one before it was recorded, and how much earlier than that it happened. */
 interface Draft {
   readonly topic: 'a' | 'b'
-  readonly key: string
+  readonly key: number
   readonly n: number
   readonly other: string
   readonly gap: number
@@ -22,19 +22,26 @@ interface Draft {
 
 const draft: fc.Arbitrary<Draft> = fc.record({
   topic: fc.constantFrom('a', 'a', 'b'),
-  key: fc.constantFrom('k0', 'k1', 'k2', 'k3'),
+  key: fc.nat(3),
   n: fc.nat(30),
   other: fc.constantFrom('k0', 'k1', 'k2'),
   gap: fc.oneof({ weight: 9, arbitrary: fc.nat(12) }, { weight: 1, arbitrary: fc.constantFrom(100, 700) }),
   delay: fc.oneof({ weight: 4, arbitrary: fc.constant(0) }, { weight: 1, arbitrary: fc.nat(60) }),
 })
 
-function* recordsOf(drafts: readonly Draft[]): Iterable<RecordedRecord> {
+const KEYS = ['k0', 'k1', 'k2', 'k3', 'k4', 'k5'].map((text) => encoder.encode(text))
+
+/** Keys of both partitions, or of one, so that the other is quiet. */
+const SOURCES = [KEYS, ...[0, 1].map((partition) => KEYS.filter((key) => partitionOf(key, PARTITIONS) === partition))]
+
+/** @param phases which of {@link SOURCES} there are records of: 70 records each */
+function* recordsOf(drafts: readonly Draft[], phases: readonly number[]): Iterable<RecordedRecord> {
   const offsets = new Map<string, number>()
   let now = 1_000
-  for (const { topic, key: text, n, other, gap, delay } of drafts) {
+  for (const [index, { topic, key: number, n, other, gap, delay }] of drafts.entries()) {
     now += gap
-    const key = encoder.encode(text)
+    const keys = SOURCES[phases[Math.floor(index / 70)] ?? 0] as typeof KEYS
+    const key = keys[number % keys.length] as Uint8Array
     const partition = partitionOf(key, PARTITIONS)
     const offset = offsets.get(`${topic}${partition}`) ?? 0
     offsets.set(`${topic}${partition}`, offset + 1)
@@ -78,12 +85,13 @@ test.each(Object.entries(PIPELINES))(
   async (_, pipeline) => {
     await fc.assert(
       fc.asyncProperty(
-        fc.array(draft, { minLength: 250, maxLength: 400 }),
+        fc.array(draft, { minLength: 250, maxLength: 450 }),
+        fc.array(fc.nat(2), { minLength: 6, maxLength: 6 }),
         fc.array(move, { minLength: 3, maxLength: 8 }),
-        async (drafts, moves) => {
+        async (drafts, phases, moves) => {
           const recording = await recordingOf(
             { a: { partitions: PARTITIONS }, b: { partitions: PARTITIONS } },
-            recordsOf(drafts),
+            recordsOf(drafts, phases),
           )
           const replay = open(recording, pipeline)
           replay.speed = Number.POSITIVE_INFINITY
