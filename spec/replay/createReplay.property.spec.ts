@@ -17,10 +17,14 @@ function seen(replay: Replay<unknown>) {
   const text = (bytes: Uint8Array | null) => bytes && new TextDecoder().decode(bytes)
   return {
     position: replay.position,
-    // Calls under way have a number each; a task that begins anew begins to count anew.
+    // Calls under way have a number each, and the last ones that have passed a place each: a task that begins anew gives them anew.
     states: replay.states.map((name) => [
       name,
-      replay.stateEntries(name).map(({ key, ...rest }) => (name === 'called' ? rest : { key, ...rest })),
+      replay
+        .stateEntries(name)
+        .map(({ key, ...rest }) => (name === 'called' || name === 'limited.passed' ? rest : { key, ...rest }))
+        .map((entry) => JSON.stringify(entry))
+        .sort(),
     ]),
     outputs: replay.outputs().map(({ key, value, headers, ...rest }) => ({
       ...rest,
@@ -67,7 +71,7 @@ test.each(Object.entries(PIPELINES))(
           await replay.close()
         },
       ),
-      { numRuns: 10, endOnFailure: true },
+      { numRuns: 5, endOnFailure: true },
     )
   },
 )
