@@ -2,12 +2,14 @@
 import { benchCheckpoint } from './checkpoint.js'
 import { benchCore } from './core.js'
 import { benchKafka } from './kafka.js'
+import { benchReplay } from './replay.js'
 import { benchRestore } from './restore.js'
 
 const parts: Record<string, () => Promise<void>> = {
   core: benchCore,
   checkpoint: benchCheckpoint,
   kafka: benchKafka,
+  replay: benchReplay,
   restore: benchRestore,
 }
 

@@ -41,6 +41,10 @@ const NAMES: Record<string, string> = {
   'tidemark/postgres': `
     PostgresOptions postgres
   `,
+  'tidemark/replay': `
+    OpenRecordingOptions RecordTopicsOptions RecordedRecord Recording RecordingPlace Replay ReplayOptions ReplayOutput
+    ReplayPosition ReplayState StateEntry createReplay openRecording recordTopics writeRecording
+  `,
   'tidemark/tabs': `
     tabs
   `,
