@@ -37,6 +37,9 @@ const NAMES: Record<string, string> = {
   'tidemark/level': `
     LevelOptions level
   `,
+  'tidemark/marbles': `
+    MarbleView MarbleViewOptions StateTable StateTableOptions marbleView stateTable
+  `,
   'tidemark/postgres': `
     PostgresOptions postgres
   `,
