@@ -64,7 +64,7 @@ class Walk {
       const event = this.scene.events.get(at)
       if (event === undefined) continue
       let target = marble
-      if (at !== id && (event.type === 'out' || event.type === 'sent' || event.type === 'dropped')) {
+      if (at !== id && (event.type === 'out' || event.type === 'dropped')) {
         const found = this.scene.marbleOf(at)
         if (found !== undefined) {
           this.from.add(found)
@@ -91,8 +91,8 @@ class Walk {
       if (via === undefined) continue
       reached.set(event.id, via)
       if (event.type === 'window') this.brackets.add(event.id)
-      if (event.type === 'state' && via === of) this.states.push(event)
-      if (event.type !== 'out' && event.type !== 'sent' && event.type !== 'dropped') continue
+      if (event.type === 'state') this.states.push(event)
+      if (event.type !== 'out' && event.type !== 'dropped') continue
       const marble = this.scene.marbleOf(event.id)
       if (marble === undefined || this.touched.size >= MAX_MARBLES) continue
       reached.set(event.id, marble)

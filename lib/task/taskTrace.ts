@@ -48,7 +48,13 @@ export class TaskTrace {
   private kept: number | undefined
   /** The source record that is being handled, up to the end of the advance that it brings about. */
   private arrival: number | undefined
-  private readonly clocks: { readonly place: Place; readonly read: () => number; last: number }[] = []
+  private readonly clocks: {
+    readonly place: Place
+    readonly node?: Node
+    readonly read: () => number
+    /** As it was told last. */
+    last: number
+  }[] = []
   private readonly windows = new Map<Node, WindowTrace>()
   /** Who wrote an entry of a state last: the event of the change, and that of the record behind it. */
   private readonly writers = new WeakMap<
@@ -68,7 +74,9 @@ export class TaskTrace {
     scope.dispatch = (run) => {
       dispatch(run)
       this.noteTimes()
-      if (!scope.isAdvancing) this.arrival = undefined
+      if (scope.isAdvancing) return
+      this.settle()
+      this.arrival = undefined
     }
     scope.dispatchRecord = (take, input, record) => scope.dispatch(() => take(input, record))
   }
@@ -107,7 +115,7 @@ export class TaskTrace {
         closesAfterMs: node.definition.windowing === 'resolves' ? node.windowing?.closesAfterMs : undefined,
       })
       const read = () => (node.source === undefined ? node.time() : node.pull())
-      this.clocks.push({ place, read, last: Number.NEGATIVE_INFINITY })
+      this.clocks.push({ place, node, read, last: Number.NEGATIVE_INFINITY })
       for (const tell of restored) tell()
     }
   }
@@ -149,9 +157,18 @@ export class TaskTrace {
 
   /** A record has come from outside. */
   private arrive(event: number): void {
-    for (const windows of this.windows.values()) windows.settled()
+    this.settle()
     this.arrival = event
     this.noteTimes()
+  }
+
+  /** What was due has come out. */
+  private settle(): void {
+    for (const { node, last } of this.clocks) {
+      const windows = node && this.windows.get(node)
+      windows?.closeUntil(last)
+      windows?.settled()
+    }
   }
 
   // ---- records
@@ -319,8 +336,9 @@ export class TaskTrace {
   private windowTrace(node: Node, place: Place): WindowTrace {
     let trace = this.windows.get(node)
     if (trace === undefined) {
-      trace = new WindowTrace(node.windowing?.kind ?? '', (change) =>
-        this.tell(place, this.cause(), { type: 'window', ...change }),
+      const { kind = '', closesAfterMs = Number.POSITIVE_INFINITY } = node.windowing ?? {}
+      trace = new WindowTrace(kind, closesAfterMs, (change) =>
+        this.tell(place, this.cause() ?? this.arrival, { type: 'window', ...change }),
       )
       this.windows.set(node, trace)
     }
