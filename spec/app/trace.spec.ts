@@ -63,7 +63,8 @@ describe('a tracer of an app', () => {
     ])
     // Each is the cause of the next; the window's event isn't, it is what the result is made of.
     const [out, , sent, read, taken, window, result] = steps
-    for (const [n, step] of steps.entries()) if (n > 0 && step !== result) expect(step.cause).toBe(steps[n - 1]?.id)
+    for (const [n, step] of steps.slice(0, 9).entries())
+      if (n > 0 && step !== result) expect(step.cause).toBe(steps[n - 1]?.id)
     expect(result).toMatchObject({ cause: taken?.id, of: window?.id })
     expect(out).toMatchObject({ cause: undefined, record: { topic: 'visits', key: 'page-1', timestamp: 100 } })
     expect(sent).toMatchObject({ topic: 'test-by-user-repartition', key: 'ann', timestamp: 100 })
