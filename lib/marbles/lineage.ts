@@ -76,6 +76,7 @@ class Walk {
         this.brackets.add(at)
         for (const was of event.was) waiting.push([was, target])
       }
+      if (event.type === 'out' && event.met !== undefined) waiting.push([event.met, target])
       const before = event.type === 'out' && event.of !== undefined ? event.of : event.cause
       // What moved time is no part of it.
       if (before !== undefined && this.scene.events.get(before)?.type !== 'fired') waiting.push([before, target])
@@ -102,9 +103,11 @@ class Walk {
   }
 
   private via(event: TraceEvent, reached: ReadonlyMap<number, Marble>): Marble | undefined {
-    if (event.type === 'out' && event.of !== undefined) {
-      const made = reached.get(event.of)
-      if (made !== undefined) return made
+    if (event.type === 'out') {
+      for (const made of [event.of, event.met]) {
+        const found = made === undefined ? undefined : reached.get(made)
+        if (found !== undefined) return found
+      }
     }
     if (event.type === 'window') for (const was of event.was) if (reached.has(was)) return reached.get(was)
     return event.cause === undefined ? undefined : reached.get(event.cause)

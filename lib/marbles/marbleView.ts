@@ -115,7 +115,7 @@ class View implements MarbleView {
     })
     this.stage.append(this.canvas, this.day, this.empty, this.tip)
     this.body.append(this.stage, this.details.element)
-    this.root.append(this.bar(), this.body, this.live)
+    this.root.append(html('div', { class: 'frame' }, legend(), this.buttons(), this.body), this.live)
     this.shadow = element.shadowRoot ?? element.attachShadow({ mode: 'open' })
     this.shadow.append(html('style', {}, STYLE), this.root)
     this.painter = new Painter(this.canvas, themeOf(this.root))
@@ -360,7 +360,7 @@ class View implements MarbleView {
 
   // ---- events of the page
 
-  private bar(): HTMLElement {
+  private buttons(): HTMLElement {
     const button = (label: string, text: string, run: () => void) => {
       const made = html('button', { type: 'button', 'aria-label': label, title: label }, text)
       made.onclick = run
@@ -371,16 +371,11 @@ class View implements MarbleView {
     }
     return html(
       'div',
-      { class: 'bar' },
-      legend(),
-      html(
-        'div',
-        { class: 'buttons' },
-        this.followButton,
-        button('Zoom out', '−', () => this.zoom(1.5, 0.5)),
-        button('Zoom in', '+', () => this.zoom(1 / 1.5, 0.5)),
-        button('Show all', 'All', () => this.all()),
-      ),
+      { class: 'buttons' },
+      this.followButton,
+      button('Zoom out', '−', () => this.zoom(1.5, 0.5)),
+      button('Zoom in', '+', () => this.zoom(1 / 1.5, 0.5)),
+      button('Show all', 'All', () => this.all()),
     )
   }
 

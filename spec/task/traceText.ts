@@ -53,6 +53,7 @@ export function sourcesOf(events: ReadonlyMap<number, TraceEvent>, id: number): 
     const event = events.get(at)
     if (event === undefined || event.type === 'fired') continue
     if (event.type === 'window') waiting.push(...event.was)
+    if (event.type === 'out' && event.met !== undefined) waiting.push(event.met)
     const before = event.type === 'out' && event.of !== undefined ? event.of : event.cause
     if (before !== undefined) waiting.push(before)
     else if (event.type === 'out') sources.add(at)

@@ -15,8 +15,10 @@ import {
   sessionWindow,
   slidingWindow,
   streamStreamJoin,
+  streamTableJoin,
   sum,
   type TraceEvent,
+  toTable,
   tracer,
   tumblingWindow,
   type WindowedRecord,
@@ -258,6 +260,50 @@ describe('what a tracer tells', () => {
       { type: 'fired', from: moving?.id },
       { type: 'out', key: 'b', from: 5, of: 3 },
     ])
+  })
+
+  test('a match of a join leads back to both of its records', () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.record({ isLeft: fc.boolean(), key: fc.constantFrom('a', 'b'), timestamp: fc.nat(30) }), {
+          maxLength: 25,
+        }),
+        (given) => {
+          const events = new Map<number, TraceEvent>()
+          const [left, right] = [new Subject<In>(), new Subject<In>()]
+          // Each value is its record's number: a pair says which two it is made of.
+          const pairs = left.pipe(streamStreamJoin(right, (l: number, r: number) => [l, r], { within: 6, grace: 30 }))
+          local(pairs, { trace: tracer((event) => events.set(event.id, event)) }).subscribe()
+          for (const [n, { isLeft, key, timestamp }] of given.entries())
+            (isLeft ? left : right).next(record(key, n, timestamp))
+          for (const event of events.values()) {
+            if (event.type !== 'out' || event.operator !== 'streamStreamJoin') continue
+            const found = [...sourcesOf(events, event.id)].map(
+              (id) => (events.get(id) as { record?: In }).record?.value,
+            )
+            expect(new Set(found)).toEqual(new Set(event.record.value as number[]))
+          }
+        },
+      ),
+      { seed: 9, numRuns: 60 },
+    )
+  })
+
+  test('what was joined with a row leads back to the record behind the row too', () => {
+    const events = new Map<number, TraceEvent>()
+    const [stream, changes] = [new Subject<In>(), new Subject<In>()]
+    const users = toTable('users', changes)
+    const joined = stream.pipe(streamTableJoin(users, (l, r) => [l, r], { kind: 'left' }))
+    local(joined, { trace: tracer((event) => events.set(event.id, event)) }).subscribe()
+    changes.next(record('a', 1, 1))
+    changes.next(record('a', 2, 2))
+    stream.next(record('a', 3, 3))
+    stream.next(record('b', 4, 4))
+    const results = [...events.values()].filter((event) => event.type === 'out' && event.operator === 'streamTableJoin')
+    const values = results.map(({ id }) =>
+      [...sourcesOf(events, id)].map((source) => (events.get(source) as { record?: In }).record?.value).sort(),
+    )
+    expect(values).toEqual([[2, 3], [4]])
   })
 
   test('what a timer emits is made of the record that set it', () => {
