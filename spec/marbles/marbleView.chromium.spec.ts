@@ -199,7 +199,7 @@ describeInChromium('the marble view', () => {
     const after = await middle()
     expect(differ(after, before)).toBe(true)
     const cell = browser.page.locator('#view [role=row]', { hasText: 'visits' }).locator('[role=gridcell]')
-    expect(await cell.textContent()).toContain('1 open windows')
+    expect(await cell.textContent()).toContain('1 open window')
   })
 
   test('marks late records by a shape of their own', async () => {
