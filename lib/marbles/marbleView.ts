@@ -39,7 +39,7 @@ export interface MarbleView {
  * Draws a trace in event time: a lane per operator, records as marbles, windows as brackets, the watermark as a line.
  *
  * ```ts
- * const view = marbleView(document.querySelector('#marbles'), { span: '10m' })
+ * const view = marbleView(document.getElementById('marbles') as HTMLElement, { span: '10m' })
  * const app = createApp({ id: 'spend', broker: embedded(), store: memory(), trace: tracer(view.add) })
  * ```
  *

@@ -282,6 +282,11 @@ export class View implements MarbleView {
     signal.addEventListener('abort', () => size.disconnect())
     for (const query of ['(prefers-color-scheme: dark)', '(forced-colors: active)'])
       matchMedia(query).addEventListener('change', () => this.recolour(), { signal })
+    // Pages that change their colours by a class or a variable.
+    const looks = new MutationObserver(() => this.recolour())
+    for (const one of [this.shadow.host, document.documentElement])
+      looks.observe(one, { attributeFilter: ['class', 'style', 'data-theme'] })
+    signal.addEventListener('abort', () => looks.disconnect())
     this.draw()
   }
 

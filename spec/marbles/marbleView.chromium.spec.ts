@@ -288,6 +288,18 @@ describeInChromium('the marble view', () => {
     await browser.page.emulateMedia({ colorScheme: 'light' })
   })
 
+  test('takes the colours that are set on its element', async () => {
+    await open()
+    await call('send', [['ann', 1, 40]])
+    await call('drawn')
+    await browser.page.evaluate(() => {
+      const element = document.querySelector('#view') as HTMLElement
+      element.style.setProperty('--marbles-background', '#204060')
+      element.style.setProperty('--marbles-lane', '#204060')
+    })
+    expect(await pixel('keyBy', 55)).toEqual([0x20, 0x40, 0x60])
+  })
+
   test('fits a narrow screen: names stand above their lanes', async () => {
     await open(360, 4)
     await call('send', [
