@@ -1,3 +1,4 @@
+import type { Tell } from './course.js'
 import type { Node } from './node.js'
 import { outsideOfTasks } from './readers.js'
 import type { Scope } from './scope.js'
@@ -10,9 +11,6 @@ export interface Tracer {
   /** A task begins. @returns what is to be told of each node: before it is set up, and, by what that returns, afterwards */
   follow(scope: Scope): (node: Node) => () => void
 }
-
-/** An event before it has its number. */
-export type Unnumbered<E> = E extends TraceEvent ? Omit<E, 'id'> : never
 
 /**
  * Tells of each record on its way through the operators of an app or a local pipeline, of each window, state and time, and what brought it about.
@@ -27,9 +25,10 @@ export type Unnumbered<E> = E extends TraceEvent ? Omit<E, 'id'> : never
  */
 export function tracer(listener: (event: TraceEvent) => void): Tracer {
   let last = 0
-  const tell = (event: Unnumbered<TraceEvent>): number => {
+  const tell: Tell = ({ task, node, operator }, cause, details) => {
     const id = ++last
-    outsideOfTasks(() => listener({ id, ...event } as TraceEvent))
+    const event = { id, task, node, operator, cause, ...details } as TraceEvent
+    outsideOfTasks(() => listener(event))
     return id
   }
   const sent = new SentRecords()
