@@ -36,7 +36,8 @@ export function drawBrackets(bands: Bands, frame: Frame, strip: Strip): boolean 
   const scale = (layout.width - layout.left) / camera.span
   const time = scene.timeOf(lane) ?? Number.NEGATIVE_INFINITY
   const isSession = lane.node.windows?.startsWith('session') === true
-  const pad = isSession ? SESSION_PAD : 0
+  // Less where its gap is narrower.
+  const pad = isSession ? Math.min(SESSION_PAD, ((lane.node.closesAfterMs ?? 0) * scale) / 2) : 0
   const [edge, end] = [layout.left - 40, layout.width + 40]
   const x = (at: number) => Math.max(edge, Math.min(end, layout.left + (at - camera.from) * scale))
   let moves = false

@@ -83,6 +83,10 @@ describeInChromium('the marble view', () => {
     await call('send', [['ann', 1, 40]])
     expect(isColourful(await pixel('keyBy', 40))).toBe(true)
     expect(isColourful(await pixel('keyBy', 50))).toBe(false)
+    // Onto what has been drawn already.
+    await call('send', [['ann', 1, 50]])
+    expect(isColourful(await pixel('keyBy', 50))).toBe(true)
+    expect(isColourful(await pixel('keyBy', 40))).toBe(true)
     expect(isColourful(await pixel('in', 30))).toBe(false)
   })
 
