@@ -13,7 +13,7 @@ export default {
     '^tidemark$': '<rootDir>/lib/index.ts',
     '^tidemark/(kafka|tabs)$': '<rootDir>/lib/brokers/$1.ts',
     '^tidemark/(level|idb|postgres)$': '<rootDir>/lib/stores/$1.ts',
-    '^tidemark/(replay|testing)$': '<rootDir>/lib/$1/index.ts',
+    '^tidemark/(marbles|replay|testing)$': '<rootDir>/lib/$1/index.ts',
   },
   modulePathIgnorePatterns: ['<rootDir>/dist/'],
   collectCoverageFrom: ['lib/**/*.ts'],

@@ -2,6 +2,7 @@
 import { benchCheckpoint } from './checkpoint.js'
 import { benchCore } from './core.js'
 import { benchKafka } from './kafka.js'
+import { benchMarbles } from './marbles.js'
 import { benchReplay } from './replay.js'
 import { benchRestore } from './restore.js'
 
@@ -11,6 +12,7 @@ const parts: Record<string, () => Promise<void>> = {
   kafka: benchKafka,
   replay: benchReplay,
   restore: benchRestore,
+  marbles: benchMarbles,
 }
 
 const wanted = process.argv.slice(2)
