@@ -13,6 +13,7 @@ import type { OutRecord, RawRecord, TopicPartition } from '../ports/broker.js'
 import type { TidemarkError } from '../record/errors.js'
 import type { ErrorPolicies } from '../task/errorPolicy.js'
 import type { Node } from '../task/node.js'
+import type { Tracer } from '../task/tracer.js'
 import { type Frame, restoreFrame, saveFrame, type TaskEntries } from './frame.js'
 import type { RecordedClock } from './recordedClock.js'
 import type { RecordedRecord } from './recordedRecord.js'
@@ -48,6 +49,7 @@ export class ReplayTasks implements TaskHost {
   /** All that a partition may have has been fed. */
   readonly maxTaskIdleMs = 0
   readonly onError: ErrorPolicies | undefined
+  readonly trace: Tracer | undefined
   all: readonly TaskScope[] = []
   failure: TidemarkError | undefined
   /** A task is to begin anew: it knows now what to do about a record. */
@@ -70,6 +72,7 @@ export class ReplayTasks implements TaskHost {
     this.plan = plan
     this.clock = clock
     this.onError = app.onError
+    this.trace = app.trace
     this.counts = resolvePartitions(plan, topics, false).counts
     this.internal = new Set(plan.subTopologies.flatMap(({ exchanges }) => exchanges))
   }
