@@ -3,6 +3,7 @@ import type { Position } from '../ports/broker.js'
 import type { Clock } from '../ports/clock.js'
 import { TidemarkError } from '../record/errors.js'
 import type { ErrorPolicies } from '../task/errorPolicy.js'
+import { ValueBudget } from '../task/valueBudget.js'
 import { AlignmentGroup } from './alignment.js'
 import type { AppState } from './appStats.js'
 import { AppTimers } from './appTimers.js'
@@ -13,6 +14,7 @@ import { Membership } from './membership.js'
 import { tasksOf } from './partitions.js'
 import type { Plan } from './plan.js'
 import type { PlanComparison } from './planComparison.js'
+import type { ReadThrough } from './readThrough.js'
 import { Resources } from './resources.js'
 import type { RuntimeOptions } from './runtimeOptions.js'
 import type { Savepoint, Savepoints } from './savepoints.js'
@@ -32,6 +34,7 @@ export class Runtime implements TaskHost {
   readonly state$ = new BehaviorSubject<AppState>('created')
   readonly errors$ = new Subject<TidemarkError>()
   readonly clock: Clock
+  readonly values: ValueBudget | undefined
   plan!: Plan
   failure: TidemarkError | undefined
   private readonly stored: StoredState
@@ -51,6 +54,7 @@ export class Runtime implements TaskHost {
 
   constructor(readonly options: RuntimeOptions) {
     this.clock = options.clock
+    if (options.readThrough !== undefined) this.values = new ValueBudget(options.readThrough.maxBytes)
     this.stored = new StoredState(options)
     this.resources = new Resources(options, this.stored, (error, fatal) => this.error(error, fatal))
     this.membership = new Membership(this)
@@ -233,8 +237,12 @@ export class Runtime implements TaskHost {
     if (this.state === 'created') return this.stored.saveUnstarted(name)
     await this.stored.savepoints.checkFree(name)
     return this.checkpoints.still(() =>
-      this.stored.save(name, this.plan, this.positions, (sub) =>
-        this.tasks.filter((task) => task.sub === sub).map(({ partition }) => partition),
+      this.stored.save(
+        name,
+        this.plan,
+        this.positions,
+        (sub) => this.tasks.filter((task) => task.sub === sub).map(({ partition }) => partition),
+        'running',
       ),
     )
   }
@@ -250,6 +258,10 @@ export class Runtime implements TaskHost {
 
   wake(): void {
     this.slices.wake()
+  }
+
+  readStored(scope: string, key: string): Uint8Array {
+    return (this.options.readThrough as ReadThrough).read(scope, key)
   }
 
   get slice(): number {

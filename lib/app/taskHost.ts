@@ -1,6 +1,7 @@
 import type { Clock } from '../ports/clock.js'
 import type { TidemarkError } from '../record/errors.js'
 import type { ErrorPolicies } from '../task/errorPolicy.js'
+import type { ValueBudget } from '../task/valueBudget.js'
 import type { AlignmentGroup } from './alignment.js'
 import type { Plan } from './plan.js'
 import type { TaskScope } from './taskScope.js'
@@ -13,6 +14,10 @@ export interface TaskHost {
   partitions(topic: string): number
   /** Number of tasks of a sub-topology. */
   tasksIn(subTopology: number): number
+  /** There if values of states may leave memory. */
+  readonly values: ValueBudget | undefined
+  /** An entry of a local checkpoint. @throws TidemarkError `STORE_FAILED` */
+  readStored(scope: string, key: string): Uint8Array
   /** Number of the running slice. */
   readonly slice: number
   /** How long a partition that is caught up is waited for, where others have records. */

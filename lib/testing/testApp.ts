@@ -9,6 +9,7 @@ import {
   type StoreAdapter,
   type TidemarkError,
 } from '../index.js'
+import { loadAll } from '../ports/loadAll.js'
 import { parseKey } from '../record/key.js'
 import { utf8 } from '../record/serde.js'
 import { mortal } from './mortal.js'
@@ -154,7 +155,7 @@ export async function testApp<T>(pipeline: (app: App) => T, options: TestAppOpti
       for (const scope of [...(await store.scopes())].sort()) {
         if (!scope.startsWith(`task/${id}/`)) continue
         const task = scope.slice(`task/${id}/`.length)
-        for (const [entry, bytes] of await store.load(scope)) {
+        for (const [entry, bytes] of await loadAll(store, scope)) {
           if (!entry.startsWith(prefix)) continue
           const [value] = JSON.parse(utf8.decode(bytes)) as [unknown]
           // A window's start (or a place in time, with a number) if there is one; a key's text begins with a letter.
