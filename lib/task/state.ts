@@ -87,6 +87,7 @@ export abstract class Cells<V, C extends Cell<V>> implements Checkpointed {
     if (this.tracked && !cell.dirty) {
       cell.dirty = true
       this.changed.push(cell)
+      this.values?.changed()
     }
   }
 
@@ -103,7 +104,7 @@ export abstract class Cells<V, C extends Cell<V>> implements Checkpointed {
   }
 
   written(): void {
-    for (const cell of this.taken) this.values?.written(cell)
+    this.values?.written(this.taken)
     this.taken = []
   }
 }

@@ -7,6 +7,10 @@ import type { ValueBudget } from './valueBudget.js'
 export class TaskValues {
   /** What those take that are in memory and have been encoded once. */
   bytes = 0
+  /** Cells that the next checkpoint has to write. */
+  private dirty = 0
+  /** What the checkpoint has that is being written. */
+  private unwritten = 0
 
   constructor(
     private readonly budget: ValueBudget,
@@ -19,17 +23,30 @@ export class TaskValues {
     return new ReadThroughCell(cell, state as never, this) as unknown as C
   }
 
+  /** About what the store has yet to get, and what can't leave memory before. */
+  get changedBytes(): number {
+    return this.unwritten + this.dirty * this.budget.average
+  }
+
+  /** A cell has become dirty. */
+  changed(): void {
+    this.dirty++
+  }
+
   /** A checkpoint has taken it down: until that is in the store, it has to stay. */
   encoded(cell: Cell<unknown>, bytes: number): void {
     const held = cell as ReadThroughCell<unknown>
+    this.dirty--
+    this.unwritten += bytes
+    this.budget.measure(bytes)
     this.budget.keep(held)
     this.budget.count(held, !cell.deleted && mayLeave(cell.value) ? bytes : 0)
   }
 
-  /** That checkpoint is in the store. */
-  written(cell: Cell<unknown>): void {
-    const held = cell as ReadThroughCell<unknown>
-    if (!held.dirty && held.bytes > 0) this.budget.offer(held)
+  /** That checkpoint is in the store, with these cells. */
+  written(cells: readonly Cell<unknown>[]): void {
+    this.unwritten = 0
+    for (const cell of cells as ReadThroughCell<unknown>[]) if (!cell.dirty && cell.bytes > 0) this.budget.offer(cell)
   }
 
   /** It has been read from the store. */

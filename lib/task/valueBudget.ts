@@ -12,6 +12,8 @@ export class ValueBudget {
   bytes = 0
   /** How often a value had to be read from the store. */
   reads = 0
+  /** About what a changed value takes: of the last ones that were encoded, or a guess before any was. */
+  average = 1_000
   /** Those that may leave. */
   private readonly circle = new Set<ReadThroughCell<unknown>>()
   private hand = this.circle.values()
@@ -32,6 +34,10 @@ export class ValueBudget {
     cell.bytes = bytes
     cell.task.bytes += more
     this.bytes += more
+  }
+
+  measure(bytes: number): void {
+    this.average += (bytes - this.average) / 64
   }
 
   /** It may not leave. */

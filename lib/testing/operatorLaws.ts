@@ -50,7 +50,8 @@ export function operatorLaws(
       'stops an endless synchronous source after take(1)': () => stopsEndless(operator, input),
     }),
     'repeats exactly what followed after a crash at any position': () => survivesCrashes(operator, input),
-    'gives the same where no value of its state stays in memory': () => survivesForgetting(operator, input),
+    'gives the same after crashes where no value of its state stays in memory': () =>
+      survivesForgetting(operator, input),
     'gives the same under crashes, rebalances and failed writes': () => survivesFaults(operator, input),
   }
   return Object.entries(laws).map(([name, run]) => ({ name, run }))
