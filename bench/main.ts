@@ -2,8 +2,14 @@
 import { benchCore } from './core.js'
 import { benchKafka } from './kafka.js'
 import { benchRestore } from './restore.js'
+import { benchState } from './state.js'
 
-const parts: Record<string, () => Promise<void>> = { core: benchCore, kafka: benchKafka, restore: benchRestore }
+const parts: Record<string, () => Promise<void>> = {
+  core: benchCore,
+  state: benchState,
+  kafka: benchKafka,
+  restore: benchRestore,
+}
 
 const wanted = process.argv.slice(2)
 for (const name of wanted)

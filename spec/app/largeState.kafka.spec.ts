@@ -8,11 +8,11 @@ import { describeKafka } from '../kafka/testKafka.js'
 
 jest.setTimeout(300_000)
 
-/** Of a process that needs about 50 MB before it has any state. */
-const HEAP_MB = 64
-/** With two records for each: histories of 24 kB, 190 MB in all. */
-const KEYS = 8_000
-const BUDGET = 2 << 20
+/** Of a process that needs about 60 MB before it has any state. */
+const HEAP_MB = 100
+/** With two records for each: histories of 24 kB, 290 MB in all. */
+const KEYS = 12_000
+const BUDGET = 1 << 20
 
 const children: ChildProcess[] = []
 const folders: string[] = []

@@ -17,7 +17,7 @@ const [folder, id, where, count, budget] = process.argv.slice(2) as [string, str
 const KEYS = Number(count)
 const ROUNDS = 2
 const PARTITIONS = 2
-/** Numbers that a record adds to its key's history: eight bytes each in memory. */
+/** Numbers that a record adds to its key's history: eight bytes each in memory, two in the store. */
 const NUMBERS = 1_500
 
 const topic = `${id}-in`
@@ -26,7 +26,7 @@ const broker: Broker = where === 'embedded' ? embedded({ store }) : kafka({ brok
 const keyOf = (n: number) => `key-${n}`
 /** What the record of that number adds. */
 function addNumbers(numbers: number[], record: number): void {
-  for (let i = 0; i < NUMBERS; i++) numbers.push((record * 31 + i) % 10_000)
+  for (let i = 0; i < NUMBERS; i++) numbers.push((record * 31 + i) % 10)
 }
 
 async function send(): Promise<void> {
