@@ -78,9 +78,13 @@ export class Snapshot {
 
   /** Later entries, in place of some of those that it has, or besides. */
   update(later: ReadonlyMap<string, Uint8Array | null>): void {
-    const touched = new Set(Array.from(later.keys(), stateOf))
+    const touched = new Set<string>()
+    for (const key of later.keys()) {
+      const name = stateOf(key)
+      if (name === undefined) this.own.delete(key)
+      else touched.add(name)
+    }
     for (const name of touched) {
-      if (name === undefined || !this.states.has(name)) continue
       const { keys, values } = this.of(name)
       const kept: StateEntries = { keys: [], values: [] }
       for (const [index, key] of keys.entries()) {
@@ -90,7 +94,6 @@ export class Snapshot {
       }
       this.states.set(name, kept)
     }
-    for (const key of later.keys()) this.own.delete(key)
     this.add(put(later))
   }
 
@@ -194,7 +197,7 @@ function* withoutPrefix(
   { keys, values }: StateEntries,
   length: number,
 ): Iterable<readonly [key: string, value: StoredValue]> {
-  for (const [index, key] of keys.entries()) yield [key.slice(length), values[index] as StoredValue]
+  for (let n = 0; n < keys.length; n++) yield [(keys[n] as string).slice(length), values[n] as StoredValue]
 }
 
 const tooLarge = (operator: string, task: string, { maxBytes }: ValueStore) =>
