@@ -5,12 +5,20 @@ import type { RestoreStats } from './restore.js'
 import type { StandbyStats } from './standbys.js'
 import type { TaskScope } from './taskScope.js'
 
-export type AppState = 'created' | 'starting' | 'rebalancing' | 'running' | 'stopping' | 'stopped' | 'failed'
+export type AppState =
+  | 'created'
+  | 'starting'
+  | 'standing by'
+  | 'rebalancing'
+  | 'running'
+  | 'stopping'
+  | 'stopped'
+  | 'failed'
 
 /** Figures of one task. */
 export interface TaskStats {
   readonly task: string
-  /** Records handled since it started. */
+  /** Records handled since it started: those that were handled again after going back to a checkpoint too, and what other tasks told of time. */
   readonly records: number
   /** Its watermark in ms, or stream time where none is declared; -Infinity before the first record. */
   readonly time: number

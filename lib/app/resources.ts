@@ -34,10 +34,12 @@ export class Resources {
     private readonly error: (error: TidemarkError, fatal: boolean) => void,
   ) {}
 
-  async open(plan: Plan): Promise<void> {
+  /** @param turn gives false if it isn't to be opened after all, once the broker is connected */
+  async open(plan: Plan, turn: () => Promise<boolean>): Promise<void> {
     const { id, broker, store, keeper } = this.options
     await broker.connect()
     this.opened.push(() => broker.close())
+    if (!(await turn())) return
     const hasChangelogs = keeper === 'changelogs'
     // By name: a topic that isn't there, and one that nobody shows us, are told apart.
     const named = plan.subTopologies.flatMap((sub) => [
@@ -46,7 +48,7 @@ export class Resources {
       ...(hasChangelogs ? changelogsOf(sub).map((state) => changelogTopic(id, state)) : []),
     ])
     const existing = await broker.topics([...new Set(named)])
-    const { counts, missing } = resolvePartitions(plan, existing, hasChangelogs)
+    const { counts, needed } = resolvePartitions(plan, existing, hasChangelogs)
     this.counts = counts
     this.slots = new Slots(id, broker, Math.min(MAX_SLOTS, Math.max(...counts.values())))
     // A broker that keeps its topics in this very store has opened it.
@@ -58,7 +60,7 @@ export class Resources {
     this.comparison = await this.upgrade.begin()
     // An exchange that is there isn't new, the next time: it is made when nothing is refused.
     await this.checkNewExchanges(plan, existing)
-    if (missing.length > 0) await broker.createTopics(missing)
+    if (needed.length > 0) await broker.createTopics(needed)
     if (hasChangelogs)
       for (const partition of await checkpointPartitions(plan, store)) this.warm.add(this.slots.of(partition))
     const globals = new GlobalReader(id, broker, this.options.globals, this.error)

@@ -53,12 +53,18 @@ export interface NewTopic {
 export interface PartitionRange {
   readonly start: number
   readonly end: number
+  /** Where a transaction is open: the next offset to be written as its writers see it, past `end`. Absent if that is `end`. */
+  readonly written?: number
 }
 
 /** Writes records. The caller has chosen the partition of each. */
 export interface Producer {
-  /** Resolves when all are acknowledged by the in-sync replicas. Per partition the order of calls is kept. */
-  send(records: readonly OutRecord[]): Promise<void>
+  /**
+   * Resolves when all are acknowledged by the in-sync replicas. Per partition the order of calls is kept.
+   *
+   * `along`: changes for the broker's own store (`Broker.store`), committed in the same atomic write.
+   */
+  send(records: readonly OutRecord[], along?: readonly StoreChanges[]): Promise<void>
   close(): Promise<void>
 }
 
@@ -168,9 +174,20 @@ export interface Broker {
   readonly durable: boolean
   /** @throws TidemarkError `BROKER_UNAVAILABLE`, with the addresses tried */
   connect(): Promise<void>
+  /**
+   * There if `store` is open in one place at a time: resolves, once connected, when that is here, and then an app whose state is in it may run; or when
+   * `signal` aborts.
+   *
+   * @returns what aborts, with a `TidemarkError`, if that is no longer here although nobody has closed anything
+   */
+  standBy?(signal: AbortSignal): Promise<AbortSignal>
   /** Partition counts of the topics that exist among these (all, if none are named). */
   topics(names?: readonly string[]): Promise<ReadonlyMap<string, number>>
-  /** Creates those that don't exist; those that do are left alone. */
+  /**
+   * Creates those that don't exist; those that do are left alone.
+   *
+   * @throws TidemarkError `TOPIC_CONFIG` if one exists that is to be compacted, and is not, or deletes what is old too
+   */
   createTopics(topics: readonly NewTopic[]): Promise<void>
   deleteTopics(topics: readonly string[]): Promise<void>
   /** First offset kept and next offset to be written (as a reader of committed records sees it), by partition. @throws `UNKNOWN_TOPIC` */

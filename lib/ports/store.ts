@@ -23,7 +23,7 @@ export interface StoreChanges {
  * - Arguments are taken as they are at the call: the caller may change them at once.
  * - `load` gives each entry once, in the order that suits it, in as many pieces as suit it, as all of them were at one time: every commit that had
  *   resolved before the call is in it. What it gave doesn't change later. It waits for the promise that taking a piece may give, and rejects with what that throws.
- * - A failed commit rejects with `STORE_FAILED`, leaves the last whole state, and later commits work. Keys and scopes that
+ * - A failed commit rejects with `STORE_FAILED` (for want of room, where the store can tell, `STORE_FULL`), leaves the last whole state, and later commits work. Keys and scopes that
  *   aren't well-formed strings are refused so. Where a server can't be reached it rejects with `STORE_UNAVAILABLE`: what it would change is
  *   there as a whole, or not at all.
  * - A shared store has `claim`: once it resolves, no commit of another adapter that claimed the scope before changes

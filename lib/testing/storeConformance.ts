@@ -334,6 +334,32 @@ const laws: Record<string, Law> = {
     assertEntries('s', before, [put('a', 'old'), put('b', 'old')])
   },
 
+  async 'load waits for who takes a piece, who may commit meanwhile, and rejects with their error'(store) {
+    const entries = Array.from({ length: 5_000 }, (_, i) => put(`key ${i}`, 'old'))
+    await store.commit([{ scope: 's', entries }])
+    const taken: StoreEntry[] = []
+    let isTaking = false
+    await store.load('s', async (piece) => {
+      assert(!isTaking, 'a piece came before the last one was taken')
+      isTaking = true
+      taken.push(...piece)
+      await store.commit([{ scope: 's', entries: entries.map(([key]) => put(key, 'new')) }])
+      isTaking = false
+    })
+    assert(!isTaking, 'load resolved before the last piece was taken')
+    assertEntries('s', taken, entries)
+    const error = new Error("the caller's own")
+    const failing = store.load('s', async () => {
+      throw error
+    })
+    assert((await failing.catch((thrown) => thrown)) === error, 'load must reject with the error of who takes a piece')
+    await assertHolds(
+      store,
+      's',
+      entries.map(([key]) => put(key, 'new')),
+    )
+  },
+
   async 'load never sees half of a commit'(store) {
     const all = (n: number) => Array.from({ length: 500 }, (_, i) => put(`key ${i}`, `${n}`))
     await store.commit([{ scope: 's', entries: all(0) }])

@@ -40,6 +40,9 @@ const NAMES: Record<string, string> = {
   'tidemark/postgres': `
     PostgresOptions postgres
   `,
+  'tidemark/tabs': `
+    tabs
+  `,
   'tidemark/testing': `
     BrokerLaw Diagram Emission ExpectedRecord FaultOptions FaultReport InputRecord MarbleOptions MarbleRun MarbleSources MarbleTools MarbleValue Mark
     OperatorLaw OperatorLawOptions ReadRecord RecordMatchers SentRecord StateEntry StoreConformanceOptions StoreLaw

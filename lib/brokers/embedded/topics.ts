@@ -1,7 +1,8 @@
 import type { NewTopic, OutRecord, Position, TopicPartition } from '../../ports/broker.js'
 import { loadAll } from '../../ports/loadAll.js'
-import type { StoreAdapter } from '../../ports/store.js'
+import type { StoreAdapter, StoreChanges } from '../../ports/store.js'
 import { utf8 } from '../../record/serde.js'
+import { notCompacted } from '../rules/notCompacted.js'
 import { partitionKey } from '../rules/partitionKey.js'
 import { unknownTopic } from '../rules/unknownTopic.js'
 import { decodeChunk, encodeChunk } from './chunk.js'
@@ -24,6 +25,8 @@ export interface Addition {
   readonly offsets?: readonly { readonly group: string; readonly positions: readonly Position[] }[]
   /** Whether it ends a transaction: that takes one offset in each partition. */
   readonly marked?: boolean
+  /** What else the store is to keep in the same commit. */
+  readonly along?: readonly StoreChanges[]
 }
 
 /** The topics and the groups' offsets, in memory and, if there is a store, in it too. */
@@ -83,7 +86,9 @@ export class Topics {
     return log
   }
 
-  create(topics: readonly NewTopic[]): Promise<void> {
+  async create(topics: readonly NewTopic[]): Promise<void> {
+    for (const { topic, compacted } of topics)
+      if (compacted && this.topics.get(topic)?.compacted === false) throw notCompacted(this.broker, topic, 'delete')
     const wanted = () => topics.filter(({ topic }) => !this.topics.has(topic))
     return this.journal.write({
       stage: (changes) => {
@@ -122,7 +127,7 @@ export class Topics {
    *
    * @throws TidemarkError `UNKNOWN_TOPIC` when staged
    */
-  addition({ records, offsets = [], marked = false }: Addition): Write & { ends(): Position[] } {
+  addition({ records, offsets = [], marked = false, along = [] }: Addition): Write & { ends(): Position[] } {
     let added: { log: PartitionLog; chunk: ReturnType<PartitionLog['reserve']> }[] = []
     return {
       ends: () => added.map(({ log: { topic, partition }, chunk }) => ({ topic, partition, offset: chunk.nextOffset })),
@@ -142,6 +147,7 @@ export class Topics {
             changes.put(OFFSETS, JSON.stringify([group, topic, partition]), utf8.encode(String(offset)))
           }
         }
+        changes.add(along)
       },
       apply: () => {
         for (const { group, positions } of offsets) for (const position of positions) this.setOffset(group, position)

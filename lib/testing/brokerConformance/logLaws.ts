@@ -16,6 +16,9 @@ export const logLaws: Record<string, LawBody> = {
       { topic: second, partitions: 2, compacted: true },
     ])
     await broker.createTopics([{ topic: second, partitions: 2 }])
+    // What is there and keeps less than it is to is no good.
+    await assertRejects(broker.createTopics([{ topic, partitions: 3, compacted: true }]), 'TOPIC_CONFIG', 'compacted')
+    await broker.createTopics([{ topic: second, partitions: 2, compacted: true }])
     const found = await broker.topics([topic, second, `${topic}-none`])
     assertEqual(
       [...found].sort(),
@@ -163,9 +166,16 @@ export const logLaws: Record<string, LawBody> = {
     await law.write(broker, topic, 1, values)
     const at = { topic, partition: 1 }
     const batches: RawBatch[] = []
-    await broker.read(at, 700, 2_000, (batch) => {
+    let isTaking = false
+    await broker.read(at, 700, 2_000, async (batch) => {
+      assert(!isTaking, 'a batch came before the last one was taken')
+      isTaking = true
+      // Any request takes its time.
+      await broker.ranges(topic)
       batches.push(batch)
+      isTaking = false
     })
+    assert(!isTaking, 'read resolved before the last batch was taken')
     const records = batches.flatMap((batch) => batch.records)
     assertEqual(
       records.map(({ value }) => utf8.decode(value as Uint8Array)),
