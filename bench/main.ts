@@ -5,6 +5,7 @@ import { benchKafka } from './kafka.js'
 import { benchMarbles } from './marbles.js'
 import { benchReplay } from './replay.js'
 import { benchRestore } from './restore.js'
+import { benchState } from './state.js'
 
 const parts: Record<string, () => Promise<void>> = {
   core: benchCore,
@@ -13,6 +14,7 @@ const parts: Record<string, () => Promise<void>> = {
   replay: benchReplay,
   restore: benchRestore,
   marbles: benchMarbles,
+  state: benchState,
 }
 
 const wanted = process.argv.slice(2)

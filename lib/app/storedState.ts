@@ -1,4 +1,5 @@
 import type { Position } from '../ports/broker.js'
+import { loadAll } from '../ports/loadAll.js'
 import type { StoreEntry } from '../ports/store.js'
 import { writtenBy } from './drain.js'
 import { resolvePartitions, tasksOf } from './partitions.js'
@@ -25,9 +26,9 @@ export class StoredState {
   }
 
   upgrade(plan: Plan, counts: ReadonlyMap<string, number>): Upgrade {
-    const { store, upgrade, keeper, broker } = this.options
+    const { store, upgrade, keeper, broker, readThrough } = this.options
     const changelogs = keeper === 'changelogs' ? broker : undefined
-    return new Upgrade(plan, (topic) => counts.get(topic), store, upgrade, changelogs)
+    return new Upgrade(plan, (topic) => counts.get(topic), store, upgrade, changelogs, readThrough?.maxBytes)
   }
 
   /** Opens broker and store for something that is done without running. */
@@ -61,12 +62,12 @@ export class StoredState {
     const { id, broker } = this.options
     return this.visit(async (plan, counts) => {
       const committed = await broker.committed(id, topicsReadBy(plan))
-      return this.save(name, plan, committed, allOf(plan, counts))
+      return this.save(name, plan, committed, allOf(plan, counts), 'ended')
     })
   }
 
   /**
-   * Copies what is stored of some tasks, right after their checkpoint.
+   * Copies what is stored of some tasks: those that run right after their checkpoint.
    *
    * @param positions how far they have read
    */
@@ -75,45 +76,63 @@ export class StoredState {
     plan: Plan,
     positions: readonly Position[],
     partitionsOf: (sub: SubTopology) => readonly number[],
+    tasks: 'running' | 'ended',
   ): Promise<Savepoint> {
     const { broker, clock } = this.options
     const ends = await endsOf(broker, writtenBy(plan))
-    return this.savepoints.take(name, { at: clock.now(), ends, positions }, await this.changelogged(plan, partitionsOf))
+    const saved = await this.changelogged(plan, partitionsOf, tasks)
+    return this.savepoints.take(name, { at: clock.now(), ends, positions }, saved)
   }
 
-  /** What is stored of some tasks, by scope, and of all that the plan doesn't have any more where the store has it. */
+  /**
+   * What is stored of some tasks, by scope, and of all that the plan doesn't have any more where the store has it.
+   *
+   * @param tasks `running`: their local checkpoints are up to date
+   */
   async scopes(
     plan: Plan,
     partitionsOf: (sub: SubTopology) => readonly number[],
+    tasks: 'running' | 'ended',
   ): Promise<ReadonlyMap<string, readonly StoreEntry[]>> {
-    const changelogged = await this.changelogged(plan, partitionsOf)
-    if (changelogged !== undefined) return changelogged
+    const kept = await this.changelogged(plan, partitionsOf, tasks)
+    if (kept instanceof Map) return kept
     const { id: app, store } = this.options
     const scopes = new Map<string, readonly StoreEntry[]>()
-    for (const scope of await store.scopes())
-      if (isTaskScope(app, scope)) scopes.set(scope, [...(await store.load(scope))])
+    for (const scope of kept ?? (await store.scopes()))
+      if (isTaskScope(app, scope)) scopes.set(scope, await loadAll(store, scope))
     return scopes
   }
 
-  /** What changelogs hold of some tasks, by scope; undefined where the store has it all. */
+  /**
+   * What changelogs hold of some tasks, by scope; or, where values stay in the local store, the scopes that have it there. Undefined where the store has it all.
+   *
+   * @param tasks `running`: their local checkpoints are up to date
+   */
   private async changelogged(
     plan: Plan,
     partitionsOf: (sub: SubTopology) => readonly number[],
-  ): Promise<Map<string, readonly StoreEntry[]> | undefined> {
-    const { id: app, broker, clock, keeper } = this.options
+    tasks: 'running' | 'ended',
+  ): Promise<Map<string, readonly StoreEntry[]> | Set<string> | undefined> {
+    const { id: app, broker, store, clock, keeper, readThrough } = this.options
     if (keeper !== 'changelogs') return undefined
-    const scopes = new Map<string, readonly StoreEntry[]>()
+    const copies = new Map<string, readonly StoreEntry[]>()
+    const local = new Set<string>()
     for (const sub of plan.subTopologies) {
       for (const partition of partitionsOf(sub)) {
+        const scope = checkpointScope(app, sub, partition)
+        const task = { app, task: taskId(sub.id, partition), sub, partition, broker, clock, hasChangelogs: true }
+        if (readThrough !== undefined) {
+          if (tasks === 'ended') await new Restore({ ...task, store, readThrough }).run()
+          local.add(scope)
+          continue
+        }
         // A store without anything: all of it is read.
-        const store = { load: async () => [] }
-        const task = taskId(sub.id, partition)
-        const restore = new Restore({ app, task, sub, partition, broker, store, clock, hasChangelogs: true })
+        const restore = new Restore({ ...task, store: { load: async () => {} }, readThrough })
         const entries = (await restore.run()).missing.filter(([, value]) => value !== null)
-        if (entries.length > 0) scopes.set(checkpointScope(app, sub, partition), entries)
+        if (entries.length > 0) copies.set(scope, entries)
       }
     }
-    return scopes
+    return readThrough === undefined ? copies : local
   }
 }
 

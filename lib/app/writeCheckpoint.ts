@@ -37,7 +37,7 @@ function copyRunning(runtime: Runtime): Promise<CheckpointCopy> {
       throw new TidemarkError('BAD_STATE', message, { app: options.id })
     }
     const { counts } = resources
-    const scopes = await stored.scopes(plan, allOf(plan, counts))
+    const scopes = await stored.scopes(plan, allOf(plan, counts), 'running')
     return copyCheckpoint({ broker: options.broker, plan, at: runtime.clock.now(), counts, scopes, positions })
   })
 }
@@ -45,7 +45,7 @@ function copyRunning(runtime: Runtime): Promise<CheckpointCopy> {
 function copyStored({ stored, options, clock }: Runtime): Promise<CheckpointCopy> {
   const { id, broker } = options
   return stored.visit(async (plan, counts) => {
-    const scopes = await stored.scopes(plan, allOf(plan, counts))
+    const scopes = await stored.scopes(plan, allOf(plan, counts), 'ended')
     const positions = await broker.committed(id, topicsReadBy(plan))
     return copyCheckpoint({ broker, plan, at: clock.now(), counts, scopes, positions })
   })

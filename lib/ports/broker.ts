@@ -208,11 +208,17 @@ export interface Broker {
    */
   consumer(options: ConsumerOptions): Promise<Consumer>
   /**
-   * Reads a partition outside any group, from an offset up to (not including) another: committed records only.
+   * Reads a partition outside any group, from an offset up to (not including) another: committed records only. Waits for the promise that taking
+   * a batch may give before it takes the next one.
    *
    * @throws TidemarkError `UNKNOWN_TOPIC`; `OFFSET_OUT_OF_RANGE` if the log doesn't hold all of it
    */
-  read(partition: TopicPartition, from: number, to: number, each: (batch: RawBatch) => void): Promise<void>
+  read(
+    partition: TopicPartition,
+    from: number,
+    to: number,
+    each: (batch: RawBatch) => void | Promise<void>,
+  ): Promise<void>
   /** Lets go when it has been called as often as `connect`: apps in one process may share a broker. */
   close(): Promise<void>
 }

@@ -19,7 +19,7 @@ function storeOver(
     durable: true,
     shared: false,
     open: async () => {},
-    load: async (scope) => new Map(data.get(scope)),
+    load: async (scope, each) => each(new Map(data.get(scope))),
     commit: (changes) => {
       const done = order.then(async () => {
         await onCommit(changes)

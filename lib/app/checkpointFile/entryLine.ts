@@ -1,8 +1,9 @@
 import { base64 } from '../../record/base64.js'
 import { type Key, keyText, parseKey } from '../../record/key.js'
 import { utf8 } from '../../record/serde.js'
-import { encode, stateKey } from '../../task/state.js'
+import { stateKey } from '../../task/state.js'
 import { stateJson } from '../../task/stateJson.js'
+import { encode } from '../../task/storedValue.js'
 import { stateOf } from '../checkpoint.js'
 import type { StateShape } from '../stateShape.js'
 

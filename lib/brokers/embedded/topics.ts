@@ -1,4 +1,5 @@
 import type { NewTopic, OutRecord, Position, TopicPartition } from '../../ports/broker.js'
+import { loadAll } from '../../ports/loadAll.js'
 import type { StoreAdapter, StoreChanges } from '../../ports/store.js'
 import { utf8 } from '../../record/serde.js'
 import { notCompacted } from '../rules/notCompacted.js'
@@ -47,16 +48,16 @@ export class Topics {
   async load(store: StoreAdapter): Promise<void> {
     this.topics.clear()
     this.offsets.clear()
-    for (const [topic, bytes] of await store.load(TOPICS)) {
+    for (const [topic, bytes] of await loadAll(store, TOPICS)) {
       this.add({ topic, ...(JSON.parse(utf8.decode(bytes)) as Omit<NewTopic, 'topic'>) })
     }
     for (const { logs } of this.topics.values()) {
       for (const log of logs) {
-        const stored = [...(await store.load(scopeOf(log)))].sort(([a], [b]) => (a < b ? -1 : 1))
+        const stored = (await loadAll(store, scopeOf(log))).sort(([a], [b]) => (a < b ? -1 : 1))
         for (const [base, bytes] of stored) log.add(Number(base), decodeChunk(bytes))
       }
     }
-    for (const [key, bytes] of await store.load(OFFSETS)) {
+    for (const [key, bytes] of await loadAll(store, OFFSETS)) {
       const [group, topic, partition] = JSON.parse(key) as [string, string, number]
       this.setOffset(group, { topic, partition, offset: Number(utf8.decode(bytes)) })
     }

@@ -3,7 +3,8 @@ import fc from 'fast-check'
 import { type EntryLine, entryLine, entryOf } from '../../../lib/app/checkpointFile/entryLine.js'
 import { type Key, keyText } from '../../../lib/record/key.js'
 import { utf8 } from '../../../lib/record/serde.js'
-import { encode, stateKey } from '../../../lib/task/state.js'
+import { stateKey } from '../../../lib/task/state.js'
+import { encode } from '../../../lib/task/storedValue.js'
 
 const FORMS = { plain: 'by key', windows: 'by window and key', series: 'by time and key' } as const
 const formOf = (state: string) => FORMS[state as keyof typeof FORMS]
