@@ -14,7 +14,7 @@ const NAMES: Record<string, string> = {
     NewTopic OutRecord PartitionRange PartitionState Pattern PlanComparison Position ProcessContext ProcessOptions
     Processor Producer QuantileOptions RateLimitOptions RawBatch RawRecord RebalanceStats RestoreStats ResultOf
     RetryOptions RollingOptions Rules Savepoint SelectKeyOptions Serde ShadowDifference ShadowOptions ShadowReport
-    SourceState Split SpreadOptions StandbyStats StateComparison StepOptions StoreAdapter StoreChanges StoreEntry
+    SourceState Split SpreadOptions StandbyStats StateComparison StepOptions StoreAdapter StoreChanges StoreEntry StoredEntry
     StreamOptions StreamRecord StreamStreamJoinOptions StreamTableJoinOptions SuppressOptions Table
     TableGroupByOptions TableJoinKind TableOperator TableOptions TableRow TableTableJoinOptions TaskExplanation
     TaskStats TidemarkError Timers ToTopicOptions TopKOptions TopicComparison TopicOutputs TopicPartition Transaction
