@@ -28,6 +28,9 @@ const NAMES: Record<string, string> = {
     suppress tableFilter tableGroupBy tableMapValues tableTableJoin toRows toStream toTable toTopic topK
     tumblingWindow variance withWatermark
   `,
+  'tidemark/bridge': `
+    Bridge BridgeOptions BridgeRequest BridgeStats bridge
+  `,
   'tidemark/idb': `
     idb
   `,
@@ -39,6 +42,9 @@ const NAMES: Record<string, string> = {
   `,
   'tidemark/postgres': `
     PostgresOptions postgres
+  `,
+  'tidemark/remote': `
+    RemoteOptions remote
   `,
   'tidemark/testing': `
     BrokerLaw Diagram Emission ExpectedRecord FaultOptions FaultReport InputRecord MarbleOptions MarbleRun MarbleSources MarbleTools MarbleValue Mark

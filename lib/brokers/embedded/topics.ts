@@ -1,9 +1,9 @@
 import type { NewTopic, OutRecord, Position, TopicPartition } from '../../ports/broker.js'
 import type { StoreAdapter } from '../../ports/store.js'
 import { utf8 } from '../../record/serde.js'
+import { decodeChunk, encodeChunk } from '../rules/chunk.js'
 import { partitionKey } from '../rules/partitionKey.js'
 import { unknownTopic } from '../rules/unknownTopic.js'
-import { decodeChunk, encodeChunk } from './chunk.js'
 import { type Changes, Journal, type Write } from './journal.js'
 import { PartitionLog } from './log.js'
 
