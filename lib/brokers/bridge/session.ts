@@ -156,6 +156,8 @@ export class Session implements WireListener {
   private async topics(id: number, names: readonly string[] | undefined): Promise<void> {
     const { broker, topics } = this.host
     const listed = names ? topics.filter((topic) => names.includes(topic)) : topics
+    // Who asks for one by its name hears why it isn't among them.
+    if (names) for (const topic of listed) await this.check(topic)
     const allowed = await Promise.all(listed.map(async (topic) => ((await this.decide(topic)) ? [topic] : [])))
     const counts = await broker.topics(allowed.flat())
     if (!this.isOver) this.wire.send({ type: 'topics', id, topics: [...counts] })

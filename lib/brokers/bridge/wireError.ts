@@ -3,14 +3,7 @@ import { TidemarkError } from '../../record/errors.js'
 import type { WireError } from '../rules/bridgeMessages.js'
 
 /** What the bridge refuses itself. What its broker says is for the server's eyes: it names addresses, groups and users. */
-const OWN = new Set([
-  'AUTH_FAILED',
-  'BAD_MESSAGE',
-  'LIMIT_REACHED',
-  'NOT_AUTHORISED',
-  'OFFSET_OUT_OF_RANGE',
-  'UNKNOWN_TOPIC',
-])
+const OWN = new Set(['BAD_MESSAGE', 'LIMIT_REACHED', 'NOT_AUTHORISED', 'OFFSET_OUT_OF_RANGE', 'UNKNOWN_TOPIC'])
 
 /** An error as a client may hear it. */
 export function wireError(error: unknown, { topic, partition }: Partial<TopicPartition> = {}): WireError {

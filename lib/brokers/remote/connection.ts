@@ -26,7 +26,7 @@ const LONGEST_PAUSE_MS = 10_000
 const OUTAGE_MS = 3_000
 
 /** What trying again doesn't change. */
-const FINAL: ReadonlySet<ErrorCode> = new Set(['AUTH_FAILED', 'NOT_AUTHORISED', 'BAD_MESSAGE'])
+const FINAL: ReadonlySet<ErrorCode> = new Set(['NOT_AUTHORISED', 'BAD_MESSAGE'])
 
 /** Keeps a link to the bridge: when one breaks, or falls silent, it opens another and asks again for all that goes on. */
 export class Connection {
