@@ -27,7 +27,8 @@ export interface BridgedOrder {
 }
 
 export const PARTITIONS = 3
-export const OUTPUTS = ['totals', 'late', 'shops']
+/** The topics that the app writes. */
+export const OUTPUTS = ['totals', 'late', 'shops'] as const
 
 /** Orders of some minutes, some out of order, some too late; at the end of each partition one that closes all windows. */
 export function orders(topic: string, amount: number, seed: number): OutRecord[] {
@@ -58,7 +59,7 @@ const order = (topic: string, value: BridgedOrder): OutRecord => ({
 })
 
 /** Windows by shop within each partition, what came too late for them, and sums by shop over all partitions. */
-export function windows(app: App, topic: string): void {
+export function windows(app: App, topic: string, prefix = ''): void {
   const stream = app.stream<BridgedOrder>(topic, {
     value: json(),
     timestamp: ({ value }) => value.time,
@@ -72,14 +73,48 @@ export function windows(app: App, topic: string): void {
       { name: 'totals', emit: 'close' },
     ),
   )
-  app.run('totals', totals.pipe(toTopic('totals')))
-  app.run('late', late.pipe(toTopic('late')))
+  app.run('totals', totals.pipe(toTopic(`${prefix}totals`)))
+  app.run('late', late.pipe(toTopic(`${prefix}late`)))
   const shops = stream.pipe(
     keyBy(({ value }) => `${value.shop}`, { name: 'by-shop' }),
     aggregate({ orders: count(), total: sum(({ value }) => value.amount) }, { name: 'shops' }),
   )
-  app.run('shops', shops.pipe(toTopic('shops')))
+  app.run('shops', shops.pipe(toTopic(`${prefix}shops`)))
 }
+
+/**
+ * Writes records in pieces, half of each in a transaction, with one that is aborted in between.
+ *
+ * @param between called at a random place in each piece
+ */
+export async function writePieces(
+  broker: Broker,
+  records: readonly OutRecord[],
+  pieces: number,
+  between: (written: number) => Promise<void>,
+): Promise<void> {
+  const random = mulberry32(3)
+  const producer = await broker.producer()
+  const transactions = await broker.transactionalProducer(`writer of ${records[0]?.topic}`)
+  const size = Math.ceil(records.length / pieces)
+  for (let at = 0; at < records.length; at += size) {
+    const middle = at + Math.floor(random() * size)
+    const committed = await transactions.begin()
+    await committed.send(records.slice(at, middle))
+    await committed.commit()
+    await between(middle)
+    const aborted = await transactions.begin()
+    await aborted.send(records.slice(0, 50))
+    await aborted.abort()
+    await producer.send(records.slice(middle, at + size))
+  }
+  await transactions.close()
+  await producer.close()
+}
+
+/** Whether all orders are in what an app has written. */
+export const isComplete = (found: Outcome, amount: number): boolean =>
+  found.updates >= amount + PARTITIONS && settled(found) >= amount
 
 export interface Outcome {
   /** Key, value and timestamp of each record, by topic and partition. */
@@ -97,8 +132,10 @@ export const settled = ({ totals, late }: Outcome): number =>
   totals.flat().reduce((sum, [, value]) => sum + JSON.parse(value).orders, 0) + late.flat().length
 
 /** What the app has written, record by record; of the sums by shop, which come in an order that hangs on which partition was ahead, the last. */
-export async function outcome(broker: Broker): Promise<Outcome> {
-  const [totals = [], late = [], shops = []] = await Promise.all(OUTPUTS.map((topic) => recordsOf(broker, topic)))
+export async function outcome(broker: Broker, prefix = ''): Promise<Outcome> {
+  const [totals = [], late = [], shops = []] = await Promise.all(
+    OUTPUTS.map((topic) => recordsOf(broker, prefix + topic)),
+  )
   const sums = shops.flat().map(([key, value]) => [key, value] as const)
   return { totals, late, shops: [...new Map(sums)].sort(([a], [b]) => (a < b ? -1 : 1)), updates: sums.length }
 }

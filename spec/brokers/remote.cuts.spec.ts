@@ -1,12 +1,11 @@
-import { mulberry32 } from '../../demos/fraud/generator.js'
 import type { Bridge } from '../../lib/brokers/bridge.js'
 import { embedded } from '../../lib/brokers/embedded.js'
 import { type App, createApp, memory } from '../../lib/index.js'
-import type { Broker, OutRecord } from '../../lib/ports/broker.js'
+import type { Broker } from '../../lib/ports/broker.js'
 import { type TcpProxy, tcpProxy } from '../tcpProxy.js'
 import { until } from '../until.js'
 import { connectTo, openBridge, TRANSPORTS } from './bridged.js'
-import { OUTPUTS, orders, outcome, PARTITIONS, settled, windows } from './bridgedOrders.js'
+import { isComplete, OUTPUTS, orders, outcome, PARTITIONS, settled, windows, writePieces } from './bridgedOrders.js'
 
 const RECORDS = 3_000
 const CUTS = 10
@@ -56,35 +55,23 @@ describe.each(TRANSPORTS)('an app over %s', (transport) => {
     return { tab, app: await start('tab', tab, store) }
   }
 
-  /** Writes orders in pieces, as fast as the tab comes along, and breaks the connection at a random place in each. */
-  async function write(records: readonly OutRecord[], app: App, pieces: number, breaks: () => void): Promise<void> {
-    const random = mulberry32(3)
-    const producer = await behind.producer()
-    const size = Math.ceil(records.length / pieces)
-    for (let at = 0; at < records.length; at += size) {
-      const middle = at + Math.floor(random() * size)
-      await producer.send(records.slice(at, middle))
-      const handled = () => app.stats().tasks.reduce((sum, task) => sum + task.records, 0)
-      await until('the tab to be under way', () => handled() >= at / 2)
+  /** Writes orders, and breaks the connection now and then while the tab is under way. */
+  async function write(seed: number, app: App, times: number, breaks: () => void): Promise<void> {
+    const handled = () => app.stats().tasks.reduce((sum, { records }) => sum + records, 0)
+    let written = 0
+    await writePieces(behind, orders('orders', RECORDS, seed), times, async (now) => {
+      await until('the tab to be under way', () => handled() >= written / 2)
+      written = now
       const before = connections
       breaks()
       await until('another connection', () => connections > before)
-      await producer.send(records.slice(middle, at + size))
-    }
+    })
   }
 
   /** That tab and Node come to the same, record by record, once both have all. */
   async function expectSame(tab: Broker): Promise<void> {
-    for (const broker of [behind, tab]) {
-      await until(
-        'all orders to be in',
-        async () => {
-          const found = await outcome(broker)
-          return found.updates >= RECORDS + PARTITIONS && settled(found) >= RECORDS
-        },
-        20_000,
-      )
-    }
+    for (const broker of [behind, tab])
+      await until('all orders to be in', async () => isComplete(await outcome(broker), RECORDS), 20_000)
     const expected = await outcome(behind)
     expect([expected.updates, settled(expected)]).toEqual([RECORDS + PARTITIONS, RECORDS])
     expect(expected.late.flat().length).toBeGreaterThan(10)
@@ -93,14 +80,14 @@ describe.each(TRANSPORTS)('an app over %s', (transport) => {
 
   test(`has the windows of a Node app, record by record, though the connection is cut ${CUTS} times`, async () => {
     const { tab, app } = await startBoth()
-    await write(orders('orders', RECORDS, 11), app, CUTS, () => proxy.cut())
+    await write(11, app, CUTS, () => proxy.cut())
     expect(connections).toBeGreaterThan(CUTS)
     await expectSame(tab)
   })
 
   test('the same, though the network goes dead without a word, twice', async () => {
     const { tab, app } = await startBoth()
-    await write(orders('orders', RECORDS, 12), app, 2, () => proxy.freeze())
+    await write(12, app, 2, () => proxy.freeze())
     await expectSame(tab)
   })
 })

@@ -178,7 +178,7 @@ export class RemoteConsumer implements Consumer, ConsumerListener {
 
   /** A bridge that has trouble has it with many partitions: that is said once. */
   private trouble(error: TidemarkError, fatal: boolean): void {
-    if (error.code === 'BROKER_UNAVAILABLE') {
+    if (!fatal && error.code !== 'OFFSET_OUT_OF_RANGE') {
       if (this.isTroubled) return
       this.isTroubled = true
     }
