@@ -21,11 +21,11 @@ export interface BridgeOptions {
   readonly topics: readonly string[]
   /**
    * Whether who asks may read the topic; asked once per connection and topic. `() => true` lets everybody who reaches the bridge read all topics that
-   * are served. What it throws goes to `onError`, and is a no.
+   * are served. What it throws goes to `onError`, and the client tries again.
    */
   authorise(request: BridgeRequest): boolean | Promise<boolean>
-  /** Origins of the pages that may connect: `https://shop.example`. Default: the bridge's own. What isn't a browser has none, and may. */
-  readonly origins?: readonly string[]
+  /** Origins of the pages that may connect, as `https://shop.example`; looked at for each connection. What isn't a browser has none, and may. */
+  readonly origins: readonly string[]
   /** Both sides take the other for gone after two and a half of these without a word. Default 10 s. */
   readonly heartbeat?: Duration
   /** How often the broker is asked for new records, while somebody waits for some. Default 50 ms. */
@@ -207,10 +207,8 @@ class BridgeServer implements Bridge {
     return session
   }
 
-  private isAllowed({ headers: { origin, host } }: IncomingMessage): boolean {
-    if (origin === undefined) return true
-    if (this.options.origins) return this.options.origins.includes(origin)
-    return URL.canParse(origin) && new URL(origin).host === host
+  private isAllowed({ headers: { origin } }: IncomingMessage): boolean {
+    return origin === undefined || this.options.origins.includes(origin)
   }
 
   private feed(topic: string): TopicFeed {

@@ -8,9 +8,9 @@ export type Transport = (typeof TRANSPORTS)[number]
 
 /** A bridge that lets everybody in, on a free port. */
 export async function openBridge(
-  options: Omit<BridgeOptions, 'authorise'> & Partial<BridgeOptions>,
+  options: Omit<BridgeOptions, 'authorise' | 'origins'> & Partial<BridgeOptions>,
 ): Promise<{ server: Bridge; url: string }> {
-  const server = bridge({ authorise: () => true, pollInterval: 5, ...options })
+  const server = bridge({ authorise: () => true, origins: [], pollInterval: 5, ...options })
   const port = await server.listen(0)
   return { server, url: `http://127.0.0.1:${port}/bridge` }
 }

@@ -220,6 +220,8 @@ export class Session implements WireListener {
     if (!decision) {
       decision = this.ask(topic)
       this.decisions.set(topic, decision)
+      // Whoever can't tell now is asked again.
+      decision.catch(() => this.decisions.delete(topic))
     }
     return decision
   }
@@ -229,7 +231,7 @@ export class Session implements WireListener {
       return (await this.host.authorise({ request: this.request, token: this.hello?.token, topic })) === true
     } catch (error) {
       this.host.report(error)
-      return false
+      throw new Error('authorise failed', { cause: error })
     }
   }
 

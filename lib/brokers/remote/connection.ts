@@ -141,6 +141,7 @@ export class Connection {
         break
       case 'ping':
         this.say({ type: 'pong' })
+        this.attempts = 0
         break
       case 'refused':
         if (message.id === undefined) {
