@@ -244,6 +244,24 @@ describe.each(TRANSPORTS)('a bridge over %s', (transport) => {
     await until('what was written then', () => one.values(4).length === 1)
   })
 
+  test('a stretch ends where it was to end, also where more is kept of what others have read', async () => {
+    await serve()
+    await write(texts('v', 100))
+    const one = await (await client(transport)).hello()
+    one.say(open(0))
+    await until('all', () => one.values(0).length === 100)
+    const kept: number[] = []
+    for (const id of [1, 2, 3]) {
+      one.say(open(id, { from: 0, to: 40 - 10 * id }))
+      await one.hears('end', id)
+      expect(one.values(id)).toEqual(texts('v', 40 - 10 * id))
+      kept.push(server.stats().keptBytes)
+    }
+    // What is kept of the same place takes its place.
+    expect(kept).toEqual([...kept].sort((a, b) => b - a))
+    expect(new Set(kept).size).toBe(3)
+  })
+
   test('without credit nothing is sent, nor read', async () => {
     const reads: number[] = []
     await serve({ broker: watched({ read: ({ partition }) => reads.push(partition) }) })
