@@ -165,7 +165,9 @@ class RemoteBroker implements Broker {
     const standIn = `${STAND_IN}${partitions}`
     await local.createTopics([{ topic: standIn, partitions }])
     const committed = (topics: readonly string[]) => local.committed(options.group, topics)
-    const consumer = new RemoteConsumer({ ...options, connection, counts, standIn, committed })
+    const closed = (one: Consumer) => void this.consumers.delete(one)
+    const consumer = new RemoteConsumer({ ...options, connection, counts, standIn, committed, closed })
+    this.consumers.add(consumer)
     const topics = [standIn, ...options.topics.filter((topic) => !counts.has(topic))]
     try {
       consumer.joined(await local.consumer({ ...options, topics, listener: consumer }))
@@ -173,7 +175,6 @@ class RemoteBroker implements Broker {
       await consumer.close()
       throw error
     }
-    this.consumers.add(consumer)
     return consumer
   }
 

@@ -20,6 +20,7 @@ export interface RemoteConsumerOptions extends ConsumerOptions {
   readonly standIn: string
   /** What the group has committed of these. */
   committed(topics: readonly string[]): Promise<readonly Position[]>
+  closed(consumer: Consumer): void
 }
 
 /**
@@ -80,6 +81,7 @@ export class RemoteConsumer implements Consumer, ConsumerListener {
     this.ends()
     for (const lane of this.lanes.values()) lane.close()
     this.lanes.clear()
+    this.options.closed(this)
     await this.member?.close()
   }
 
