@@ -26,7 +26,7 @@ export interface BridgeOptions {
   authorise(request: BridgeRequest): boolean | Promise<boolean>
   /** Origins of the pages that may connect, as `https://shop.example`; looked at for each connection. What isn't a browser has none, and may. */
   readonly origins: readonly string[]
-  /** Both sides take the other for gone after two and a half of these without a word. Default 10 s. */
+  /** Both sides take the other for gone after three of these without a word. Default 10 s. */
   readonly heartbeat?: Duration
   /** How often the broker is asked for new records, while somebody waits for some. Default 50 ms. */
   readonly pollInterval?: Duration

@@ -49,7 +49,8 @@ export class Session implements WireListener {
   private readonly decisions = new Map<string, Promise<boolean>>()
   private pending = 0
   private hello: { readonly token: string | undefined } | undefined
-  private heardAt = Date.now()
+  /** Counted, and not timed: a server that has stood still itself has heard from nobody meanwhile. */
+  private unansweredPings = 0
   private isOver = false
   private readonly beat: ReturnType<typeof setInterval>
   private readonly helloTimer: ReturnType<typeof setTimeout>
@@ -70,7 +71,7 @@ export class Session implements WireListener {
   }
 
   message(value: unknown): void {
-    this.heardAt = Date.now()
+    this.unansweredPings = 0
     if (this.isOver) return
     try {
       this.take(clientMessage(value))
@@ -106,8 +107,8 @@ export class Session implements WireListener {
   }
 
   private onBeat(): void {
-    if (Date.now() - this.heardAt > SILENT_BEATS * this.host.heartbeatMs) this.cut()
-    else this.wire.send({ type: 'ping' })
+    if (this.unansweredPings++ < SILENT_BEATS) this.wire.send({ type: 'ping' })
+    else this.cut()
   }
 
   private take(message: ClientMessage): void {

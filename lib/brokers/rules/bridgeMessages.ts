@@ -9,8 +9,8 @@ export const PROTOCOL = 1
 /** Over HTTP: which connection a POST belongs to. */
 export const SESSION_HEADER = 'tidemark-session'
 
-/** Whoever has heard nothing for so many heartbeats takes the connection for dead. */
-export const SILENT_BEATS = 2.5
+/** Whoever hears nothing for so many heartbeats takes the connection for dead. */
+export const SILENT_BEATS = 3
 
 /** What a client asks for once (`topics`, `ranges`) or from now on (`open`), by an id of its own choosing. */
 export type ClientMessage =
