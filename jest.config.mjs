@@ -11,7 +11,7 @@ export default {
   moduleNameMapper: {
     '^(\\.{1,2}/.*)\\.js$': '$1',
     '^tidemark$': '<rootDir>/lib/index.ts',
-    '^tidemark/(kafka|bridge|remote)$': '<rootDir>/lib/brokers/$1.ts',
+    '^tidemark/(kafka|bridge|remote|tabs)$': '<rootDir>/lib/brokers/$1.ts',
     '^tidemark/(level|idb|postgres)$': '<rootDir>/lib/stores/$1.ts',
     '^tidemark/testing$': '<rootDir>/lib/testing/index.ts',
   },

@@ -8,6 +8,7 @@ test.each([
   ['tidemark', 'lib/index.ts', ['rxjs', 'tslib']],
   ['tidemark/idb', 'lib/stores/idb.ts', ['idb-keyval']],
   ['tidemark/remote', 'lib/brokers/remote.ts', ['eventsource-parser']],
+  ['tidemark/tabs', 'lib/brokers/tabs.ts', []],
 ])('%s is bundled for the browser without anything of Node', async (_name, entry, expected) => {
   const { errors, metafile } = await build({
     entryPoints: [join(ROOT, entry)],

@@ -64,7 +64,7 @@ describe('imports', () => {
   })
 
   test('reach no adapter: any of them could be deleted and the rest would compile', () => {
-    const adapters = /^(brokers|stores)\/(kafka|embedded|bridge|remote|level|idb|postgres|memory)(\/|$)/
+    const adapters = /^(brokers|stores)\/(kafka|embedded|bridge|remote|tabs|level|idb|postgres|memory)(\/|$)/
     const reached = ours.filter(
       ({ from, to }) =>
         !['index', 'cli'].includes(folderOf(from)) &&

@@ -46,6 +46,9 @@ const NAMES: Record<string, string> = {
   'tidemark/remote': `
     RemoteOptions remote
   `,
+  'tidemark/tabs': `
+    tabs
+  `,
   'tidemark/testing': `
     BrokerLaw Diagram Emission ExpectedRecord FaultOptions FaultReport InputRecord MarbleOptions MarbleRun MarbleSources MarbleTools MarbleValue Mark
     OperatorLaw OperatorLawOptions ReadRecord RecordMatchers SentRecord StateEntry StoreConformanceOptions StoreLaw
