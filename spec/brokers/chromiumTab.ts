@@ -17,7 +17,12 @@ export const CUTS = 10
  * Runs an app in a real tab over a bridge to a broker, and the same app in Node right at the broker, while orders are written, the tab's connection is cut ten
  * times and its page is reloaded once; expects that both come to the same, record by record.
  */
-export async function expectTabLikeNode(broker: Broker, transport: Transport, amount: number): Promise<void> {
+export async function expectTabLikeNode(
+  broker: Broker,
+  transport: Transport,
+  amount: number,
+  isShared = false,
+): Promise<void> {
   const id = `${transport}-${Date.now().toString(36)}`
   const topic = `orders-${id}`
   const prefix = `node-${id}-`
@@ -46,7 +51,7 @@ export async function expectTabLikeNode(broker: Broker, transport: Transport, am
     const proxy = await tcpProxy(Number(new URL(opened.url).port))
     const open = async () => {
       await browser.page.goto(served.url)
-      const opening = { url: `http://127.0.0.1:${proxy.port}/`, transport, topic, database: id }
+      const opening = { url: `http://127.0.0.1:${proxy.port}/`, transport, topic, database: id, isShared }
       await browser.page.evaluate((all) => (globalThis as PageGlobals).tab.open(all), opening)
     }
     const updates = () => browser.page.evaluate(() => (globalThis as PageGlobals).tab.updates())

@@ -11,4 +11,6 @@ describeInChromium('a tab in Chromium over a bridge', () => {
     `has over %s the windows of a Node app, record by record, after ${CUTS} cuts and a reload`,
     async (transport) => expectTabLikeNode(embedded(), transport, 2_000),
   )
+
+  test('the same where tabs share what is local', () => expectTabLikeNode(embedded(), 'websocket', 2_000, true))
 })

@@ -1,6 +1,7 @@
 import { createApp } from '../../lib/app/app.js'
 import { embedded } from '../../lib/brokers/embedded.js'
 import { remote } from '../../lib/brokers/remote.js'
+import { tabs } from '../../lib/brokers/tabs.js'
 import { idb } from '../../lib/stores/idb.js'
 import { OUTPUTS, type Outcome, outcome, PARTITIONS, windows } from './bridgedOrders.js'
 
@@ -11,11 +12,14 @@ interface Opening {
   readonly transport: 'websocket' | 'sse'
   readonly topic: string
   readonly database: string
+  /** Whether all tabs share it. */
+  readonly isShared: boolean
 }
 
-async function open({ url, transport, topic, database }: Opening) {
+async function open({ url, transport, topic, database, isShared }: Opening) {
   const store = idb(database)
-  const broker = remote({ url, transport, token: () => 'of the tab', local: embedded({ store }) })
+  const own = remote({ url, transport, token: () => 'of the tab', local: embedded({ store }) })
+  const broker = isShared ? tabs(database, own) : own
   await broker.connect()
   await broker.createTopics(OUTPUTS.map((output) => ({ topic: output, partitions: PARTITIONS })))
   const app = createApp({ id: 'tab', broker, store, commitInterval: '20ms' })
