@@ -54,7 +54,13 @@ const NAMES: Record<string, string> = {
     suppress tableFilter tableGroupBy tableMapValues tableTableJoin toRows toStream toTable toTopic topK
     tumblingWindow variance withWatermark
   `,
+<<<<<<< HEAD
 >>>>>>> readthrough
+=======
+  'tidemark/bridge': `
+    Bridge BridgeOptions BridgeRequest BridgeStats bridge
+  `,
+>>>>>>> bridge
   'tidemark/idb': `
     idb
   `,
@@ -70,9 +76,14 @@ const NAMES: Record<string, string> = {
   'tidemark/postgres': `
     PostgresOptions postgres
   `,
+<<<<<<< HEAD
   'tidemark/replay': `
     OpenRecordingOptions RecordTopicsOptions RecordedRecord Recording RecordingPlace Replay ReplayOptions ReplayOutput
     ReplayPosition ReplayState StateEntry createReplay openRecording recordTopics writeRecording
+=======
+  'tidemark/remote': `
+    RemoteOptions remote
+>>>>>>> bridge
   `,
   'tidemark/tabs': `
     tabs

@@ -1,5 +1,5 @@
 import type { OutRecord, PartitionRange, RawBatch, RawRecord, TopicPartition } from '../../ports/broker.js'
-import type { Chunk } from './chunk.js'
+import type { Chunk } from '../rules/chunk.js'
 
 /** One partition's records in memory. Offsets rise, with gaps where it has compacted or a transaction ended. */
 export class PartitionLog implements TopicPartition {

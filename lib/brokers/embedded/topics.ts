@@ -2,10 +2,10 @@ import type { NewTopic, OutRecord, Position, TopicPartition } from '../../ports/
 import { loadAll } from '../../ports/loadAll.js'
 import type { StoreAdapter, StoreChanges } from '../../ports/store.js'
 import { utf8 } from '../../record/serde.js'
+import { decodeChunk, encodeChunk } from '../rules/chunk.js'
 import { notCompacted } from '../rules/notCompacted.js'
 import { partitionKey } from '../rules/partitionKey.js'
 import { unknownTopic } from '../rules/unknownTopic.js'
-import { decodeChunk, encodeChunk } from './chunk.js'
 import { type Changes, Journal, type Write } from './journal.js'
 import { PartitionLog } from './log.js'
 
