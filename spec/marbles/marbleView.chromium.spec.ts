@@ -336,6 +336,17 @@ describeInChromium('the marble view', () => {
     await browser.page.emulateMedia({ colorScheme: 'light' })
   })
 
+  test('a listener that throws is told of, and changes nothing', async () => {
+    await open()
+    const errors: string[] = []
+    const listen = ({ message }: Error) => errors.push(message)
+    browser.page.on('pageerror', listen)
+    expect(await call('broken')).toEqual([2])
+    await until('the errors', () => errors.length > 0)
+    browser.page.off('pageerror', listen)
+    expect(new Set(errors)).toEqual(new Set(['broken listener']))
+  })
+
   test('leaves nothing behind', async () => {
     await open()
     await call('send', [['ann', 1, 2]])
