@@ -11,9 +11,9 @@ export default {
   moduleNameMapper: {
     '^(\\.{1,2}/.*)\\.js$': '$1',
     '^tidemark$': '<rootDir>/lib/index.ts',
-    '^tidemark/(kafka|tabs)$': '<rootDir>/lib/brokers/$1.ts',
+    '^tidemark/(kafka|bridge|remote|tabs)$': '<rootDir>/lib/brokers/$1.ts',
     '^tidemark/(level|idb|postgres)$': '<rootDir>/lib/stores/$1.ts',
-    '^tidemark/testing$': '<rootDir>/lib/testing/index.ts',
+    '^tidemark/(marbles|replay|testing)$': '<rootDir>/lib/$1/index.ts',
   },
   modulePathIgnorePatterns: ['<rootDir>/dist/'],
   collectCoverageFrom: ['lib/**/*.ts'],

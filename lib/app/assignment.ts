@@ -32,7 +32,7 @@ export interface AssignmentHost
 const MAX_RESTORES = 4
 
 /** Whether its checkpoint holds more than where it stands. */
-const isKept = ({ states, definitions }: SubTopology) =>
+export const isKept = ({ states, definitions }: SubTopology) =>
   states.size > 0 || definitions.some(({ role }) => role?.is === 'rows')
 
 const keyOf = ({ topic, partition }: TopicPartition) => `${partition}/${topic}`

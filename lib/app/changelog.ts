@@ -132,6 +132,7 @@ export async function readChangelog(
       const name = utf8.decode(key)
       if (name !== MANIFEST && name !== PLAN) take(name, value)
       else if (value !== null) head[name] = value
+      else delete head[name]
     }
     const read = nextOffset - position
     position = nextOffset

@@ -210,4 +210,5 @@ interface Local {
 /** The task was taken away before it was restored. */
 export class RestoreCancelled extends Error {}
 
-const newHistory = () => `${Date.now().toString(36)}${Math.random().toString(36).slice(2, 10)}`
+/** Names a life of changelogs that begins now. */
+export const newHistory = (): string => `${Date.now().toString(36)}${Math.random().toString(36).slice(2, 10)}`

@@ -3,6 +3,7 @@ import type { Position } from '../ports/broker.js'
 import type { Clock } from '../ports/clock.js'
 import { TidemarkError } from '../record/errors.js'
 import type { ErrorPolicies } from '../task/errorPolicy.js'
+import type { Tracer } from '../task/tracer.js'
 import { ValueBudget } from '../task/valueBudget.js'
 import { AlignmentGroup } from './alignment.js'
 import type { AppState } from './appStats.js'
@@ -14,13 +15,12 @@ import { Membership } from './membership.js'
 import { tasksOf } from './partitions.js'
 import type { Plan } from './plan.js'
 import type { PlanComparison } from './planComparison.js'
-import type { ReadThrough } from './readThrough.js'
 import { Resources } from './resources.js'
 import type { RuntimeOptions } from './runtimeOptions.js'
 import type { Savepoint, Savepoints } from './savepoints.js'
 import { Slices } from './slices.js'
 import { StoredState } from './storedState.js'
-import type { TaskHost } from './taskHost.js'
+import type { StoredValues, TaskHost } from './taskHost.js'
 import type { TaskScope } from './taskScope.js'
 
 /** How long `start` waits for tasks before it leaves the rest to `state$`. */
@@ -34,10 +34,10 @@ export class Runtime implements TaskHost {
   readonly state$ = new BehaviorSubject<AppState>('created')
   readonly errors$ = new Subject<TidemarkError>()
   readonly clock: Clock
-  readonly values: ValueBudget | undefined
+  readonly values: StoredValues | undefined
   plan!: Plan
   failure: TidemarkError | undefined
-  private readonly stored: StoredState
+  readonly stored: StoredState
   readonly resources: Resources
   readonly membership: Membership
   readonly slices: Slices
@@ -54,7 +54,11 @@ export class Runtime implements TaskHost {
 
   constructor(readonly options: RuntimeOptions) {
     this.clock = options.clock
-    if (options.readThrough !== undefined) this.values = new ValueBudget(options.readThrough.maxBytes)
+    const { readThrough } = options
+    this.values = readThrough && {
+      budget: new ValueBudget(readThrough.maxBytes),
+      read: (scope, key) => readThrough.read(scope, key),
+    }
     this.stored = new StoredState(options)
     this.resources = new Resources(options, this.stored, (error, fatal) => this.error(error, fatal))
     this.membership = new Membership(this)
@@ -276,10 +280,6 @@ export class Runtime implements TaskHost {
     this.slices.wake()
   }
 
-  readStored(scope: string, key: string): Uint8Array {
-    return (this.options.readThrough as ReadThrough).read(scope, key)
-  }
-
   get slice(): number {
     return this.slices.current
   }
@@ -291,6 +291,10 @@ export class Runtime implements TaskHost {
 
   get onError(): ErrorPolicies | undefined {
     return this.options.onError
+  }
+
+  get trace(): Tracer | undefined {
+    return this.options.trace
   }
 
   get maxTaskIdleMs(): number {

@@ -1,4 +1,5 @@
 import type { Position } from '../ports/broker.js'
+import { loadAll } from '../ports/loadAll.js'
 import type { StoreEntry } from '../ports/store.js'
 import { writtenBy } from './drain.js'
 import { resolvePartitions, tasksOf } from './partitions.js'
@@ -7,7 +8,7 @@ import { Restore } from './restore.js'
 import type { RuntimeOptions } from './runtimeOptions.js'
 import { endsOf, type Savepoint, Savepoints } from './savepoints.js'
 import { taskId } from './taskId.js'
-import { checkpointScope } from './taskScopes.js'
+import { checkpointScope, isTaskScope } from './taskScopes.js'
 import { Upgrade } from './upgrade.js'
 
 /** An app's state where it is kept, to be compared and copied whether or not the app runs. */
@@ -31,15 +32,14 @@ export class StoredState {
   }
 
   /** Opens broker and store for something that is done without running. */
-  async visit<T>(run: (plan: Plan, counts: ReadonlyMap<string, number>) => Promise<T>): Promise<T> {
-    const { broker, store, keeper } = this.options
+  async open<T>(run: (plan: Plan) => Promise<T>): Promise<T> {
+    const { broker, store } = this.options
     const plan = this.options.plan()
     await broker.connect()
     try {
-      const { counts } = resolvePartitions(plan, await broker.topics(), keeper === 'changelogs')
       if (broker.store !== store) await store.open(this.storeName)
       try {
-        return await run(plan, counts)
+        return await run(plan)
       } finally {
         if (broker.store !== store) await store.close()
       }
@@ -48,13 +48,21 @@ export class StoredState {
     }
   }
 
+  /** The same, where all topics are there. */
+  visit<T>(run: (plan: Plan, counts: ReadonlyMap<string, number>) => Promise<T>): Promise<T> {
+    const { broker, keeper } = this.options
+    return this.open(async (plan) => {
+      const { counts } = resolvePartitions(plan, await broker.topics(), keeper === 'changelogs')
+      return run(plan, counts)
+    })
+  }
+
   /** A savepoint of an app that doesn't run. */
   saveUnstarted(name: string): Promise<Savepoint> {
     const { id, broker } = this.options
     return this.visit(async (plan, counts) => {
-      const topics = plan.subTopologies.flatMap(({ sources }) => sources.map(({ topic }) => topic))
-      const committed = await broker.committed(id, [...new Set(topics)])
-      return this.save(name, plan, committed, (sub) => [...Array(tasksOf(plan, sub.id, counts)).keys()], 'ended')
+      const committed = await broker.committed(id, topicsReadBy(plan))
+      return this.save(name, plan, committed, allOf(plan, counts), 'ended')
     })
   }
 
@@ -74,6 +82,25 @@ export class StoredState {
     const ends = await endsOf(broker, writtenBy(plan))
     const saved = await this.changelogged(plan, partitionsOf, tasks)
     return this.savepoints.take(name, { at: clock.now(), ends, positions }, saved)
+  }
+
+  /**
+   * What is stored of some tasks, by scope, and of all that the plan doesn't have any more where the store has it.
+   *
+   * @param tasks `running`: their local checkpoints are up to date
+   */
+  async scopes(
+    plan: Plan,
+    partitionsOf: (sub: SubTopology) => readonly number[],
+    tasks: 'running' | 'ended',
+  ): Promise<ReadonlyMap<string, readonly StoreEntry[]>> {
+    const kept = await this.changelogged(plan, partitionsOf, tasks)
+    if (kept instanceof Map) return kept
+    const { id: app, store } = this.options
+    const scopes = new Map<string, readonly StoreEntry[]>()
+    for (const scope of kept ?? (await store.scopes()))
+      if (isTaskScope(app, scope)) scopes.set(scope, await loadAll(store, scope))
+    return scopes
   }
 
   /**
@@ -108,3 +135,13 @@ export class StoredState {
     return readThrough === undefined ? copies : local
   }
 }
+
+/** The partitions of all tasks of a plan. */
+export const allOf = (plan: Plan, counts: ReadonlyMap<string, number>) => (sub: SubTopology) => [
+  ...Array(tasksOf(plan, sub.id, counts)).keys(),
+]
+
+/** Each topic that a plan reads, once. */
+export const topicsReadBy = (plan: Plan): string[] => [
+  ...new Set(plan.subTopologies.flatMap(({ sources }) => sources.map(({ topic }) => topic))),
+]

@@ -1,5 +1,5 @@
 import type { Subscription } from 'rxjs'
-import type { Position } from '../ports/broker.js'
+import type { OutRecord, Position } from '../ports/broker.js'
 import type { Clock } from '../ports/clock.js'
 import type { StoreEntry } from '../ports/store.js'
 import { TidemarkError } from '../record/errors.js'
@@ -39,7 +39,7 @@ import {
 } from './pipelineErrors.js'
 import type { SubTopology } from './plan.js'
 import { TaskCheckpoint } from './taskCheckpoint.js'
-import type { TaskHost } from './taskHost.js'
+import type { StoredValues, TaskHost } from './taskHost.js'
 import { taskId, writerId } from './taskId.js'
 import { isWriter, TaskOutput } from './taskOutput.js'
 import { TaskReaders } from './taskReaders.js'
@@ -86,8 +86,9 @@ export class TaskScope extends Scope {
     super()
     this.info = { id: taskId(sub.id, partition), partition, writer: writerId(sub, partition) }
     this.clock = host.clock
+    this.follow = host.trace?.follow(this)
     const scope = checkpointScope(host.plan.app, sub, partition)
-    this.values = host.values?.task((key) => this.readStored(scope, key))
+    this.values = host.values?.budget.task((key) => this.readStored(host.values as StoredValues, scope, key))
     this.checkpoint = new TaskCheckpoint(this, host.plan, snapshot)
     this.time = new TaskTime(this, host, topics)
     this.attempts = new Attempts(this, host, () => this.delivery.record)
@@ -98,9 +99,13 @@ export class TaskScope extends Scope {
     this.isChanged = snapshot.manifest !== undefined && snapshot.isChanged
   }
 
-  /** Goes on for a task that has gone back to its last checkpoint: knows what that one has learnt, and counts on. */
-  takeOver(before: TaskScope): void {
-    this.attempts.takeOver(before.attempts, before.output.records)
+  /**
+   * Goes on for a task that has gone back to a checkpoint: knows what that one has learnt, and counts on.
+   *
+   * @param unsent what that one has written and nobody has got; `all`: nothing that it has written since counts
+   */
+  takeOver(before: TaskScope, unsent: readonly OutRecord[] | 'all' = before.output.records): void {
+    this.attempts.takeOver(before.attempts, unsent)
     this.handled = before.handled
     for (const [definition, { drops }] of before.nodes)
       for (const [reason, count] of drops) this.nodeOf(definition).drops.set(reason, count)
@@ -152,9 +157,9 @@ export class TaskScope extends Scope {
   }
 
   /** A store that can't be read is no fault of the record that asked, whatever the pipeline makes of the error. */
-  private readStored(scope: string, key: string): Uint8Array {
+  private readStored(values: StoredValues, scope: string, key: string): Uint8Array {
     try {
-      return this.host.readStored(scope, key)
+      return values.read(scope, key)
     } catch (error) {
       if (active !== undefined) this.fail(error)
       throw error

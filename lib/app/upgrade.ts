@@ -61,6 +61,16 @@ export class Upgrade {
   }
 
   /**
+   * Looks at checkpoints that are about to be stored.
+   *
+   * @throws TidemarkError `PLAN_MISMATCH`, `BAD_OPTION`
+   */
+  admit(tasks: readonly StoredTask[]): void {
+    this.checkOptions()
+    refuse(this.plan.app, this.comparisonOf(tasks).states)
+  }
+
+  /**
    * Files what is stored of some partitions as the plan has it, before their tasks are restored. Changelogs are filed by state already.
    *
    * @throws TidemarkError `PLAN_MISMATCH`

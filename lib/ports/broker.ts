@@ -48,6 +48,11 @@ export interface NewTopic {
   readonly compacted?: boolean
   /** Deletes no record for its age. A broker counts age in event time, so an hour's replay of old records would lose them. */
   readonly keepsOld?: boolean
+  /**
+   * First offset, by partition, for the rest of a log that was begun elsewhere. Default 0. A broker that gives offsets from 0 on refuses
+   * others with `BAD_OPTION`.
+   */
+  readonly starts?: readonly number[]
 }
 
 export interface PartitionRange {

@@ -2,10 +2,10 @@ import type { NewTopic, OutRecord, Position, TopicPartition } from '../../ports/
 import { loadAll } from '../../ports/loadAll.js'
 import type { StoreAdapter, StoreChanges } from '../../ports/store.js'
 import { utf8 } from '../../record/serde.js'
+import { decodeChunk, encodeChunk } from '../rules/chunk.js'
 import { notCompacted } from '../rules/notCompacted.js'
 import { partitionKey } from '../rules/partitionKey.js'
 import { unknownTopic } from '../rules/unknownTopic.js'
-import { decodeChunk, encodeChunk } from './chunk.js'
 import { type Changes, Journal, type Write } from './journal.js'
 import { PartitionLog } from './log.js'
 
@@ -49,8 +49,7 @@ export class Topics {
     this.topics.clear()
     this.offsets.clear()
     for (const [topic, bytes] of await loadAll(store, TOPICS)) {
-      const { partitions, compacted } = JSON.parse(utf8.decode(bytes)) as Required<NewTopic>
-      this.add({ topic, partitions, compacted })
+      this.add({ topic, ...(JSON.parse(utf8.decode(bytes)) as Omit<NewTopic, 'topic'>) })
     }
     for (const { logs } of this.topics.values()) {
       for (const log of logs) {
@@ -92,8 +91,8 @@ export class Topics {
     const wanted = () => topics.filter(({ topic }) => !this.topics.has(topic))
     return this.journal.write({
       stage: (changes) => {
-        for (const { topic, partitions, compacted = false } of wanted()) {
-          changes.put(TOPICS, topic, utf8.encode(JSON.stringify({ partitions, compacted })))
+        for (const { topic, partitions, compacted = false, starts } of wanted()) {
+          changes.put(TOPICS, topic, utf8.encode(JSON.stringify({ partitions, compacted, starts })))
         }
       },
       apply: () => {
@@ -170,8 +169,11 @@ export class Topics {
     return this.offsets.get(group)?.get(partitionKey(partition))?.offset
   }
 
-  private add({ topic, partitions, compacted = false }: NewTopic): void {
-    const logs = Array.from({ length: partitions }, (_, partition) => new PartitionLog(topic, partition))
+  private add({ topic, partitions, compacted = false, starts = [] }: NewTopic): void {
+    const logs = Array.from(
+      { length: partitions },
+      (_, partition) => new PartitionLog(topic, partition, starts[partition] ?? 0),
+    )
     this.topics.set(topic, { compacted, logs })
   }
 
