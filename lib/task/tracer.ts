@@ -20,7 +20,7 @@ export interface Tracer {
  * const counts = local(orders.pipe(tumblingWindow('1m'), aggregate(count())), { trace: tracer(console.log) })
  * ```
  *
- * `listener` is called within the task, so it must be quick; what it throws fails the task. One tracer may follow several tasks, one after the other too: the
+ * `listener` is called in the midst of it, so it must be quick; what it throws is reported as uncaught, and the task goes on. One tracer may follow several tasks, one after the other too: the
  * ids of its events rise over all of them. What isn't traced costs nothing; what is runs at a fraction of its speed, as each state's value is copied when it changes.
  */
 export function tracer(listener: (event: TraceEvent) => void): Tracer {
@@ -28,7 +28,16 @@ export function tracer(listener: (event: TraceEvent) => void): Tracer {
   const tell: Tell = ({ task, node, operator }, cause, details) => {
     const id = ++last
     const event = { id, task, node, operator, cause, ...details } as TraceEvent
-    outsideOfTasks(() => listener(event))
+    outsideOfTasks(() => {
+      try {
+        listener(event)
+      } catch (error) {
+        // Who looks on changes nothing: told as an error that nobody has caught.
+        queueMicrotask(() => {
+          throw error
+        })
+      }
+    })
     return id
   }
   const sent = new SentRecords()
