@@ -188,9 +188,9 @@ export class TaskTrace {
     open.countDrop = (reason) => dropped(reason, undefined)
     open.write = (given) => {
       const { topic, partition, timestamp } = given
-      const key = given.key === null ? null : node.target().keySerde.deserialize(given.key)
+      const key = given.key === null ? null : keyOf(node, given.key)
       const event = course.tell(place, course.cause(), { type: 'sent', topic, partition, key, timestamp })
-      if (node.definition.role?.is === 'writer')
+      if (key !== undefined && node.definition.role?.is === 'writer')
         this.sent.add(topic, partition, key, timestamp, { event, task: place.task })
       write(given)
     }
@@ -232,5 +232,15 @@ export class TaskTrace {
       course.kept = this.states.recordOfCall(node, attempt.call)
       return onBehalf(attempt)
     }
+  }
+}
+
+/** A written key as it was; undefined if its serde only writes. */
+function keyOf(node: Node, key: Uint8Array): unknown {
+  try {
+    return node.target().keySerde.deserialize(key)
+  } catch {
+    // Who looks on changes nothing.
+    return undefined
   }
 }

@@ -56,6 +56,7 @@ export interface TracedSent extends Told {
   readonly type: 'sent'
   readonly topic: string
   readonly partition: number
+  /** Undefined if its serde can't read what it has written. */
   readonly key: unknown
   readonly timestamp: number
 }

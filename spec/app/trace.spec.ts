@@ -5,6 +5,7 @@ import {
   count,
   json,
   keyBy,
+  string,
   type TraceEvent,
   toTopic,
   tracer,
@@ -191,6 +192,24 @@ describe('a tracer of an app', () => {
     const results = (await t.records('counts')).map(({ value }) => value)
     expect(results.at(-1)).toBe(2)
     for (const event of of('out')) expect(sourcesOf(events, event.id).size).toBe(1)
+    await t.stop()
+  })
+
+  test('changes nothing where keys are only written, never read back', async () => {
+    const { trace, of } = collector()
+    const onlyWrites = {
+      ...string(),
+      deserialize() {
+        throw new Error('only written')
+      },
+    }
+    const copying = (app: App) =>
+      app.run('copy', app.stream<Visit>('visits', { value: json() }).pipe(toTopic('counts', { key: onlyWrites })))
+    const t = await testApp(copying, { topics: { visits: 1, counts: 1 }, trace })
+    await t.send('visits', visit('ann', 1))
+    await t.settle()
+    expect(of('sent').map((event) => 'key' in event && event.key)).toEqual([undefined])
+    expect((await t.records('counts')).map(({ value }) => value)).toEqual([{ user: 'ann' }])
     await t.stop()
   })
 })
