@@ -1,4 +1,5 @@
 import { TidemarkError } from '../record/errors.js'
+import { LineSplitter } from '../record/lineSplitter.js'
 import { BrokenFile, type FileSource, unzipped } from '../record/unzipped.js'
 import type { Recording } from './recording.js'
 import { RecordingColumns } from './recordingColumns.js'
@@ -34,24 +35,17 @@ export async function openRecording(
   const take = (text: string) => {
     line++
     if (recording === undefined) recording = new RecordingColumns(readHeader(text))
-    else if (text !== '') recording.add(readLine(text, line), line)
+    else if (text !== '' && text !== '\r') recording.add(readLine(text, line), line)
   }
-  /** Of the line that has begun: joined once, when it ends. */
-  let begun: string[] = []
-  const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+  const splitter = new LineSplitter()
+  const decoder = new TextDecoder('utf-8', { fatal: true })
   try {
     for await (const bytes of unzipped(source)) {
-      const [first, ...others] = decode(decoder, bytes, line).split('\n') as [string, ...string[]]
-      begun.push(first)
-      if (others.length > 0) {
-        take(begun.join(''))
-        begun = [others.pop() as string]
-        for (const text of others) take(text)
-      }
+      for (const text of splitter.add(decode(decoder, bytes, line))) take(text)
       if (recording !== undefined) onProgress?.(recording.size)
     }
-    begun.push(decode(decoder, undefined, line))
-    const rest = begun.join('')
+    for (const text of splitter.add(decode(decoder, undefined, line))) take(text)
+    const rest = splitter.rest()
     if (rest !== '') {
       // A line without an end may be half a line.
       try {

@@ -1,3 +1,4 @@
+import { dictionary } from '../app/dictionary.js'
 import type { Broker, RawRecord } from '../ports/broker.js'
 import { systemClock } from '../ports/systemClock.js'
 import { TidemarkError } from '../record/errors.js'
@@ -28,7 +29,8 @@ const LOOK_MS = 200
  * The order is that in which a task would read: of the next records of all partitions, the one with the smallest timestamp comes first, then the topic that is named first, then
  * the lower partition; the order within a partition stays. While it follows, that holds among what is there.
  *
- * It reads as fast as the file is written, some 2,000 records of each partition at a time. The broker is connected for it, and closed at the end.
+ * It reads as fast as the file is written, some 2,000 records of each partition at a time. The broker is connected for it, and closed at the end, or when the stream is
+ * cancelled.
  *
  * ```ts
  * const recorded = await openRecording(await recordTopics(broker, ['orders', 'users']))
@@ -48,14 +50,16 @@ export async function recordTopics(
   await broker.connect()
   try {
     const lanes: Lane[] = []
-    const partitions: Record<string, { partitions: number }> = {}
+    const partitions = dictionary<{ partitions: number }>()
     for (const topic of new Set(topics)) {
       const ranges = await broker.ranges(topic)
       partitions[topic] = { partitions: ranges.length }
       for (const [partition, { start, end }] of ranges.entries())
         lanes.push(new Lane(broker, topic, partition, start, end))
     }
-    return writeBatches(partitions, recordsOf(broker, lanes, options))
+    const cancelling = new AbortController()
+    const records = recordsOf(broker, lanes, options, cancelling)
+    return writeBatches(partitions, records, () => cancelling.abort())
   } catch (error) {
     await broker.close()
     throw error
@@ -72,10 +76,14 @@ async function* recordsOf(
     signal,
     onProgress,
   }: RecordTopicsOptions,
+  ending: AbortController,
 ): AsyncGenerator<RecordedRecord[], void, undefined> {
   let count = 0
+  const end = () => ending.abort()
+  signal?.addEventListener('abort', end)
+  if (signal?.aborted) end()
   try {
-    while (signal?.aborted !== true) {
+    while (!ending.signal.aborted) {
       await Promise.all(lanes.map((lane) => lane.fill()))
       const batch = merged(lanes).filter(({ timestamp }) => timestamp >= from && timestamp < until)
       if (batch.length > 0) {
@@ -85,10 +93,11 @@ async function* recordsOf(
       }
       if (lanes.some((lane) => lane.hasMore)) continue
       if (!follow) return
-      await pause(LOOK_MS, signal)
+      await pause(LOOK_MS, ending.signal)
       await lookForMore(broker, lanes)
     }
   } finally {
+    signal?.removeEventListener('abort', end)
     await broker.close()
   }
 }
@@ -160,15 +169,15 @@ async function lookForMore(broker: Broker, lanes: readonly Lane[]): Promise<void
 }
 
 /** Ends early by the signal. */
-function pause(ms: number, signal: AbortSignal | undefined): Promise<void> {
+function pause(ms: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     const end = () => {
       cancel()
-      signal?.removeEventListener('abort', end)
+      signal.removeEventListener('abort', end)
       resolve()
     }
     const cancel = systemClock.after(ms, end)
-    signal?.addEventListener('abort', end)
-    if (signal?.aborted) end()
+    signal.addEventListener('abort', end)
+    if (signal.aborted) end()
   })
 }

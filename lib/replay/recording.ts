@@ -44,7 +44,7 @@ export function indexIn(recording: Recording, place: RecordingPlace): number {
     return first(size, (index) => recording.timestamp(index) >= place.time)
   }
   const { topic, partition, offset } = place
-  if (partition < (topics.get(topic) ?? 0))
+  if (Number.isInteger(partition) && partition >= 0 && partition < (topics.get(topic) ?? 0))
     return first(size, (index) => {
       const record = recording.record(index)
       return record.partition === partition && record.offset >= offset && record.topic === topic

@@ -1,10 +1,14 @@
-import type { TopicPartition } from '../ports/broker.js'
 import { type Headers, NO_HEADERS } from '../record/record.js'
 import type { RecordedRecord } from './recordedRecord.js'
 import { indexIn, type Recording, type RecordingPlace } from './recording.js'
-import { badLine, type ParsedLine, type RecordedTopics } from './recordingLine.js'
+import { RecordingLanes } from './recordingLanes.js'
+import type { ParsedLine, RecordedTopics } from './recordingLine.js'
 
 const CHUNK_BYTES = 1 << 22
+/** Larger records have a chunk of their own: they would leave the end of a shared one empty. */
+const MAX_SHARED_BYTES = CHUNK_BYTES / 8
+/** Longer text is encoded before it is known how much room it takes. */
+const MAX_GUESSED_CHARS = 1 << 12
 const NULL = -1
 const encoder = new TextEncoder()
 
@@ -39,11 +43,7 @@ export class RecordingColumns implements Recording {
   from: number | undefined
   to: number | undefined
   isTruncated = false
-  private readonly partitions: TopicPartition[] = []
-  /** Where a topic's partitions begin among all. */
-  private readonly bases = new Map<string, number>()
-  /** Of each partition's last record. */
-  private readonly lastOffsets: number[] = []
+  private readonly partitions: RecordingLanes
   private readonly lanes = int32s()
   private readonly offsets = doubles()
   private readonly timestamps = doubles()
@@ -54,58 +54,53 @@ export class RecordingColumns implements Recording {
   private readonly values = int32s()
   private readonly headers = new Map<number, Headers>()
   private readonly chunks: Uint8Array[] = []
-  private used = CHUNK_BYTES
+  /** Which one is being filled, and how far it is. */
+  private open = -1
+  private used = 0
 
   constructor(topics: RecordedTopics) {
-    this.topics = new Map(Object.entries(topics).map(([topic, { partitions }]) => [topic, partitions]))
-    for (const [topic, count] of this.topics) {
-      this.bases.set(topic, this.partitions.length)
-      for (let partition = 0; partition < count; partition++) this.partitions.push({ topic, partition })
-    }
+    this.partitions = new RecordingLanes(topics)
+    this.topics = this.partitions.topics
   }
 
   /** @throws TidemarkError `BAD_RECORDING` */
-  add({ topic, partition, offset, timestamp, key, value, headers }: ParsedLine, line: number): void {
-    const base = this.bases.get(topic)
-    if (base === undefined || partition >= (this.topics.get(topic) as number))
-      throw badLine(line, `the first line names no partition ${partition} of topic ${topic}`)
-    const lane = base + partition
-    const before = this.lastOffsets[lane]
-    if (before !== undefined && offset <= before)
-      throw badLine(line, `offsets of a partition rise; after ${before} came ${offset} of ${topic}[${partition}]`)
-    this.lastOffsets[lane] = offset
+  add(parsed: ParsedLine, line: number): void {
+    const { timestamp, key, value, headers } = parsed
     const { size } = this
-    this.lanes.set(size, lane)
-    this.offsets.set(size, offset)
+    this.lanes.set(size, this.partitions.take(parsed, line))
+    this.offsets.set(size, parsed.offset)
     this.timestamps.set(size, timestamp)
-    const room = roomOf(key) + roomOf(value)
-    if (this.used + room > (this.chunks.at(-1)?.length ?? 0)) {
-      this.chunks.push(new Uint8Array(Math.max(CHUNK_BYTES, room)))
-      this.used = 0
-    }
-    this.chunkOf.set(size, this.chunks.length - 1)
-    this.starts.set(size, this.used)
-    this.keys.set(size, this.write(key))
-    this.values.set(size, this.write(value))
+    this.place(placeable(key), placeable(value))
     if (headers.length > 0) this.headers.set(size, headers)
     if (this.from === undefined || timestamp < this.from) this.from = timestamp
     if (this.to === undefined || timestamp > this.to) this.to = timestamp
     this.size++
   }
 
-  private write(content: string | Uint8Array | null): number {
-    if (content === null) return NULL
-    const chunk = this.chunks.at(-1) as Uint8Array
-    let length = content.length
-    if (typeof content === 'string') length = encoder.encodeInto(content, chunk.subarray(this.used)).written
-    else chunk.set(content, this.used)
-    this.used += length
-    return length
+  private place(key: string | Uint8Array | null, value: string | Uint8Array | null): void {
+    const { size, chunks } = this
+    const room = roomOf(key) + roomOf(value)
+    const isAlone = room > MAX_SHARED_BYTES
+    if (isAlone) chunks.push(new Uint8Array(room))
+    else if (this.open < 0 || this.used + room > CHUNK_BYTES) {
+      this.open = chunks.push(new Uint8Array(CHUNK_BYTES)) - 1
+      this.used = 0
+    }
+    const place = isAlone ? chunks.length - 1 : this.open
+    const start = isAlone ? 0 : this.used
+    const rest = (chunks[place] as Uint8Array).subarray(start)
+    const keyLength = write(key, rest)
+    const valueLength = write(value, rest.subarray(Math.max(0, keyLength)))
+    if (!isAlone) this.used += Math.max(0, keyLength) + Math.max(0, valueLength)
+    this.chunkOf.set(size, place)
+    this.starts.set(size, start)
+    this.keys.set(size, keyLength)
+    this.values.set(size, valueLength)
   }
 
   record(index: number): RecordedRecord {
     if (!(index >= 0 && index < this.size)) throw new RangeError(`no record ${index} among ${this.size}`)
-    const { topic, partition } = this.partitions[this.lanes.get(index)] as TopicPartition
+    const { topic, partition } = this.partitions.at(this.lanes.get(index))
     const chunk = this.chunks[this.chunkOf.get(index)] as Uint8Array
     const start = this.starts.get(index)
     const keyLength = this.keys.get(index)
@@ -131,6 +126,17 @@ export class RecordingColumns implements Recording {
   }
 }
 
-/** No text has more bytes in UTF-8. */
+/** @returns how many bytes it has */
+function write(content: string | Uint8Array | null, to: Uint8Array): number {
+  if (content === null) return NULL
+  if (typeof content === 'string') return encoder.encodeInto(content, to).written
+  to.set(content)
+  return content.length
+}
+
+const placeable = (content: string | Uint8Array | null) =>
+  typeof content === 'string' && content.length > MAX_GUESSED_CHARS ? encoder.encode(content) : content
+
+/** No text has more bytes in UTF-8 than three for each of its characters. */
 const roomOf = (content: string | Uint8Array | null) =>
   content === null ? 0 : typeof content === 'string' ? content.length * 3 : content.length

@@ -9,6 +9,9 @@ import type { RecordedRecord } from './recordedRecord.js'
 /** The version of the format that is written here, and the only one that is read. */
 const VERSION = 1
 
+/** More than any broker has: who asks for more wants to do harm. */
+const MAX_PARTITIONS = 100_000
+
 /** Partitions by topic. */
 export type RecordedTopics = { readonly [topic: string]: { readonly partitions: number } }
 
@@ -56,11 +59,24 @@ export function readHeader(line: string): RecordedTopics {
       `the recording has version ${show(header.version)}, and this release reads version ${VERSION}; use the release that wrote it, or record anew`,
     )
   const { topics } = header
+  checkTopics(topics)
+  return topics
+}
+
+/** @throws TidemarkError `BAD_RECORDING` */
+export function checkTopics(topics: unknown): asserts topics is RecordedTopics {
   if (typeof topics !== 'object' || topics === null) throw badLine(1, 'topics must say { topic: { partitions } }')
-  for (const [topic, { partitions }] of Object.entries(topics as RecordedTopics))
-    if (!Number.isInteger(partitions) || partitions < 1)
+  let count = 0
+  for (const [topic, about] of Object.entries(
+    topics as { readonly [topic: string]: { partitions?: unknown } | null },
+  )) {
+    const partitions = about?.partitions
+    if (!Number.isInteger(partitions) || (partitions as number) < 1)
       throw badLine(1, `topic ${topic} must have a whole number of partitions of at least 1; got ${show(partitions)}`)
-  return topics as RecordedTopics
+    count += partitions as number
+  }
+  if (count > MAX_PARTITIONS)
+    throw badLine(1, `a recording has at most ${MAX_PARTITIONS} partitions over all topics; this has ${count}`)
 }
 
 /** @throws TidemarkError `BAD_RECORDING` */
@@ -68,12 +84,7 @@ export function readLine(line: string, number: number): ParsedLine {
   const given = parse(line, number) as LineJson
   if (typeof given !== 'object' || given === null) throw badLine(number, `a line is a record; this is ${show(line)}`)
   const { topic, partition, offset, timestamp, headers } = given
-  if (typeof topic !== 'string') throw badLine(number, `topic must be text; got ${show(topic)}`)
-  if (!Number.isInteger(partition) || partition < 0)
-    throw badLine(number, `partition must be a whole number; got ${show(partition)}`)
-  if (!Number.isInteger(offset) || offset < 0)
-    throw badLine(number, `offset must be a whole number; got ${show(offset)}`)
-  if (!isTimestamp(timestamp)) throw badLine(number, `timestamp must be ms since the epoch; got ${show(timestamp)}`)
+  checkPlace(given, number)
   const key = bytesOf(given.key, 'key', number)
   const value = bytesOf(given.value, 'value', number)
   return {
@@ -85,6 +96,19 @@ export function readLine(line: string, number: number): ParsedLine {
     value,
     headers: headers === undefined ? NO_HEADERS : headersOf(headers, number),
   }
+}
+
+/** @throws TidemarkError `BAD_RECORDING` */
+export function checkPlace(
+  { topic, partition, offset, timestamp }: Pick<RecordedRecord, 'topic' | 'partition' | 'offset' | 'timestamp'>,
+  number: number,
+): void {
+  if (typeof topic !== 'string') throw badLine(number, `topic must be text; got ${show(topic)}`)
+  if (!Number.isInteger(partition) || partition < 0)
+    throw badLine(number, `partition must be a whole number; got ${show(partition)}`)
+  if (!Number.isInteger(offset) || offset < 0)
+    throw badLine(number, `offset must be a whole number; got ${show(offset)}`)
+  if (!isTimestamp(timestamp)) throw badLine(number, `timestamp must be ms since the epoch; got ${show(timestamp)}`)
 }
 
 function headersOf(headers: unknown, number: number): Headers {

@@ -1,6 +1,7 @@
 import { zipLines } from '../record/zipLines.js'
 import type { RecordedRecord } from './recordedRecord.js'
-import { headerLine, type RecordedTopics, recordLine } from './recordingLine.js'
+import { RecordingLanes } from './recordingLanes.js'
+import { checkPlace, checkTopics, headerLine, type RecordedTopics, recordLine } from './recordingLine.js'
 
 const BATCH_RECORDS = 500
 
@@ -13,6 +14,7 @@ const BATCH_RECORDS = 500
  *
  * @param topics partitions by topic
  * @param records in the order in which they are to be replayed; offsets of a partition rise
+ * @throws TidemarkError as the stream's error: `BAD_RECORDING` for what {@link openRecording} would refuse, with the line; `NOT_SERIALISABLE` for a record that is too large
  */
 export function writeRecording(
   topics: RecordedTopics,
@@ -21,20 +23,34 @@ export function writeRecording(
   return writeBatches(topics, Symbol.iterator in records ? inBatches(records) : oneByOne(records))
 }
 
-/** The same of records that come several at a time. */
+/**
+ * The same of records that come several at a time.
+ *
+ * @param cancelled called when nobody reads on
+ */
 export function writeBatches(
   topics: RecordedTopics,
   batches: AsyncIterable<readonly RecordedRecord[]>,
+  cancelled?: () => void,
 ): ReadableStream<Uint8Array> {
-  return zipLines(linesOf(topics, batches))
+  return zipLines(linesOf(topics, batches), cancelled)
 }
 
 async function* linesOf(
   topics: RecordedTopics,
   batches: AsyncIterable<readonly RecordedRecord[]>,
 ): AsyncGenerator<readonly string[], void, undefined> {
+  checkTopics(topics)
+  const lanes = new RecordingLanes(topics)
+  let line = 1
+  const take = (record: RecordedRecord) => {
+    line++
+    checkPlace(record, line)
+    lanes.take(record, line)
+    return recordLine(record)
+  }
   yield [headerLine(topics)]
-  for await (const batch of batches) yield batch.map(recordLine)
+  for await (const batch of batches) yield batch.map(take)
 }
 
 async function* inBatches(records: Iterable<RecordedRecord>): AsyncGenerator<RecordedRecord[], void, undefined> {

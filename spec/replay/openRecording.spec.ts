@@ -115,7 +115,39 @@ describe('what is written', () => {
   })
 })
 
+describe('what could not be opened', () => {
+  const good = { topic: 'a', partition: 0, offset: 4, timestamp: 1, key: null, value: null, headers: [] }
+  test.each([
+    ['a topic that isn’t named', [{ ...good, topic: 'b' }], /^line 2: the first line names no partition 0 of topic b/],
+    ['a partition too many', [good, { ...good, partition: 2 }], /^line 3: the first line names no partition 2/],
+    ['offsets that don’t rise', [good, good], /^line 3: offsets of a partition rise; after 4 came 4/],
+    ['no timestamp', [{ ...good, timestamp: Number.NaN }], /^line 2: timestamp must be ms/],
+    ['half an offset', [{ ...good, offset: 0.5 }], /^line 2: offset must be a whole number/],
+  ] as const)('is not written: %s', async (_, records, reason) => {
+    const error = await bytesOf(writeRecording(TOPICS, records)).catch((e) => e)
+    expect(error).toMatchObject({ code: 'BAD_RECORDING', reason: expect.stringMatching(reason) })
+  })
+
+  test('is not written: topics that have no partitions, or too many', async () => {
+    for (const partitions of [0, 1.5, 100_001])
+      await expect(bytesOf(writeRecording({ a: { partitions } }, []))).rejects.toMatchObject({ code: 'BAD_RECORDING' })
+  })
+})
+
 describe('a recording', () => {
+  test('takes the memory of its text, and no multiple of it', async () => {
+    const lines = Array.from({ length: 30 }, (_, offset) =>
+      JSON.stringify({ topic: 'a', partition: 0, offset, timestamp: 1, key: null, value: 'x'.repeat(1_400_000) }),
+    )
+    const head = '{"tidemark":"recording","version":1,"topics":{"a":{"partitions":1}}}'
+    const recording = await openRecording(new Blob([[head, ...lines, ''].join('\n')]))
+    const buffers = new Set(
+      Array.from({ length: recording.size }, (_, index) => (recording.record(index).value as Uint8Array).buffer),
+    )
+    const bytes = [...buffers].reduce((sum, buffer) => sum + buffer.byteLength, 0)
+    expect(bytes).toBeLessThan(1.2 * 30 * 1_400_000)
+  })
+
   const recorded = placed(
     [4, 2, 9, 9, 30].map((timestamp, n) => ({
       place: n % 2 === 0 ? (['a', 1] as const) : (['über b', 0] as const),
@@ -146,7 +178,13 @@ describe('a recording', () => {
       0, 0, 2, 2, 4, 5,
     ])
     expect(recording.indexOf({ index: 5 })).toBe(5)
-    for (const place of [{ index: 6 }, { index: -1 }, { time: Number.NaN }, { topic: 'a', partition: 2, offset: 0 }])
+    for (const place of [
+      { index: 6 },
+      { index: -1 },
+      { time: Number.NaN },
+      { topic: 'a', partition: 2, offset: 0 },
+      { topic: 'a', partition: -1, offset: 0 },
+    ])
       expect(() => recording.indexOf(place)).toThrow(expect.objectContaining({ code: 'BAD_OPTION' }))
   })
 })
@@ -172,6 +210,40 @@ describe('what is read', () => {
     }
   })
 
+  test('may begin with a byte order mark, and have lines that end as on Windows', async () => {
+    const text = `\ufeff${[HEAD, line({ key: '\ufeffk' }), '', line({ offset: 1 }), ''].join('\r\n')}`
+    const recording = await openRecording(utf8(text))
+    expect(recording.size).toBe(2)
+    expect(recording.record(0).key).toEqual(utf8('\ufeffk'))
+  })
+
+  test('that the source fails with is told as it is', async () => {
+    const zipped = gzipSync(HEAD)
+    const broken = new ReadableStream<Uint8Array>({
+      pull(controller) {
+        controller.enqueue(zipped.subarray(0, 5))
+        controller.error(new Error('no network'))
+      },
+    })
+    await expect(openRecording(broken, { keepWhole: true })).rejects.toThrow('no network')
+  })
+
+  test('that has a line without an end is refused before it fills the memory', async () => {
+    const piece = new Uint8Array(1 << 24).fill(97)
+    let pulled = 0
+    const endless = () =>
+      new ReadableStream<Uint8Array>({
+        pull(controller) {
+          controller.enqueue(pulled++ === 0 ? utf8(`${HEAD}\n`) : piece)
+        },
+      })
+    await expect(openRecording(endless())).rejects.toMatchObject({
+      code: 'BAD_RECORDING',
+      reason: expect.stringMatching(/after line 1: the next line has more than 268435456 characters/),
+    })
+    expect(pulled).toBeLessThan(30)
+  })
+
   test.each([
     ['nothing', [], /^line 1: the file is empty/],
     ['another file', ['{"a":1}', line({})], /^line 1: a recording begins with/],
@@ -185,6 +257,12 @@ describe('what is read', () => {
       'a topic without partitions',
       [HEAD.replace('{"partitions":1}', '{}'), ''],
       /^line 1: topic a must have a whole number/,
+    ],
+    ['a topic that is nothing', [HEAD.replace('{"partitions":1}', 'null'), ''], /^line 1: topic a must have a whole/],
+    [
+      'more partitions than there are',
+      [HEAD.replace(':1}}', ':20000000}}'), ''],
+      /^line 1: a recording has at most 100000/,
     ],
     ['a line that is no JSON', [HEAD, line({}), '{oops', line({ offset: 1 })], /^line 3: not JSON: "\{oops"/],
     ['a line that is no record', [HEAD, '[]', ''], /^line 2: topic must be text/],

@@ -99,6 +99,37 @@ test('following, it takes what comes, until it is told to end: then the file is 
   expect(placesOf(recording).slice(0, 3)).toEqual(['a0@0 1', 'a1@0 7', 'a0@1 8'])
 })
 
+test('nobody reads on: the broker is closed at once, whatever is waited for', async () => {
+  for (const isReading of [true, false]) {
+    const { broker } = await brokerWith([])
+    let closed = 0
+    const { close, ranges } = { close: broker.close.bind(broker), ranges: broker.ranges.bind(broker) }
+    let looks = 0
+    broker.ranges = (topic) => {
+      looks++
+      return ranges(topic)
+    }
+    broker.close = async () => {
+      closed++
+      await close()
+    }
+    const reader = (await recordTopics(broker, ['a'], { follow: true })).getReader()
+    if (isReading) {
+      reader.read().catch(() => {})
+      await until('it to look for more', () => looks > 1)
+    }
+    await reader.cancel()
+    await until('the broker to be closed', () => closed === 1)
+  }
+})
+
+test('a topic may have any name', async () => {
+  const broker = embedded()
+  await broker.createTopics([{ topic: '__proto__', partitions: 1 }])
+  await (await broker.producer()).send([out('__proto__', 0, 1)])
+  expect(placesOf(await openRecording(await recordTopics(broker, ['__proto__'])))).toEqual(['__proto__0@0 1'])
+})
+
 test('a topic that there isn’t, none at all, and times the wrong way round are refused at once', async () => {
   const { broker } = await brokerWith([])
   await expect(recordTopics(broker, ['c'])).rejects.toMatchObject({ code: 'UNKNOWN_TOPIC' })

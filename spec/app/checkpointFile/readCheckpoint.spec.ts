@@ -211,6 +211,21 @@ test('a line that says something else is refused, or what it says is read, and o
   )
 })
 
+test('a line without an end is refused before it fills the memory', async () => {
+  const piece = new Uint8Array(1 << 24).fill(97)
+  let pulled = 0
+  const endless = new ReadableStream<Uint8Array>({
+    pull(controller) {
+      controller.enqueue(pulled++ === 0 ? text(LINES.slice(0, 1)) : piece)
+    },
+  })
+  await expect(readCheckpoint(endless)).rejects.toMatchObject({
+    code: 'BAD_CHECKPOINT',
+    reason: expect.stringMatching(/the next line has more than 268435456 characters, after line 1/),
+  })
+  expect(pulled).toBeLessThan(30)
+})
+
 test('what a source fails with is told as it is', async () => {
   for (const head of [VERSION_1.subarray(0, 100), gzipSync(VERSION_1).subarray(0, 100)]) {
     const gone = new Error('the cable is gone')
