@@ -125,7 +125,5 @@ function states({ states }: Lineage): HTMLElement[] {
 
 function pretty(value: unknown): string {
   const text = valueText(value)
-  return typeof value === 'object' && value !== null && text.length > 34
-    ? JSON.stringify(JSON.parse(text), null, 2)
-    : text
+  return text.length > 34 ? valueText(value, 2) : text
 }

@@ -1,4 +1,5 @@
-import { type Key, keyText } from '../record/key.js'
+import { isKey, keyText } from '../record/key.js'
+import { valueText } from './marbleText.js'
 import { LIGHT } from './palette.js'
 
 /** How a key is shown: which of the colours, and on which line of a lane. */
@@ -17,7 +18,8 @@ export class KeyLooks {
   constructor(private readonly rows: number) {}
 
   of(key: unknown): KeyLook {
-    const text = key === null ? '' : keyText(key as Key)
+    // What can't be a key is none only where state is kept by it.
+    const text = key === null ? '' : isKey(key) ? keyText(key) : valueText(key)
     const known = this.known.get(text)
     if (known !== undefined) return known
     const number = hash(text)

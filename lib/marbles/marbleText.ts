@@ -1,3 +1,4 @@
+import { show } from '../record/errors.js'
 import { timeText } from './axis.js'
 import type { Bracket, Marble, Shape } from './lane.js'
 
@@ -10,14 +11,14 @@ const SHAPES: { readonly [shape in Shape]: string } = {
   filtered: 'filtered out',
 }
 
-/** A value as people read it. */
-export function valueText(value: unknown): string {
-  if (typeof value === 'string') return value
+/** A value as people read it. @param indent spaces, for one over several lines */
+export function valueText(value: unknown, indent = 0): string {
+  if (typeof value !== 'object') return String(value)
   try {
-    return JSON.stringify(value, (_, part) => (typeof part === 'bigint' ? String(part) : part)) ?? String(value)
+    return JSON.stringify(value, (_, part) => (typeof part === 'bigint' ? String(part) : part), indent) ?? show(value)
   } catch {
     // What has no JSON (a circle) has a name.
-    return String(value)
+    return show(value)
   }
 }
 

@@ -44,7 +44,9 @@ export interface MarbleView {
  * ```
  *
  * Keys: arrows move from record to record and from lane to lane, Home and End to the first and last, Enter shows a record and Escape closes it, `+` `-` zoom, Shift
- * with arrows moves time, `0` shows all, `f` follows. Draws in a shadow root within `element`, and only when something has changed.
+ * with arrows moves time, `0` shows all, `f` follows. Draws in a shadow root within `element`, which shows nothing else, and only when something has changed.
+ *
+ * @throws TidemarkError `BAD_OPTION`, `BAD_DURATION`
  */
 export function marbleView(element: HTMLElement, options: MarbleViewOptions = {}): MarbleView {
   return new View(element, options)

@@ -1,8 +1,9 @@
-import { show, TidemarkError } from '../record/errors.js'
-import { keyText } from '../record/key.js'
+import { wholeNumber } from '../record/wholeNumber.js'
 import type { TracedState, TraceEvent } from '../task/traceEvent.js'
 import { dayText, timeText } from './axis.js'
+import { emptyShadow } from './emptyShadow.js'
 import { html } from './html.js'
+import { LiveEntries } from './liveEntries.js'
 import { keyName, valueText } from './marbleText.js'
 import { STYLE } from './style.js'
 import { TABLE_STYLE } from './tableStyle.js'
@@ -22,7 +23,10 @@ export interface StateTableOptions {
 export interface StateTable {
   /** Takes what a tracer tells. */
   readonly add: (event: TraceEvent) => void
-  /** Forgets all that was told after that event. */
+  /**
+   * Forgets all that was told after that event. The last changes are kept for it, at least 200 per row: further back, entries that have changed since are missing until they
+   * are told of again, and the caption says so.
+   */
   truncate(id: number): void
   destroy(): void
 }
@@ -30,11 +34,10 @@ export interface StateTable {
 /** Changes that are kept per row, for {@link StateTable.truncate}. */
 const CHANGES_PER_ROW = 200
 
-/** Shows a state beside the view: the last changed entries, newest first. Draws in a shadow root within `element`. @throws TidemarkError `BAD_OPTION` */
+/** Shows a state beside the view: the last changed entries, newest first. Draws in a shadow root within `element`, which shows nothing else. @throws TidemarkError `BAD_OPTION` */
 export function stateTable(element: HTMLElement, options: StateTableOptions): StateTable {
-  const { rows = 12, state, label = state } = options
-  if (!Number.isInteger(rows) || rows < 1)
-    throw new TidemarkError('BAD_OPTION', `stateTable: rows must be a whole number of at least 1; got ${show(rows)}`)
+  const { state, label = state } = options
+  const rows = wholeNumber(options.rows ?? 12, 'stateTable: rows', 1)
   const columns = options.columns ?? fieldsOf
   const caption = html('caption', {}, label)
   const head = html('thead')
@@ -44,29 +47,24 @@ export function stateTable(element: HTMLElement, options: StateTableOptions): St
     { class: 'root', tabindex: 0, role: 'region', 'aria-label': label },
     html('table', {}, caption, head, body),
   )
-  const shadow = element.shadowRoot ?? element.attachShadow({ mode: 'open' })
+  const shadow = emptyShadow(element, 'stateTable')
   shadow.append(html('style', {}, STYLE + TABLE_STYLE), root)
 
-  let changes: TracedState[] = []
-  /** Live entries, the last changed last. */
-  let entries = new Map<string, TracedState>()
+  const entries = new LiveEntries(rows * CHANGES_PER_ROW)
   let fresh = 0
   let frame = 0
   let isDestroyed = false
 
-  function take(event: TracedState): void {
-    const id = `${event.window?.start ?? event.at ?? ''}/${event.window?.end ?? ''}/${keyText(event.key)}`
-    entries.delete(id)
-    if (!event.isDeleted) entries.set(id, event)
-  }
-
   function draw(): void {
     frame = 0
-    const shown = [...entries.values()].reverse().slice(0, rows)
+    const { size } = entries.all
+    const shown = [...entries.all.values()].slice(-rows).reverse()
     const cells = shown.map(({ value }) => columns(value))
     const names = [...new Set(cells.flatMap((cell) => Object.keys(cell)))]
     const hasWindows = shown.some(({ window }) => window !== undefined)
-    const titles = ['key', ...(hasWindows ? ['window'] : []), ...names]
+    // One key in several partitions.
+    const hasTasks = new Set(shown.map(placeText)).size < shown.length
+    const titles = ['key', ...(hasTasks ? ['task'] : []), ...(hasWindows ? ['window'] : []), ...names]
     head.replaceChildren(html('tr', {}, ...titles.map((title) => html('th', { scope: 'col' }, title))))
     body.replaceChildren(
       ...shown.map((event, index) =>
@@ -74,13 +72,14 @@ export function stateTable(element: HTMLElement, options: StateTableOptions): St
           'tr',
           { class: event.id > fresh ? 'fresh' : undefined },
           html('th', { scope: 'row' }, keyName(event.key)),
+          ...(hasTasks ? [html('td', {}, event.task)] : []),
           ...(hasWindows ? [html('td', {}, windowCell(event))] : []),
           ...names.map((name) => html('td', {}, cellText(cells[index]?.[name]))),
         ),
       ),
     )
-    caption.textContent = `${label} · ${entries.size} ${entries.size === 1 ? 'entry' : 'entries'}`
-    fresh = changes.at(-1)?.id ?? fresh
+    caption.textContent = `${label} · ${size} ${size === 1 ? 'entry' : 'entries'}${entries.isPartial ? ', others not known any more' : ''}`
+    fresh = Math.max(fresh, entries.last)
   }
 
   function soon(): void {
@@ -91,15 +90,11 @@ export function stateTable(element: HTMLElement, options: StateTableOptions): St
   return {
     add(event) {
       if (event.type !== 'state' || event.state !== state) return
-      take(event)
-      changes.push(event)
-      if (changes.length > rows * CHANGES_PER_ROW * 2) changes = changes.slice(-rows * CHANGES_PER_ROW)
+      entries.add(event)
       soon()
     },
     truncate(id) {
-      changes = changes.filter((event) => event.id <= id)
-      entries = new Map()
-      for (const event of changes) take(event)
+      entries.truncate(id)
       fresh = id
       soon()
     },
@@ -121,6 +116,9 @@ const cellText = (value: unknown) =>
     : typeof value === 'number'
       ? value.toLocaleString('en', { maximumFractionDigits: 2 })
       : valueText(value)
+
+const placeText = ({ key, window, at }: TracedState) =>
+  `${keyName(key)}/${window?.start ?? at ?? ''}/${window?.end ?? ''}`
 
 const windowCell = ({ window }: TracedState) =>
   window === undefined

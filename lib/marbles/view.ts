@@ -1,9 +1,11 @@
 import { durationMs } from '../record/duration.js'
+import { wholeNumber } from '../record/wholeNumber.js'
 import type { TraceEvent } from '../task/traceEvent.js'
 import { dayText } from './axis.js'
 import { buttons } from './buttons.js'
 import { Camera } from './camera.js'
 import { Details } from './details.js'
+import { emptyShadow } from './emptyShadow.js'
 import { listenToKeys, listenToPointers, type Point } from './gestures.js'
 import { bracketsAt, marbleAt } from './hits.js'
 import { html } from './html.js'
@@ -54,7 +56,9 @@ export class View implements MarbleView {
     element: HTMLElement,
     private readonly options: MarbleViewOptions,
   ) {
-    const { span = '5m', rows = 4, keep = 10_000, label = 'Marbles in event time' } = options
+    const { span = '5m', label = 'Marbles in event time' } = options
+    const rows = wholeNumber(options.rows ?? 4, 'marbleView: rows', 1)
+    const keep = wholeNumber(options.keep ?? 10_000, 'marbleView: keep', 1)
     this.format = options.format ?? valueText
     this.scene = new Scene({ lanes: options.lanes, rows, keep })
     this.camera = new Camera(durationMs(span, 'marbleView: span', 1))
@@ -81,7 +85,7 @@ export class View implements MarbleView {
       all: () => this.all(),
     })
     this.root.append(html('div', { class: 'frame' }, legend(), bar, this.body), this.live)
-    this.shadow = element.shadowRoot ?? element.attachShadow({ mode: 'open' })
+    this.shadow = emptyShadow(element, 'marbleView')
     this.shadow.append(html('style', {}, STYLE), this.root)
     this.painter = new Painter(this.canvas, themeOf(this.root))
     this.listen()

@@ -393,4 +393,50 @@ describeInChromium('the marble view', () => {
     await call('drawn')
     expect(await rows()).toEqual(['b', 'd', 'c'])
   })
+
+  test('a state table tells the tasks apart that have one key', async () => {
+    await open()
+    await call('stateOf', [
+      ['0_0', 'k', 1],
+      ['0_1', 'k', 2],
+    ])
+    await call('drawn')
+    const row = browser.page.locator('#table tbody tr')
+    expect(await browser.page.locator('#table thead th').allTextContents()).toEqual(['key', 'task', 'value'])
+    expect(await row.allTextContents()).toEqual(['k0_12', 'k0_01'])
+  })
+
+  test('what can’t be drawn with is refused: an element that shows something, no lines, no marbles', async () => {
+    await open()
+    expect(await call('refused')).toEqual(Array.from({ length: 7 }, () => 'BAD_OPTION'))
+    // What was there is there still.
+    expect(await browser.page.locator('#view [role=grid]').count()).toBe(1)
+  })
+
+  test('takes all records that a pipeline takes', async () => {
+    await open()
+    const errors: string[] = []
+    const listen = ({ message }: Error) => errors.push(message)
+    browser.page.on('pageerror', listen)
+    await call('odd')
+    await call('drawn')
+    await stage().focus()
+    const { keyboard } = browser.page
+    await keyboard.press('Home')
+    const said1 = [await said()]
+    for (let n = 0; n < 3; n++) {
+      await keyboard.press('ArrowRight')
+      said1.push(await said())
+    }
+    expect(said1).toEqual([
+      '{"id":1}, 1, 00:00:01, in',
+      'NaN, 2, 00:00:02, in',
+      '12, 3, 00:00:03, in',
+      'round, [object Array], 00:00:04, in',
+    ])
+    await keyboard.press('Enter')
+    expect(await details().locator('pre').first().textContent()).toBe('[object Array]')
+    browser.page.off('pageerror', listen)
+    expect(errors).toEqual([])
+  })
 })

@@ -1,5 +1,5 @@
 import axe from 'axe-core'
-import { filter, merge, of, Subject } from 'rxjs'
+import { filter, from, merge, of, Subject } from 'rxjs'
 import {
   aggregate,
   count,
@@ -85,6 +85,48 @@ const page = {
     const until = performance.now() + 400
     do await new Promise((resolve) => requestAnimationFrame(resolve))
     while (performance.now() < until)
+  },
+  /** Tells the table of a state's entries: task, key and value. */
+  stateOf(entries: readonly (readonly [task: string, key: string, value: number])[]): void {
+    entries.forEach(([task, key, value], n) => {
+      const place = { id: n + 1, task, node: '0.1', operator: 'visits', cause: undefined, state: 'visits', key, value }
+      table.add({ ...place, type: 'state', window: undefined, at: undefined, isDeleted: false, was: undefined })
+    })
+  },
+  /** Codes of what is thrown. */
+  refused(): (string | undefined)[] {
+    const fresh = () => document.createElement('div')
+    const attempts = [
+      () => marbleView(document.querySelector('#view') as HTMLElement),
+      () => stateTable(document.querySelector('#view') as HTMLElement, { state: 'visits' }),
+      () => marbleView(fresh(), { rows: 0 }),
+      () => marbleView(fresh(), { rows: 1.5 }),
+      () => marbleView(fresh(), { keep: -1 }),
+      () => marbleView(fresh(), { keep: Number.NaN }),
+      () => stateTable(fresh(), { state: 'visits', rows: 0 }),
+    ]
+    return attempts.map((attempt) => {
+      try {
+        attempt()
+        return undefined
+      } catch (error) {
+        return (error as { code?: string }).code
+      }
+    })
+  },
+  /** Keys that are none, and a value that has no end. */
+  odd(): void {
+    const round: unknown[] = Array.from({ length: 9 }, () => 'abcdefg')
+    round.push(round)
+    const records = [
+      [{ id: 1 }, 1],
+      [Number.NaN, 2],
+      [12n, 3],
+      ['round', round],
+    ].map(([key, value], n) => record(key as string, value, seconds(n + 1)))
+    view.destroy()
+    view = marbleView(document.querySelector('#view') as HTMLElement, { rows: 1 })
+    local(from(records).pipe(mapValues((value) => value)), { trace: tracer(view.add) }).subscribe()
   },
   /** What a pipeline emits whose trace is listened to by something broken. */
   broken(): unknown[] {
