@@ -90,12 +90,12 @@ export interface Replay<T> {
    * Goes to a place, forward or backward, and plays on from there if it was playing. Resolves with true when it is there, with false if another `seek` or `step`, or
    * `close`, has come in between.
    *
-   * @throws TidemarkError `BAD_OPTION`; what the pipeline fails with on the way
+   * @throws TidemarkError by the promise: `BAD_OPTION`, `BAD_STATE`; what the pipeline fails with on the way
    */
   seek(place: RecordingPlace): Promise<boolean>
   /** How many checkpoints there are to go back to, and about what memory they take. */
   readonly checkpoints: { readonly count: number; readonly bytes: number }
-  /** Ends it, and frees what it holds. */
+  /** Ends it, and frees what it holds: outputs, entries and checkpoints are gone. */
   close(): Promise<void>
 }
 
@@ -183,8 +183,8 @@ export function createReplay<T>(given: ReplayOptions<T>): Replay<T> {
     errors$: player.errors$.asObservable(),
     play: () => player.play(),
     pause: () => player.pause(),
-    step: (records = 1) => player.step(records),
-    seek: (place) => player.seek(recording.indexOf(place)),
+    step: async (records = 1) => player.step(records),
+    seek: async (place) => player.seek(recording.indexOf(place)),
     get checkpoints() {
       const { count, bytes } = run.checkpoints
       return { count, bytes }

@@ -130,10 +130,11 @@ export class Player {
     await Promise.resolve()
     while (!this.isClosed) {
       // What a record that was broken off has done is done away with.
-      const owed = this.run.owed ?? (this.run.isHalfway ? this.run.index : undefined)
+      const { run } = this
+      const owed = run.owed ?? (run.isHalfway || (run.isInGap && !this.isPlaying) ? run.index : undefined)
       if (this.goal === undefined && owed !== undefined && !this.isFailed) await this.goBackTo(owed)
       else if (this.goal !== undefined) await this.approach(this.goal)
-      else if (this.isPlaying && !this.isFailed && this.run.index < this.run.recording.size) await this.playOn()
+      else if (this.isPlaying && !this.isFailed && run.index < run.recording.size) await this.playOn()
       else break
     }
     // Not later: a command that comes from now on starts it again.
@@ -148,9 +149,10 @@ export class Player {
     this.tell('seeking')
     const nearest = run.checkpoints.before(goal.index) ?? 0
     const from = this.position$.value.index
-    if (goal.index < run.index || this.isFailed || run.isHalfway || nearest > run.index) this.restore(goal.index)
+    const isBehind = goal.index < run.index || (goal.index === run.index && run.isInGap)
+    if (isBehind || this.isFailed || run.isHalfway || nearest > run.index) this.restore(goal.index)
     const isOn = () => this.goal === goal && !this.isClosed && !this.isFailed && !run.isHalfway
-    while (run.index < goal.index && isOn()) await this.slice(goal.index)
+    while (!run.isAt(goal.index) && isOn()) await this.slice(goal.index)
     if (this.goal !== goal || run.isHalfway) return
     this.goal = undefined
     this.setAnchor()
@@ -164,8 +166,8 @@ export class Player {
   private async goBackTo(index: number): Promise<void> {
     const { run } = this
     const from = this.position$.value.index
-    if (run.isHalfway) this.restore(index)
-    while (run.index < index && this.goal === undefined && !this.isClosed && !this.isFailed && !run.isHalfway)
+    if (run.isHalfway || (run.isInGap && run.owed === undefined)) this.restore(index)
+    while (!run.isAt(index) && this.goal === undefined && !this.isClosed && !this.isFailed && !run.isHalfway)
       await this.slice(index)
     if (run.index === index) this.moved(from)
   }

@@ -25,7 +25,7 @@ const MAX_COUNT = 64
  * two: so a seek replays at most about a 32nd of what has been replayed, or 100 records.
  */
 export class ReplayCheckpoints {
-  private readonly all: Checkpoint[] = []
+  private all: Checkpoint[] = []
   bytes = 0
   /** What tasks call changed has changed since this one, or since the beginning. It stays. */
   base = 0
@@ -34,6 +34,11 @@ export class ReplayCheckpoints {
 
   get count(): number {
     return this.all.length
+  }
+
+  clear(): void {
+    this.all = []
+    this.bytes = 0
   }
 
   /** How many records have been handled at the last one. */

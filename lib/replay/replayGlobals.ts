@@ -7,6 +7,11 @@ import type { Recording } from './recording.js'
 /** Fills the global tables of an app as far as a replay has come: in the order of the recording, like everything else. */
 export class ReplayGlobals {
   private readonly topics: ReadonlySet<string>
+  private recording: Recording | undefined
+  /** So many records of the recording have been taken, */
+  private taken = 0
+  /** and so many are to be. */
+  private wanted = 0
 
   constructor(
     private readonly globals: readonly GlobalTopic[],
@@ -19,14 +24,28 @@ export class ReplayGlobals {
     return this.globals.length === 0
   }
 
-  /** Fills them with all records before a place. @throws TidemarkError `DESERIALISE`, `BAD_TIMESTAMP` */
+  /** Empties them, to be filled with all records before a place. */
   open(recording: Recording, index: number): void {
     for (const { rows } of this.globals) {
       rows.clear()
       rows.isOpen = true
     }
-    if (this.isEmpty) return
-    for (let n = 0; n < index; n++) this.take(recording.record(n))
+    this.recording = recording
+    this.taken = 0
+    this.wanted = this.isEmpty ? 0 : index
+  }
+
+  get isFilled(): boolean {
+    return this.taken === this.wanted
+  }
+
+  /** Fills them as long as `isOver` lets it. @returns whether they are filled @throws TidemarkError `DESERIALISE`, `BAD_TIMESTAMP` */
+  fill(isOver: () => boolean): boolean {
+    while (!this.isFilled) {
+      this.take((this.recording as Recording).record(this.taken++))
+      if ((this.taken & 31) === 0 && isOver()) break
+    }
+    return this.isFilled
   }
 
   /** @throws TidemarkError `DESERIALISE`, `BAD_TIMESTAMP` */

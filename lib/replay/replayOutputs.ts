@@ -8,7 +8,7 @@ export interface ReplayOutput extends RecordedRecord {
 
 /** What a pipeline has written, up to the furthest place that a replay has come to: what it writes there again is the same. */
 export class ReplayOutputs {
-  private readonly all: ReplayOutput[] = []
+  private all: ReplayOutput[] = []
   /** That place. */
   known = 0
 
@@ -18,6 +18,10 @@ export class ReplayOutputs {
     this.known = index
     for (const { topic, partition, key, value, timestamp, offset, headers } of written)
       this.all.push({ topic, partition, key, value, timestamp, offset, headers, index })
+  }
+
+  clear(): void {
+    this.all = []
   }
 
   /** How many there are up to a place. */

@@ -8,6 +8,14 @@ import type { ReplayCheckpoints } from './replayCheckpoints.js'
 import type { ReplayGlobals } from './replayGlobals.js'
 import { ReplayOutputs } from './replayOutputs.js'
 import type { ReplayTasks } from './replayTasks.js'
+import { Strikes } from './strikes.js'
+
+/** What happens from one record to the next, moment by moment, and how far time was before it. */
+interface Gap {
+  readonly moments: IterableIterator<void>
+  readonly timestamp: number
+  readonly watermark: number
+}
 
 export interface ReplayRunOptions {
   readonly recording: Recording
@@ -19,12 +27,6 @@ export interface ReplayRunOptions {
   readonly watermarkMs: number
 }
 
-/** Between two looks for idle partitions: a part of the shortest time-out, as in an app. */
-const MAX_IDLE_CHECK_MS = 1_000
-const MIN_IDLE_CHECK_MS = 10
-/** In a gap of the recording the clock strikes at most so often: a year without records doesn't take a year's seconds. */
-const MAX_STRIKES = 1_000
-
 /** Takes the tasks of a replay from record to record, and back. It knows no time but the recording's, and never waits but for calls of the user's. */
 export class ReplayRun {
   /** How many records have been handled. */
@@ -34,15 +36,15 @@ export class ReplayRun {
   readonly outputs = new ReplayOutputs()
   private readonly tasks: ReplayTasks
   private readonly clock: RecordedClock
-  /** When the clock strikes, and how often: ms. */
-  private readonly strikeMs: number
-  private nextStrike = 0
+  private readonly strikes: Strikes
   /** What has changed since the checkpoint `base`, as far as it has been taken. */
   private changes: Map<string, StoreEntry[]> = new Map()
   /** It has gone back from here by itself, and has to come here again before it is anywhere. */
   owed: number | undefined
   /** A record has been broken off while it waited for calls: all that it is good for is {@link restore}. */
   isHalfway = false
+  /** What happens before the next record, if it has begun. */
+  private gap: Gap | undefined
   private isWaiting = false
   private isClosed = false
 
@@ -52,16 +54,7 @@ export class ReplayRun {
     this.tasks = tasks
     this.clock = clock
     this.checkpoints = checkpoints
-    const idleMs = Math.min(
-      ...tasks.plan.subTopologies.flatMap(({ sources }) =>
-        sources.map(({ watermark }) => watermark?.idleMs ?? Number.POSITIVE_INFINITY),
-      ),
-    )
-    this.strikeMs = Math.min(
-      tasks.plan.subTopologies.some(({ exchanges }) => exchanges.length > 0) ? watermarkMs : Number.POSITIVE_INFINITY,
-      Math.max(MIN_IDLE_CHECK_MS, Math.min(MAX_IDLE_CHECK_MS, idleMs / 2)) +
-        (Number.isFinite(idleMs) ? 0 : Number.POSITIVE_INFINITY),
-    )
+    this.strikes = new Strikes(tasks.plan, watermarkMs)
     this.begin()
   }
 
@@ -84,18 +77,29 @@ export class ReplayRun {
     )
   }
 
+  /** How far time is at the present place. */
   get timestamp(): number {
-    return this.clock.now()
+    return this.gap?.timestamp ?? this.clock.now()
   }
 
   get watermark(): number {
-    return this.tasks.watermark
+    return this.gap?.watermark ?? this.tasks.watermark
   }
 
   /** The time at which the next record is handled; Infinity after the last. */
   get nextTime(): number {
     if (this.index >= this.recording.size) return Number.POSITIVE_INFINITY
     return Math.max(this.clock.now(), this.recording.timestamp(this.index))
+  }
+
+  /** Whether the next record, or what happens before it, has begun and not ended. */
+  get isInGap(): boolean {
+    return this.gap !== undefined
+  }
+
+  /** Whether so many records have been handled, and nothing is left to do about it. */
+  isAt(index: number): boolean {
+    return this.index >= index && this.options.globals.isFilled
   }
 
   // ---- forward
@@ -109,15 +113,18 @@ export class ReplayRun {
   advance(to: number, until: number, isOver: () => boolean): Promise<void> | undefined {
     if (this.tasks.hasCalls) return this.advanceWaiting(to, until, isOver)
     const { tasks, recording, clock } = this
-    while (this.index < to && this.nextTime <= until && tasks.failure === undefined) {
+    const { globals } = this.options
+    while (globals.fill(isOver) && this.index < to && this.nextTime <= until && tasks.failure === undefined) {
       const record = recording.record(this.index)
-      if (record.timestamp < this.nextStrike && record.timestamp < clock.due) {
+      if (this.gap === undefined && record.timestamp < this.strikes.next && record.timestamp < clock.due) {
         this.take(record)
         tasks.settle()
       } else {
-        for (const _ of this.moments(record)) {
+        const { moments } = this.gapBefore(record)
+        for (let n = 1; !moments.next().done; n++) {
           tasks.settle()
           if (tasks.isBrokenOff) break
+          if ((n & 31) === 0 && isOver()) return undefined
         }
       }
       this.end()
@@ -127,9 +134,11 @@ export class ReplayRun {
   }
 
   private async advanceWaiting(to: number, until: number, isOver: () => boolean): Promise<void> {
-    while (this.index < to && this.nextTime <= until && this.failure === undefined && !this.isClosed) {
-      const record = this.recording.record(this.index)
-      for (const _ of this.moments(record)) {
+    const { globals } = this.options
+    const isOn = () => this.index < to && this.nextTime <= until && this.failure === undefined && !this.isClosed
+    while (globals.fill(isOver) && isOn()) {
+      const { moments } = this.gapBefore(this.recording.record(this.index))
+      for (let n = 1; !moments.next().done; n++) {
         this.tasks.settle()
         while (this.tasks.isCalling && !this.tasks.isBrokenOff) {
           this.isWaiting = true
@@ -139,10 +148,17 @@ export class ReplayRun {
           this.tasks.settle()
         }
         if (this.tasks.isBrokenOff) break
+        if ((n & 31) === 0 && isOver()) return
       }
       this.end()
       if (isOver()) return
     }
+  }
+
+  private gapBefore(record: RecordedRecord): Gap {
+    const { timestamp, watermark } = this
+    this.gap ??= { moments: this.moments(record), timestamp, watermark }
+    return this.gap
   }
 
   /** Nobody waits any longer for calls that are under way, if any are. */
@@ -157,18 +173,18 @@ export class ReplayRun {
     const { clock, tasks } = this
     const time = Math.max(clock.now(), record.timestamp)
     for (;;) {
-      const next = Math.min(clock.due, this.nextStrike)
+      const next = Math.min(clock.due, this.strikes.next)
       if (next > time) break
       clock.moveTo(next)
       yield
-      if (next < this.nextStrike) continue
+      if (next < this.strikes.next) continue
       tasks.checkIdle()
       yield
       tasks.stampExchanges()
       yield
-      this.nextStrike = this.strikeAfter(next, time)
+      this.strikes.set(next, time)
     }
-    this.nextStrike = this.strikeAfter(time, time)
+    this.strikes.set(time)
     this.take(record)
     yield
   }
@@ -181,16 +197,9 @@ export class ReplayRun {
     tasks.deliver(record)
   }
 
-  /** At whole multiples of its interval, so that it doesn't matter where one begins. */
-  private strikeAfter(time: number, until: number): number {
-    const { strikeMs } = this
-    if (strikeMs === Number.POSITIVE_INFINITY) return strikeMs
-    const beats = Math.max(1, Math.ceil((until - time) / strikeMs / MAX_STRIKES))
-    return (Math.floor(time / strikeMs) + beats) * strikeMs
-  }
-
   private end(): void {
     const { tasks, checkpoints } = this
+    this.gap = undefined
     if (tasks.failure !== undefined) return
     if (tasks.isGoingBack) {
       this.goBack()
@@ -254,6 +263,7 @@ export class ReplayRun {
    */
   restore(to: number, learnt?: ReplayTasks['all']): void {
     this.isHalfway = false
+    this.gap = undefined
     this.owed = undefined
     const at = this.checkpoints.before(to)
     if (at === undefined) this.begin(learnt)
@@ -262,7 +272,7 @@ export class ReplayRun {
       this.rebase(at)
       this.options.globals.open(this.recording, at)
       this.tasks.open(this.checkpoints.at(at), learnt)
-      this.nextStrike = this.strikeAfter(this.clock.now(), this.clock.now())
+      this.strikes.set(this.clock.now())
     }
   }
 
@@ -271,7 +281,7 @@ export class ReplayRun {
     this.rebase(0)
     this.options.globals.open(this.recording, 0)
     this.clock.reset(this.recording.size === 0 ? 0 : this.recording.timestamp(0))
-    this.nextStrike = this.strikeAfter(this.clock.now(), this.clock.now())
+    this.strikes.set(this.clock.now())
     this.tasks.open(undefined, learnt)
     this.tasks.settle()
   }
@@ -280,5 +290,7 @@ export class ReplayRun {
     this.isClosed = true
     this.tasks.close()
     this.options.globals.close()
+    this.checkpoints.clear()
+    this.outputs.clear()
   }
 }

@@ -7,6 +7,8 @@ import {
   mapAsync,
   mapValues,
   memory,
+  process,
+  type StreamRecord,
   toRows,
   toTable,
   toTopic,
@@ -109,8 +111,8 @@ describe('going to places', () => {
     expect(replay.position).toMatchObject({ index: 8, timestamp: START + 7_000 })
     await replay.seek({ topic: 'clicks', partition: 1, offset: 2 })
     expect(replay.position.index).toBe(5)
-    expect(() => replay.seek({ index: 31 })).toThrow(expect.objectContaining({ code: 'BAD_OPTION' }))
-    expect(() => replay.step(0.5)).toThrow(expect.objectContaining({ code: 'BAD_OPTION' }))
+    await expect(replay.seek({ index: 31 })).rejects.toMatchObject({ code: 'BAD_OPTION' })
+    await expect(replay.step(0.5)).rejects.toMatchObject({ code: 'BAD_OPTION' })
     expect(() => replay.stateEntries('nobody')).toThrow(expect.objectContaining({ code: 'BAD_OPTION' }))
   })
 
@@ -322,4 +324,117 @@ describe('calls', () => {
     expect([await last, replay.state, aborted]).toEqual([false, 'closed', 3])
     expect(() => replay.play()).toThrow(expect.objectContaining({ code: 'BAD_STATE' }))
   })
+})
+
+describe('the page has its turn', () => {
+  /** What is found at each turn, as long as something goes on. */
+  async function atTurns<T>(during: Promise<unknown>, look: () => T): Promise<T[]> {
+    const found: T[] = []
+    let isOver = false
+    const end = () => {
+      isOver = true
+    }
+    during.then(end, end)
+    while (!isOver) {
+      found.push(look())
+      await new Promise((resolve) => setTimeout(resolve))
+    }
+    return found
+  }
+
+  const DAYS = 2 * 86_400
+  /** Two records, two days apart, and a clock that strikes each second. */
+  async function striking() {
+    let strikes = 0
+    const ends = [
+      ...seconds(1),
+      ...[...seconds(1)].map((one) => ({ ...one, timestamp: START + DAYS * 1_000, offset: 1 })),
+    ]
+    const replay = replayOf({
+      recording: await recordingOf(TOPICS, ends),
+      pipeline: (app) => {
+        const clicks = app.stream<number>('clicks', { value: json() })
+        const each = process<StreamRecord<string, number>, StreamRecord<string, number>>(
+          ({ every, keyed }) => {
+            const counts = keyed<string, number>()
+            every('1s', () => {
+              strikes++
+              counts.put('all', (counts.get('all') ?? 0) + 1)
+            })
+            return { record() {} }
+          },
+          { name: 'strikes' },
+        )
+        app.run('out', clicks.pipe(each, toTopic('out')))
+      },
+    })
+    return { replay, strikes: () => strikes }
+  }
+
+  test('while timers fire in a gap of the recording', async () => {
+    const { replay, strikes } = await striking()
+    const seen = await atTurns(replay.seek({ index: 2 }), strikes)
+    // Both tasks have one.
+    expect(strikes()).toBe(2 * DAYS)
+    expect(seen.filter((count) => count > 0 && count < 2 * DAYS).length).toBeGreaterThan(1)
+    expect(replay.position.index).toBe(2)
+  })
+
+  test('and a pause in the gap is a pause before it', async () => {
+    const { replay, strikes } = await striking()
+    await replay.seek({ index: 1 })
+    const before = replay.stateEntries('strikes')
+    replay.speed = Number.POSITIVE_INFINITY
+    replay.play()
+    await until('the gap', () => strikes() > 100)
+    await replay.pause()
+    expect([replay.state, replay.position.index]).toEqual(['paused', 1])
+    expect(replay.stateEntries('strikes')).toEqual(before)
+    await replay.step()
+    expect(replay.stateEntries('strikes').map(({ value }) => value)).toEqual([DAYS, DAYS])
+  })
+
+  test('while a global table is filled again', async () => {
+    const size = 40_000
+    const replay = replayOf({
+      recording: await recordingOf({ clicks: { partitions: 2 }, users: { partitions: 1 } }, [
+        ...[...seconds(size)].map((one, offset) => ({
+          ...one,
+          topic: 'users',
+          partition: 0,
+          offset,
+          key: encoder.encode(`u${offset}`),
+        })),
+        ...[...seconds(2)].map((one) => ({ ...one, timestamp: START + size * 1_000 })),
+      ]),
+      pipeline: (app) => {
+        app.run('out', app.stream<number>('clicks', { value: json() }).pipe(toTopic('out')))
+        return app.globalTable<number>('users', { value: json() })
+      },
+    })
+    const rows = () => [...replay.result.entries()].length
+    await replay.seek({ index: size + 2 })
+    const seen = await atTurns(replay.step(-1), rows)
+    expect(seen.filter((count) => count > 0 && count < size).length).toBeGreaterThan(0)
+    expect([replay.position.index, rows()]).toEqual([size + 1, size])
+    // To the very place of a checkpoint too.
+    await replay.seek({ index: 0 })
+    expect(rows()).toBe(0)
+    await replay.seek({ index: 20_000 })
+    await replay.step(-1)
+    expect([replay.position.index, rows()]).toEqual([19_999, 19_999])
+  })
+})
+
+test('closed, it holds nothing, and refuses by promise', async () => {
+  const replay = replayOf({ recording: await recordingOf(TOPICS, seconds(300)), pipeline: counting })
+  await replay.seek({ index: 300 })
+  expect(replay.outputs()).toHaveLength(300)
+  await replay.close()
+  expect([replay.outputs(), replay.checkpoints, replay.stateEntries('totals')]).toEqual([
+    [],
+    { count: 0, bytes: 0 },
+    [],
+  ])
+  await expect(replay.seek({ index: 0 })).rejects.toMatchObject({ code: 'BAD_STATE' })
 })
