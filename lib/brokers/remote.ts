@@ -141,9 +141,9 @@ class RemoteBroker implements Broker {
   async producer(): Promise<Producer> {
     const producer = await this.local.producer()
     return {
-      send: async (records) => {
+      send: async (records, along) => {
         this.check(records)
-        await producer.send(records)
+        await producer.send(records, along)
       },
       close: () => producer.close(),
     }
