@@ -74,7 +74,7 @@ export interface Bridge {
  *   broker: kafka({ brokers: ['localhost:9092'] }),
  *   topics: ['orders'],
  *   origins: ['https://shop.example'],
- *   authorise: ({ token }) => token === process.env.BRIDGE_TOKEN,
+ *   authorise: ({ token }) => !!token && token === process.env.BRIDGE_TOKEN,
  * })
  * await server.listen(8787)
  * ```
