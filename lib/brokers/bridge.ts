@@ -36,7 +36,7 @@ export interface BridgeOptions {
   readonly maxSubscriptions?: number
   /** Of what a client sends. Default 64 KiB. */
   readonly maxMessageBytes?: number
-  /** Hears what goes wrong with the broker, and what `authorise` throws. */
+  /** Hears what goes wrong with the broker, what `authorise` throws, and of clients that are cut off (`LIMIT_REACHED`). */
   onError?(error: TidemarkError): void
 }
 
@@ -46,6 +46,8 @@ export interface BridgeStats {
   readonly subscriptions: number
   /** Bytes of records kept for others who come by the same place. */
   readonly keptBytes: number
+  /** Clients that have been cut off since the start, because they took none of the answers to what they asked. */
+  readonly cutOff: number
 }
 
 export interface Bridge {
@@ -66,7 +68,8 @@ export interface Bridge {
  * Serves topics of a broker to tabs, read-only, over WebSocket and Server-Sent Events; `remote()` of `tidemark/remote` is what connects to it.
  *
  * A client names partitions and offsets, and grants credit: so many bytes more. The bridge keeps nothing of a client but where it is; without credit
- * a client costs nothing, and of one that doesn't take what is sent no more than 1 MiB and one batch waits. Clients at the same place share one read.
+ * a client costs nothing, and of one that doesn't take what is sent no more than 1 MiB and one batch waits; one that asks on meanwhile is cut off when 1 MiB
+ * of answers waits besides. Clients at the same place share one read.
  * Only committed records are served.
  *
  * ```ts
@@ -95,6 +98,7 @@ class BridgeServer implements Bridge {
   private readonly pollMs: number
   private server: Server | undefined
   private connecting: Promise<void> | undefined
+  private cutOff = 0
 
   constructor(private readonly options: BridgeOptions) {
     const maxMessageBytes = wholeNumber(options.maxMessageBytes ?? 64 << 10, 'bridge: maxMessageBytes', 1_024)
@@ -115,6 +119,12 @@ class BridgeServer implements Bridge {
       },
       left: (topic) => this.left(topic),
       report: (error) => this.report(error),
+      cutOff: () => {
+        this.cutOff++
+        this.report(
+          new TidemarkError('LIMIT_REACHED', 'a client that took none of the answers to what it asked was cut off'),
+        )
+      },
       ended: ({ id }) => this.sessions.delete(id),
     }
     this.door = new HttpDoor({
@@ -176,6 +186,7 @@ class BridgeServer implements Bridge {
       clients: sessions.length,
       subscriptions: sessions.reduce((sum, { size }) => sum + size, 0),
       keptBytes: [...this.feeds.values()].reduce((sum, { bytes }) => sum + bytes, 0),
+      cutOff: this.cutOff,
     }
   }
 

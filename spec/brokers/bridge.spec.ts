@@ -308,7 +308,7 @@ describe.each(TRANSPORTS)('a bridge over %s', (transport) => {
     expect(server.stats().keptBytes).toBeGreaterThan(0)
     for (const one of all) one.close()
     await until('all to have gone', () => server.stats().clients === 0)
-    expect(server.stats()).toEqual({ clients: 0, subscriptions: 0, keptBytes: 0 })
+    expect(server.stats()).toEqual({ clients: 0, subscriptions: 0, keptBytes: 0, cutOff: 0 })
   })
 
   test('there are as many clients and partitions as the limits say', async () => {
@@ -441,6 +441,47 @@ test('of a client that does not take what is sent, little waits in the server, a
   one.socket.resume()
   await until('all', () => one.records.length === values.length, 20_000)
   expect(one.values(1)).toEqual(values)
+})
+
+test.each([
+  ['where topics begin and end', (id: number) => ({ type: 'ranges', id, topic: 'orders' })],
+  ['what is refused', (id: number) => open(id, { topic: 'x'.repeat(1_000) })],
+])('a client that asks %s, on and on, and takes no answer is cut off; others go on', async (_what, question) => {
+  await behind.deleteTopics(['orders'])
+  await behind.createTopics([{ topic: 'orders', partitions: 100 }])
+  await serve()
+  const [one, other] = [(await client('websocket')) as RawSocket, await (await client('websocket')).hello()]
+  await one.hello()
+  one.socket.pause()
+  let id = 0
+  // The network takes some megabytes before anything waits.
+  await until(
+    'it to be cut off',
+    () => {
+      for (let n = 0; n < 200; n++) one.say(question(id++))
+      return server.stats().cutOff === 1
+    },
+    30_000,
+  )
+  expect(server.stats().clients).toBe(1)
+  expect(errors.map(({ code }) => code)).toEqual(['LIMIT_REACHED'])
+  other.say({ type: 'topics', id: 1 })
+  await other.hears('topics', 1)
+})
+
+test('one that is slow, and asks as it should, is not', async () => {
+  await serve()
+  await write(Array.from({ length: 40 }, () => 'x'.repeat(100_000)))
+  const one = (await client('websocket')) as RawSocket
+  await one.hello()
+  one.socket.pause()
+  one.say(open(1, { credit: 1e9 }))
+  for (let id = 2; id < 300; id++) one.say({ type: 'ranges', id, topic: 'orders' })
+  await until('all to be read', () => server.stats().subscriptions === 1)
+  one.socket.resume()
+  await until('all', () => one.records.length === 40)
+  await one.hears('ranges', 299)
+  expect(server.stats()).toMatchObject({ clients: 1, cutOff: 0 })
 })
 
 describe('over HTTP', () => {

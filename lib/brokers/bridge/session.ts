@@ -2,11 +2,17 @@ import { randomUUID } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import type { Broker } from '../../ports/broker.js'
 import { TidemarkError } from '../../record/errors.js'
-import { type ClientMessage, type OpenMessage, PROTOCOL, SILENT_BEATS } from '../rules/bridgeMessages.js'
+import {
+  type ClientMessage,
+  type OpenMessage,
+  PROTOCOL,
+  type ServerMessage,
+  SILENT_BEATS,
+} from '../rules/bridgeMessages.js'
 import { clientMessage } from './clientMessage.js'
-import { Subscription } from './subscription.js'
+import { type Outlet, Subscription } from './subscription.js'
 import type { TopicFeed } from './topicFeed.js'
-import type { Wire, WireListener } from './wire.js'
+import { FULL_BYTES, type Wire, type WireListener } from './wire.js'
 import { notServed, wireError } from './wireError.js'
 
 /** Requests of one client that may be under way, besides one for each subscription. */
@@ -38,16 +44,20 @@ export interface SessionHost {
   /** The feed may have nobody who reads it. */
   left(topic: string): void
   report(error: unknown): void
+  /** The client asked on, and took none of the answers. */
+  cutOff(session: Session): void
   ended(session: Session): void
 }
 
 /** One client's connection, from its hello to its end. */
-export class Session implements WireListener {
+export class Session implements WireListener, Outlet {
   readonly id = randomUUID()
   private readonly subscriptions = new Map<number, Subscription>()
   /** Decided once per topic. */
   private readonly decisions = new Map<string, Promise<boolean>>()
   private pending = 0
+  /** Bytes that were sent although the wire was full. */
+  private beyondBytes = 0
   private hello: { readonly token: string | undefined } | undefined
   /** Counted, and not timed: a server that has stood still itself has heard from nobody meanwhile. */
   private unansweredPings = 0
@@ -70,6 +80,23 @@ export class Session implements WireListener {
     return this.subscriptions.size
   }
 
+  get isFull(): boolean {
+    return this.wire.waitingBytes > FULL_BYTES
+  }
+
+  /** Records wait until there is room. Of all else, as many bytes may go beyond it; a client for which there are more is cut off. */
+  send(message: ServerMessage, body?: Uint8Array): void {
+    if (this.isOver) return
+    const { isFull, wire } = this
+    const before = wire.waitingBytes
+    wire.send(message, body)
+    if (!isFull) return
+    this.beyondBytes += wire.waitingBytes - before
+    if (this.beyondBytes <= FULL_BYTES) return
+    this.cut()
+    this.host.cutOff(this)
+  }
+
   message(value: unknown): void {
     this.unansweredPings = 0
     if (this.isOver) return
@@ -81,6 +108,7 @@ export class Session implements WireListener {
   }
 
   drained(): void {
+    this.beyondBytes = 0
     for (const one of this.subscriptions.values()) this.host.wake(one)
   }
 
@@ -96,7 +124,7 @@ export class Session implements WireListener {
   /** Tells why, and ends the connection. */
   refuse(error: unknown): void {
     if (this.isOver) return
-    this.wire.send({ type: 'refused', error: wireError(error) })
+    this.send({ type: 'refused', error: wireError(error) })
     this.wire.close()
     this.closed()
   }
@@ -107,7 +135,7 @@ export class Session implements WireListener {
   }
 
   private onBeat(): void {
-    if (this.unansweredPings++ < SILENT_BEATS) this.wire.send({ type: 'ping' })
+    if (this.unansweredPings++ < SILENT_BEATS) this.send({ type: 'ping' })
     else this.cut()
   }
 
@@ -151,7 +179,7 @@ export class Session implements WireListener {
       throw new TidemarkError('BAD_MESSAGE', text)
     }
     this.hello = { token }
-    this.wire.send({ type: 'welcome', protocol, heartbeatMs: this.host.heartbeatMs, session: this.id })
+    this.send({ type: 'welcome', protocol, heartbeatMs: this.host.heartbeatMs, session: this.id })
   }
 
   private async topics(id: number, names: readonly string[] | undefined): Promise<void> {
@@ -161,13 +189,13 @@ export class Session implements WireListener {
     if (names) for (const topic of listed) await this.check(topic)
     const allowed = await Promise.all(listed.map(async (topic) => ((await this.decide(topic)) ? [topic] : [])))
     const counts = await broker.topics(allowed.flat())
-    if (!this.isOver) this.wire.send({ type: 'topics', id, topics: [...counts] })
+    this.send({ type: 'topics', id, topics: [...counts] })
   }
 
   private async ranges(id: number, topic: string): Promise<void> {
     await this.check(topic)
     const ranges = await this.rangesOf(topic)
-    if (!this.isOver) this.wire.send({ type: 'ranges', id, ranges })
+    this.send({ type: 'ranges', id, ranges })
   }
 
   private open(message: OpenMessage): void {
@@ -177,7 +205,7 @@ export class Session implements WireListener {
       const { maxSubscriptions } = this.host
       if (this.subscriptions.size >= maxSubscriptions)
         throw new TidemarkError('LIMIT_REACHED', `the bridge serves ${maxSubscriptions} partitions to a client`)
-      const subscription = new Subscription(this.wire, message, (one) => this.drop(one))
+      const subscription = new Subscription(this, message, (one) => this.drop(one))
       const isOpen = () => this.subscriptions.get(id) === subscription
       this.subscriptions.set(id, subscription)
       try {
@@ -253,6 +281,6 @@ export class Session implements WireListener {
 
   private refuseOne(id: number, error: unknown): void {
     const place = error instanceof TidemarkError ? error.place : {}
-    if (!this.isOver) this.wire.send({ type: 'refused', id, error: wireError(error, place) })
+    this.send({ type: 'refused', id, error: wireError(error, place) })
   }
 }
