@@ -1,5 +1,5 @@
 import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import { type AddressInfo, connect } from 'node:net'
 import { type Bridge, type BridgeOptions, bridge } from '../../lib/brokers/bridge.js'
 import { embedded } from '../../lib/brokers/embedded.js'
 import { PROTOCOL } from '../../lib/brokers/rules/bridgeMessages.js'
@@ -501,6 +501,37 @@ describe('over HTTP', () => {
       expect(await answer.json()).toMatchObject({ code: 'BAD_MESSAGE' })
     }
   })
+
+  test('a stream that is refused, and whose client takes nothing, counts until it is cut', async () => {
+    await serve({ maxClients: 1 })
+    await write(Array.from({ length: 100 }, () => 'x'.repeat(100_000)))
+    const socket = connect(Number(new URL(url).port), '127.0.0.1')
+    const body = JSON.stringify([HELLO, open(1, { credit: 1e9 })])
+    const head = `host: x\r\ncontent-type: application/json\r\ncontent-length: ${body.length}`
+    socket.write(`POST / HTTP/1.1\r\n${head}\r\n\r\n${body}`)
+    let heard = ''
+    const session = await new Promise<string>((resolve) => {
+      socket.on('data', function hear(part) {
+        heard += part
+        const found = /"session":"([^"]+)/.exec(heard)?.[1]
+        if (found === undefined) return
+        socket.off('data', hear).pause()
+        resolve(found)
+      })
+    })
+    const ended = new Promise((resolve) => socket.on('error', resolve).on('close', resolve))
+    await until('it to read', () => server.stats().subscriptions === 1 && server.stats().keptBytes > 0)
+    await post('[{"type":"nonsense"}]', { 'tidemark-session': session })
+    expect(server.stats()).toMatchObject({ clients: 1, subscriptions: 0 })
+    expect((await post('[{"type":"pong"}]', { 'tidemark-session': session })).status).toBe(404)
+    const other = await client('sse')
+    other.say(HELLO)
+    expect((await other.hears('refused')).error.code).toBe('LIMIT_REACHED')
+    await until('it to be cut', () => server.stats().clients === 0, 20_000)
+    socket.resume()
+    await ended
+    await (await client('sse')).hello()
+  }, 30_000)
 
   test('a session that is over, or never was, is 404', async () => {
     await serve()

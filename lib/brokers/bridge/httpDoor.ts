@@ -63,7 +63,7 @@ export class HttpDoor {
       return
     }
     const session = this.options.session(String(id))
-    if (!session) {
+    if (!session || session.isOver) {
       response.writeHead(404, { 'content-type': 'application/json' })
       response.end(JSON.stringify({ code: 'BAD_STATE', reason: 'the session is over; begin another one' }))
       return

@@ -19,6 +19,8 @@ import { notServed, wireError } from './wireError.js'
 const MAX_PENDING = 64
 /** ms for a client to say who it is. */
 const HELLO_MS = 10_000
+/** ms for a client to take what is said last. */
+const END_MS = 5_000
 
 /** Who asks, and for what. */
 export interface BridgeRequest {
@@ -61,9 +63,11 @@ export class Session implements WireListener, Outlet {
   private hello: { readonly token: string | undefined } | undefined
   /** Counted, and not timed: a server that has stood still itself has heard from nobody meanwhile. */
   private unansweredPings = 0
-  private isOver = false
+  /** Nothing is heard or said any more, though the connection may be there until the client has taken what was said. */
+  isOver = false
   private readonly beat: ReturnType<typeof setInterval>
   private readonly helloTimer: ReturnType<typeof setTimeout>
+  private endTimer: ReturnType<typeof setTimeout> | undefined
 
   constructor(
     private readonly host: SessionHost,
@@ -112,12 +116,10 @@ export class Session implements WireListener, Outlet {
     for (const one of this.subscriptions.values()) this.host.wake(one)
   }
 
+  /** The connection is no more. */
   closed(): void {
-    if (this.isOver) return
-    this.isOver = true
-    clearInterval(this.beat)
-    clearTimeout(this.helloTimer)
-    for (const one of [...this.subscriptions.values()]) this.drop(one)
+    this.stop()
+    clearTimeout(this.endTimer)
     this.host.ended(this)
   }
 
@@ -126,12 +128,22 @@ export class Session implements WireListener, Outlet {
     if (this.isOver) return
     this.send({ type: 'refused', error: wireError(error) })
     this.wire.close()
-    this.closed()
+    this.stop()
+    // Who doesn't take the rest would keep it here.
+    this.endTimer = setTimeout(() => this.cut(), END_MS)
   }
 
   cut(): void {
     this.wire.cut()
     this.closed()
+  }
+
+  private stop(): void {
+    if (this.isOver) return
+    this.isOver = true
+    clearInterval(this.beat)
+    clearTimeout(this.helloTimer)
+    for (const one of [...this.subscriptions.values()]) this.drop(one)
   }
 
   private onBeat(): void {
