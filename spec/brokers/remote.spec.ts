@@ -1,5 +1,6 @@
+import type { AddressInfo } from 'node:net'
 import { jest } from '@jest/globals'
-import { WebSocket } from 'ws'
+import { WebSocket, WebSocketServer } from 'ws'
 import type { Bridge, BridgeOptions } from '../../lib/brokers/bridge.js'
 import { embedded } from '../../lib/brokers/embedded.js'
 import { remote } from '../../lib/brokers/remote.js'
@@ -364,6 +365,26 @@ describe('a page whose origin the bridge does not know', () => {
       code: 'NOT_AUTHORISED',
       reason: 'pages of https://other.example may not use the bridge; add it to origins',
     })
+  })
+})
+
+describe('a server that is no bridge', () => {
+  test.each([
+    ['a text that is no JSON', 'hello there', false],
+    ['a frame that is none', '\u0001', true],
+    ['JSON that is no message', 'null', false],
+  ])('and sends %s is BROKER_UNAVAILABLE', async (_what, text, binary) => {
+    await serve()
+    const other = new WebSocketServer({ port: 0, host: '127.0.0.1' })
+    other.on('connection', (socket) => socket.send(text, { binary }))
+    await until('it to listen', () => other.address())
+    const url = `http://127.0.0.1:${(other.address() as AddressInfo).port}/`
+    const broker = connectTo(url, 'websocket', { local: embedded(), connectionTimeout: 300 })
+    await expect(broker.connect()).rejects.toMatchObject({
+      code: 'BROKER_UNAVAILABLE',
+      reason: expect.stringContaining('what it sent makes no sense'),
+    })
+    other.close()
   })
 })
 
