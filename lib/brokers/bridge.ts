@@ -243,6 +243,13 @@ class BridgeServer implements Bridge {
     const { onError } = this.options
     if (!onError) return
     const text = error instanceof Error ? error.message : String(error)
-    onError(error instanceof TidemarkError ? error : new TidemarkError('BAD_STATE', text, {}, { cause: error }))
+    try {
+      onError(error instanceof TidemarkError ? error : new TidemarkError('BAD_STATE', text, {}, { cause: error }))
+    } catch (thrown) {
+      // Uncaught, as in a listener of an event: what was under way here goes on.
+      queueMicrotask(() => {
+        throw thrown
+      })
+    }
   }
 }

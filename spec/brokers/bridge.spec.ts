@@ -1,5 +1,6 @@
 import { createServer } from 'node:http'
 import { type AddressInfo, connect } from 'node:net'
+import { jest } from '@jest/globals'
 import { type Bridge, type BridgeOptions, bridge } from '../../lib/brokers/bridge.js'
 import { embedded } from '../../lib/brokers/embedded.js'
 import { PROTOCOL } from '../../lib/brokers/rules/bridgeMessages.js'
@@ -63,7 +64,7 @@ async function write(values: readonly string[], partition = 0): Promise<void> {
 }
 
 /** The broker, with every call of one of its methods going through a function first. */
-function watched(hooks: { [M in 'read' | 'ranges']?: (...args: Parameters<Broker[M]>) => void }): Broker {
+function watched(hooks: { [M in 'read' | 'ranges' | 'topics']?: (...args: Parameters<Broker[M]>) => void }): Broker {
   return new Proxy(behind, {
     get(target, property: keyof Broker) {
       const found = target[property]
@@ -410,6 +411,52 @@ describe.each(TRANSPORTS)('a bridge over %s', (transport) => {
     await new Promise((resolve) => http.close(resolve))
   })
 })
+
+test('what the broker says when it is asked for topics goes to onError', async () => {
+  const topics = () => {
+    throw new TidemarkError('BROKER_UNAVAILABLE', 'kafka db7.internal:9092 fails')
+  }
+  await serve({ broker: watched({ topics }) })
+  const one = await (await client('websocket')).hello()
+  one.say({ type: 'topics', id: 1 })
+  expect((await one.hears('refused', 1)).error.code).toBe('BROKER_UNAVAILABLE')
+  expect(errors.map(({ message }) => message)).toEqual(['BROKER_UNAVAILABLE: kafka db7.internal:9092 fails'])
+})
+
+test.each(['ranges', 'read'] as const)(
+  'an onError that throws when the broker fails to give %s is uncaught, and no topic is lost by it',
+  async (what) => {
+    const uncaught: unknown[] = []
+    const queue = globalThis.queueMicrotask
+    const spy = jest.spyOn(globalThis, 'queueMicrotask').mockImplementation((callback) =>
+      queue(() => {
+        try {
+          callback()
+        } catch (error) {
+          uncaught.push(error)
+        }
+      }),
+    )
+    let fails = false
+    const fail = () => {
+      if (fails) throw new Error('db7.internal is down')
+    }
+    const onError = () => {
+      throw new Error('the log is full')
+    }
+    await serve({ broker: watched({ [what]: fail }), onError })
+    const one = await (await client('websocket')).hello()
+    one.say(open(1))
+    await until('it to be open', () => server.stats().subscriptions === 1)
+    fails = true
+    await write(['v'])
+    await until('two failures', () => uncaught.length > 1)
+    fails = false
+    await until('the record', () => one.values(1).length === 1)
+    expect(new Set(uncaught.map(String))).toEqual(new Set(['Error: the log is full']))
+    spy.mockRestore()
+  },
+)
 
 test('of a client that does not take what is sent, little waits in the server, and all comes once it does', async () => {
   let read = 0

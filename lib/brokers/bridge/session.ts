@@ -200,7 +200,10 @@ export class Session implements WireListener, Outlet {
     // Who asks for one by its name hears why it isn't among them.
     if (names) for (const topic of listed) await this.check(topic)
     const allowed = await Promise.all(listed.map(async (topic) => ((await this.decide(topic)) ? [topic] : [])))
-    const counts = await broker.topics(allowed.flat())
+    const counts = await broker.topics(allowed.flat()).catch((error) => {
+      this.host.report(error)
+      throw error
+    })
     this.send({ type: 'topics', id, topics: [...counts] })
   }
 
