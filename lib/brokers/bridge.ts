@@ -51,7 +51,7 @@ export interface BridgeStats {
 }
 
 export interface Bridge {
-  /** Connects the broker; before `handle` and `upgrade` are used. @throws TidemarkError `BROKER_UNAVAILABLE` */
+  /** Connects the broker; before that, and after `close`, `handle` answers 503 and `upgrade` ends the connection. @throws TidemarkError `BROKER_UNAVAILABLE` */
   connect(): Promise<void>
   /** For `request` of a server of `node:http` or `node:https`: Server-Sent Events. */
   readonly handle: (request: IncomingMessage, response: ServerResponse) => void
@@ -129,6 +129,7 @@ class BridgeServer implements Bridge {
     }
     this.door = new HttpDoor({
       maxMessageBytes,
+      isOpen: () => this.isOpen,
       isAllowed: (request) => this.isAllowed(request),
       session: (id) => this.sessions.get(id),
       begin: (wire, request) => {
@@ -152,6 +153,10 @@ class BridgeServer implements Bridge {
   }
 
   readonly upgrade = (request: IncomingMessage, socket: Duplex, head: Buffer): void => {
+    if (!this.isOpen) {
+      socket.destroy()
+      return
+    }
     this.sockets.handleUpgrade(request, socket, head, (webSocket: WebSocket) => {
       const wire = new SocketWire(webSocket)
       const session = this.begin(wire, request)
@@ -203,6 +208,10 @@ class BridgeServer implements Bridge {
       await closed
     }
     if (connecting) await this.options.broker.close()
+  }
+
+  private get isOpen(): boolean {
+    return this.connecting !== undefined
   }
 
   private begin(wire: Wire, request: IncomingMessage): Session {

@@ -407,6 +407,14 @@ describe.each(TRANSPORTS)('a bridge over %s', (transport) => {
     expect(await (await fetch(`${base}/`)).text()).toBe('the page')
     await server.close()
     await until('the end', () => one.ended)
+    const late = await client(transport)
+    if (transport === 'sse') late.say(HELLO)
+    await until('the end of one who comes later', () => late.ended)
+    if (transport === 'sse') expect(late.ended).toBe(503)
+    expect(server.stats().clients).toBe(0)
+    await server.connect()
+    await (await client(transport)).hello()
+    await server.close()
     http.closeAllConnections()
     await new Promise((resolve) => http.close(resolve))
   })
@@ -547,6 +555,38 @@ describe('over HTTP', () => {
       expect(answer.status).toBe(400)
       expect(await answer.json()).toMatchObject({ code: 'BAD_MESSAGE' })
     }
+  })
+
+  test.each([
+    ['parsed', (text: string): unknown => JSON.parse(text)],
+    ['as text', (text: string): unknown => text],
+    ['as bytes', (text: string): unknown => Buffer.from(text)],
+    ['nowhere', () => undefined],
+  ])('a body that another has read before is taken from request.body, where it is %s', async (where, parse) => {
+    server = bridge({ broker: behind, topics: ['orders'], authorise: () => true, origins: [], pollInterval: 5 })
+    await server.connect()
+    const http = createServer(async (request, response) => {
+      let text = ''
+      for await (const part of request) text += part
+      server.handle(Object.assign(request, { body: parse(text) }), response)
+    })
+    await new Promise<void>((resolve) => http.listen(0, '127.0.0.1', resolve))
+    url = `http://127.0.0.1:${(http.address() as AddressInfo).port}/`
+    const one = await client('sse')
+    one.say(HELLO)
+    if (where === 'nowhere') {
+      const { error } = await one.hears('refused')
+      expect(error).toMatchObject({ code: 'BAD_MESSAGE', reason: expect.stringContaining('request.body') })
+    } else {
+      await one.hears('welcome')
+      await write(['v'])
+      one.say(open(1))
+      await until('the record', () => one.values(1).length === 1)
+      expect((await post('{"type":"hello"}')).status).toBe(400)
+    }
+    await server.close()
+    http.closeAllConnections()
+    await new Promise((resolve) => http.close(resolve))
   })
 
   test('a stream that is refused, and whose client takes nothing, counts until it is cut', async () => {
