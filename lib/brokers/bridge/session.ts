@@ -10,6 +10,7 @@ import {
   SILENT_BEATS,
 } from '../rules/bridgeMessages.js'
 import { clientMessage } from './clientMessage.js'
+import { type BridgeRequest, Permissions } from './permissions.js'
 import { type Outlet, Subscription } from './subscription.js'
 import type { TopicFeed } from './topicFeed.js'
 import { FULL_BYTES, type Wire, type WireListener } from './wire.js'
@@ -21,15 +22,6 @@ const MAX_PENDING = 64
 const HELLO_MS = 10_000
 /** ms for a client to take what is said last. */
 const END_MS = 5_000
-
-/** Who asks, and for what. */
-export interface BridgeRequest {
-  /** The request that opened the connection, with its headers and cookies. */
-  readonly request: IncomingMessage
-  /** What the client's `token` gave, if it has one. */
-  readonly token: string | undefined
-  readonly topic: string
-}
 
 /** What all sessions of a bridge share. */
 export interface SessionHost {
@@ -55,8 +47,7 @@ export interface SessionHost {
 export class Session implements WireListener, Outlet {
   readonly id = randomUUID()
   private readonly subscriptions = new Map<number, Subscription>()
-  /** Decided once per topic. */
-  private readonly decisions = new Map<string, Promise<boolean>>()
+  private readonly permissions: Permissions
   private pending = 0
   /** Bytes that were sent although the wire was full. */
   private beyondBytes = 0
@@ -72,8 +63,9 @@ export class Session implements WireListener, Outlet {
   constructor(
     private readonly host: SessionHost,
     private readonly wire: Wire,
-    private readonly request: IncomingMessage,
+    request: IncomingMessage,
   ) {
+    this.permissions = new Permissions(host, (topic) => ({ request, token: this.hello?.token, topic }))
     this.beat = setInterval(() => this.onBeat(), host.heartbeatMs)
     this.helloTimer = setTimeout(() => {
       if (!this.hello) this.refuse(new TidemarkError('BAD_MESSAGE', `no hello came within ${HELLO_MS} ms`))
@@ -199,7 +191,9 @@ export class Session implements WireListener, Outlet {
     const listed = names ? topics.filter((topic) => names.includes(topic)) : topics
     // Who asks for one by its name hears why it isn't among them.
     if (names) for (const topic of listed) await this.check(topic)
-    const allowed = await Promise.all(listed.map(async (topic) => ((await this.decide(topic)) ? [topic] : [])))
+    const allowed = await Promise.all(
+      listed.map(async (topic) => ((await this.permissions.mayRead(topic)) ? [topic] : [])),
+    )
     const counts = await broker.topics(allowed.flat()).catch((error) => {
       this.host.report(error)
       throw error
@@ -255,28 +249,8 @@ export class Session implements WireListener, Outlet {
   /** @throws TidemarkError `UNKNOWN_TOPIC`, `NOT_AUTHORISED` */
   private async check(topic: string): Promise<void> {
     if (!this.host.topics.includes(topic)) throw notServed(topic)
-    if (await this.decide(topic)) return
+    if (await this.permissions.mayRead(topic)) return
     throw new TidemarkError('NOT_AUTHORISED', 'the bridge lets this client not read the topic', { topic })
-  }
-
-  private decide(topic: string): Promise<boolean> {
-    let decision = this.decisions.get(topic)
-    if (!decision) {
-      decision = this.ask(topic)
-      this.decisions.set(topic, decision)
-      // Whoever can't tell now is asked again.
-      decision.catch(() => this.decisions.delete(topic))
-    }
-    return decision
-  }
-
-  private async ask(topic: string): Promise<boolean> {
-    try {
-      return (await this.host.authorise({ request: this.request, token: this.hello?.token, topic })) === true
-    } catch (error) {
-      this.host.report(error)
-      throw new Error('authorise failed', { cause: error })
-    }
   }
 
   /** Does what was asked for; what goes wrong is told under its id. */
