@@ -1,9 +1,11 @@
 // The fraud detector in a browser tab: broker, pipeline, state and onlooker, all here.
 import { createApp, embedded } from 'tidemark'
 import { idb } from 'tidemark/idb'
-import { feed, prepare } from './feed.js'
-import { instant, onlooker, type Sight } from './onlooker.js'
-import { type Alert, fraud } from './pipeline.js'
+import { feed, prepare } from '../shared/feed.js'
+import { instant } from '../shared/instant.js'
+import { onlooker, type Sight } from '../shared/onlooker.js'
+import { demo } from './demo.js'
+import { type Alert, fraud, topics } from './pipeline.js'
 
 const SEED = 1
 const RATE = 100
@@ -19,7 +21,7 @@ async function main(): Promise<void> {
   const store = idb(DATABASE)
   const broker = embedded({ store })
   await broker.connect()
-  await prepare(broker, SEED)
+  await prepare(broker, demo, SEED)
   const app = createApp({ id: 'fraud', broker, store })
   fraud(app)
   app.errors$.subscribe(show)
@@ -29,7 +31,7 @@ async function main(): Promise<void> {
   let feeding = Promise.resolve()
   const go = () => {
     stopping = new AbortController()
-    feeding = feed(broker, { seed: SEED, rate: RATE, signal: stopping.signal }).catch(show)
+    feeding = feed(broker, demo, { seed: SEED, rate: RATE, signal: stopping.signal }).catch(show)
   }
   const toggle = element('pause')
   toggle.onclick = () => {
@@ -48,27 +50,26 @@ async function main(): Promise<void> {
   }
   go()
 
-  const look = onlooker(app, broker)
+  const look = onlooker(app, broker, demo)
   while (!['stopped', 'failed'].includes(app.stats().state)) {
     draw(await look())
     await pause(LOOK_MS)
   }
 }
 
-function draw({ transactions, handled, perSecond, late, watermark, alerts, newAlerts }: Sight): void {
+function draw({ written, handled, perSecond, watermark, news }: Sight): void {
   const figures: [name: string, value: string | number][] = [
-    ['transactions', transactions],
+    ['transactions', written],
     ['handled', handled],
     ['per second', perSecond],
-    ['late', late],
     ['watermark', watermark === undefined ? '–' : instant(watermark)],
-    ...Object.entries(alerts).map(([rule, n]): [string, number] => [rule.replace('-', ' '), n]),
   ]
   element('figures').replaceChildren(
     ...figures.map(([name, value]) => wrap('div', wrap('dt', name), wrap('dd', String(value)))),
   )
   const list = element('alerts')
-  list.prepend(...newAlerts.slice(-MAX_SHOWN).reverse().map(item))
+  const alerts = (news.get(topics.alerts) ?? []).map(({ value }) => value as Alert)
+  list.prepend(...alerts.slice(-MAX_SHOWN).reverse().map(item))
   while (list.children.length > MAX_SHOWN) list.lastElementChild?.remove()
 }
 
