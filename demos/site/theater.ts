@@ -1,0 +1,149 @@
+import type { TraceEvent } from 'tidemark'
+import { type MarbleViewOptions, marbleView, type StateTableOptions, stateTable } from 'tidemark/marbles'
+import { byId, element } from './element.js'
+import { fileDrop } from './fileDrop.js'
+import { hash, setHash } from './hash.js'
+import type { Failed, Opened } from './messages.js'
+import { type Panel, Player, type Viewer } from './player.js'
+import { Transport } from './transport.js'
+
+/** A state to show, under a title. */
+export interface ShownState extends StateTableOptions {
+  readonly title: string
+}
+
+export interface TheaterOptions {
+  readonly panel: Panel
+  readonly marbles: MarbleViewOptions
+  /** Default: all, as they come. */
+  readonly states?: readonly ShownState[]
+  /** Recorded time per time, at first. */
+  readonly speed: number
+  /** The record that the page opens at. */
+  readonly start: number
+}
+
+/** Fills a page: the controls, the marbles, the states, and what has come out, of a pipeline in a worker. */
+export class Theater {
+  readonly player: Player
+  private readonly transport: Transport
+  private readonly error = element('p', { class: 'error', role: 'alert', hidden: true })
+  private readonly file = element('span', { class: 'note' })
+  private readonly viewers: { add: Viewer['add']; truncate: Viewer['truncate']; destroy(): void }[] = []
+  private last: { readonly file: Blob; readonly name: string } | undefined
+  private begins: number
+
+  constructor(private readonly options: TheaterOptions) {
+    this.begins = options.start
+    this.player = new Player({
+      panel: options.panel,
+      opened: (opened) => this.opened(opened),
+      draw: (scene) => {
+        this.transport.draw(scene)
+        document.documentElement.dataset.index = String(scene.index)
+        document.documentElement.dataset.state = scene.state
+        if (scene.state === 'paused' && scene.index > 0) setHash('at', String(scene.index))
+      },
+      failed: (failure) => this.fail(failure),
+    })
+    this.transport = new Transport(this.player, options.speed)
+    const drop = fileDrop((file) => {
+      this.begins = 0
+      this.open(file, file.name)
+    })
+    byId('transport').append(this.transport.root, element('div', { class: 'opener' }, drop, this.file), this.error)
+    addEventListener('hashchange', () => {
+      const at = placeInHash()
+      if (at !== undefined && at !== this.player.scene?.index) this.transport.seek(at)
+    })
+    // For whoever opens the console.
+    Object.assign(globalThis, { player: this.player })
+  }
+
+  /** Opens a recording, under a name. */
+  open(file: Blob, name: string): void {
+    this.last = { file, name }
+    this.file.textContent = name
+    this.player.send({ type: 'open', file })
+  }
+
+  /** Opens the recording that the page comes with. */
+  async fetch(url: string, name: string): Promise<void> {
+    const response = await fetch(url)
+    if (!response.ok) throw new Error(`${url}: ${response.status} ${response.statusText}`)
+    this.open(await response.blob(), name)
+  }
+
+  /** Another pipeline, over the same recording, at the same place. */
+  use(worker: Worker): void {
+    this.begins = this.player.scene?.index ?? this.begins
+    this.player.use(worker)
+    if (this.last !== undefined) this.player.send({ type: 'open', file: this.last.file })
+  }
+
+  fail({ code, message, line }: Omit<Failed, 'type'>): void {
+    const place = line === undefined ? '' : `Line ${line}: `
+    this.error.textContent = `${place}${code === undefined ? '' : `${code}: `}${message}`
+    this.error.hidden = false
+  }
+
+  private opened(opened: Opened): readonly Viewer[] {
+    const { marbles, states } = this.options
+    for (const viewer of this.viewers) viewer.destroy()
+    this.error.hidden = true
+    const view = marbleView(fresh('marbles'), marbles)
+    const tables = states === undefined ? allStates(fresh('states')) : shownStates(fresh('states'), states)
+    this.viewers.splice(0, Number.POSITIVE_INFINITY, view, ...tables)
+    this.transport.opened(opened)
+    const at = placeInHash()
+    this.transport.seek(Math.min(opened.size, at ?? this.begins))
+    const isCalm = matchMedia('(prefers-reduced-motion: reduce)').matches
+    if (at === undefined && !isCalm) this.player.send({ type: 'play' })
+    return this.viewers
+  }
+}
+
+/** A new child of the element with that id, in place of what was there. */
+function fresh(id: string): HTMLElement {
+  const host = element('div', { class: 'stack' })
+  byId(id).replaceChildren(host)
+  return host
+}
+
+function shownStates(host: HTMLElement, states: readonly ShownState[]) {
+  return states.map(({ title, ...options }) => {
+    const place = element('div')
+    host.append(element('section', { class: 'card' }, place))
+    return stateTable(place, { label: title, ...options })
+  })
+}
+
+/** A table for each state of which it is told. */
+function allStates(host: HTMLElement) {
+  const tables = new Map<string, ReturnType<typeof stateTable>>()
+  const each = (what: (table: ReturnType<typeof stateTable>) => void) => {
+    for (const table of tables.values()) what(table)
+  }
+  return [
+    {
+      add(event: TraceEvent) {
+        if (event.type !== 'state') return
+        const { state } = event
+        let table = tables.get(state)
+        if (table === undefined) {
+          ;[table] = shownStates(host, [{ state, title: `State: ${state}` }])
+          tables.set(state, table as ReturnType<typeof stateTable>)
+        }
+        table?.add(event)
+      },
+      truncate: (id: number) => each((table) => table.truncate(id)),
+      destroy: () => each((table) => table.destroy()),
+    },
+  ]
+}
+
+/** `#at=412`: a link to a place in the recording. */
+function placeInHash(): number | undefined {
+  const at = Number(hash().get('at') ?? Number.NaN)
+  return Number.isInteger(at) && at >= 0 ? at : undefined
+}
