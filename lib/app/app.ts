@@ -17,6 +17,7 @@ import type { AnyRecord, Definition, SourceRole } from '../task/definition.js'
 import { type ErrorPolicies, policyOf } from '../task/errorPolicy.js'
 import { define } from '../task/operate.js'
 import type { VersionOptions } from '../task/stateVersion.js'
+import type { Tracer } from '../task/tracer.js'
 import { type WatermarkOptions, watermarkOf } from '../task/watermark.js'
 import type { AppState, AppStats } from './appStats.js'
 import type { Guarantee, StateKeeper } from './committer.js'
@@ -79,6 +80,8 @@ export interface AppOptions {
   readonly clock?: Clock
   /** What may be done to stored state that isn't the plan's. Default: nothing; then `start` refuses what can't go on, or would begin late. */
   readonly upgrade?: UpgradeOptions
+  /** A `tracer`, to see what goes on in the tasks: each record on its way, windows, states and time. Slow; default none. */
+  readonly trace?: Tracer
 }
 
 interface TopicOptions<K, V> {
@@ -285,6 +288,7 @@ export function createApp(options: AppOptions): App {
     maxBufferedBytes: wholeNumber(options.maxBufferedBytes ?? 128 << 20, 'createApp: maxBufferedBytes', 1),
     stallMs: durationMs(options.stallTimeout ?? 60_000, 'createApp: stallTimeout', 1),
     onError: options.onError,
+    trace: options.trace,
     upgrade: options.upgrade ?? {},
     plan,
     globals,

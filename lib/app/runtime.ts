@@ -3,6 +3,7 @@ import type { Position } from '../ports/broker.js'
 import type { Clock } from '../ports/clock.js'
 import { TidemarkError } from '../record/errors.js'
 import type { ErrorPolicies } from '../task/errorPolicy.js'
+import type { Tracer } from '../task/tracer.js'
 import { AlignmentGroup } from './alignment.js'
 import type { AppState } from './appStats.js'
 import { AppTimers } from './appTimers.js'
@@ -263,6 +264,10 @@ export class Runtime implements TaskHost {
 
   get onError(): ErrorPolicies | undefined {
     return this.options.onError
+  }
+
+  get trace(): Tracer | undefined {
+    return this.options.trace
   }
 
   get maxTaskIdleMs(): number {

@@ -2,6 +2,7 @@ import type { Broker } from '../ports/broker.js'
 import type { Clock } from '../ports/clock.js'
 import type { StoreAdapter } from '../ports/store.js'
 import type { ErrorPolicies } from '../task/errorPolicy.js'
+import type { Tracer } from '../task/tracer.js'
 import type { Guarantee, StateKeeper } from './committer.js'
 import type { GlobalTopic } from './globalReader.js'
 import type { Plan } from './plan.js'
@@ -27,4 +28,5 @@ export interface RuntimeOptions {
   readonly plan: () => Plan
   readonly globals: readonly GlobalTopic[]
   readonly onError: ErrorPolicies | undefined
+  readonly trace: Tracer | undefined
 }

@@ -1,6 +1,7 @@
 import type { Clock } from '../ports/clock.js'
 import type { TidemarkError } from '../record/errors.js'
 import type { ErrorPolicies } from '../task/errorPolicy.js'
+import type { Tracer } from '../task/tracer.js'
 import type { AlignmentGroup } from './alignment.js'
 import type { Plan } from './plan.js'
 import type { TaskScope } from './taskScope.js'
@@ -23,6 +24,8 @@ export interface TaskHost {
   wake(): void
   /** What becomes of records that go wrong where neither the operator nor the source says so. */
   readonly onError: ErrorPolicies | undefined
+  /** Told of what goes on in tasks. */
+  readonly trace: Tracer | undefined
   /** Something went wrong; `fatal`: the app ends by it. */
   error(error: TidemarkError, fatal: boolean): void
   /** The task has ended half-way through a record: it is to begin anew at its last checkpoint, by {@link TaskScope.takeOver}. */

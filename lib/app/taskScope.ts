@@ -81,6 +81,7 @@ export class TaskScope extends Scope {
     super()
     this.info = { id: taskId(sub.id, partition), partition, writer: writerId(sub, partition) }
     this.clock = host.clock
+    this.follow = host.trace?.follow(this)
     this.checkpoint = new TaskCheckpoint(this, host.plan, snapshot)
     this.time = new TaskTime(this, host, topics)
     this.attempts = new Attempts(this, host, () => this.delivery.record)

@@ -10,6 +10,7 @@ import type { Node } from './node.js'
 import { pauseMs } from './retry.js'
 import { Scope } from './scope.js'
 import type { Checkpointed } from './state.js'
+import type { Tracer } from './tracer.js'
 import { idleWatermarks, type Lane, type SourceTime } from './watermark.js'
 
 /** The task of a chain that belongs to no app: memory state, one partition, plain Observables as sources. */
@@ -25,8 +26,10 @@ export class LocalScope extends Scope {
   private constructor(
     readonly clock: Clock,
     private isHolding: boolean,
+    trace: Tracer | undefined,
   ) {
     super()
+    this.follow = trace?.follow(this)
   }
 
   static subscribe<T>(
@@ -34,8 +37,9 @@ export class LocalScope extends Scope {
     subscriber: Subscriber<T>,
     holds: boolean,
     clock: Clock = systemClock,
+    trace?: Tracer,
   ): void {
-    const scope = new LocalScope(clock, holds)
+    const scope = new LocalScope(clock, holds, trace)
     scope.root = subscriber as Subscriber<unknown>
     subscriber.add(() => scope.close())
     scope.within(() => {
@@ -318,11 +322,15 @@ export function gap(input: Input, record: AnyRecord, scope: Scope): TidemarkErro
  * error of the source comes out unchanged.
  *
  * @param options.clock wall clock for idle time-outs; a test brings its own
+ * @param options.trace a `tracer`, to see what goes on in it
  */
-export function local<T>(pipeline: Observable<T>, options: { readonly clock?: Clock } = {}): Observable<T> {
+export function local<T>(
+  pipeline: Observable<T>,
+  options: { readonly clock?: Clock; readonly trace?: Tracer } = {},
+): Observable<T> {
   return new Observable<T>((subscriber) => {
     if (building !== undefined) return pipeline.subscribe(subscriber)
-    LocalScope.subscribe(pipeline, subscriber, true, options.clock)
+    LocalScope.subscribe(pipeline, subscriber, true, options.clock, options.trace)
     return undefined
   })
 }

@@ -13,6 +13,7 @@ import type { Origin } from './origin.js'
 import { hide, show } from './readers.js'
 import type { Checkpointed, StateHome } from './state.js'
 import { Timeline } from './timeline.js'
+import type { Tracer } from './tracer.js'
 
 /**
  * A graph of nodes made by subscribing a pipeline: a planner's (never fed), a task's of an app, or a local one. It owns
@@ -23,6 +24,8 @@ export abstract class Scope extends Timeline implements StateHome {
   private isSealed = false
   /** What is handled now has come out by itself (a timer, a window that closes): no record is to blame for it. */
   isFiring = false
+  /** Tells of what its nodes do: of each, before it is set up and, by what that returns, afterwards. */
+  protected follow: ReturnType<Tracer['follow']> | undefined
   protected path: Path = { to: undefined, windowing: undefined, watermark: undefined }
 
   abstract readonly info: TaskInfo
@@ -137,8 +140,13 @@ export abstract class Scope extends Timeline implements StateHome {
   }
 
   protected makeReady(node: Node): void {
-    if (node.isReady) node.checkWindowing()
-    else node.ready()
+    if (node.isReady) {
+      node.checkWindowing()
+      return
+    }
+    const afterwards = this.follow?.(node)
+    node.ready()
+    afterwards?.()
   }
 
   /** Nodes that must come before this one. */
@@ -216,7 +224,7 @@ export abstract class Scope extends Timeline implements StateHome {
   }
 
   /** The same for one record: a closure for each would cost a fifth of a local chain's speed. */
-  protected dispatchRecord(take: (input: Input, record: unknown) => void, input: Input, record: unknown): void {
+  dispatchRecord(take: (input: Input, record: unknown) => void, input: Input, record: unknown): void {
     const outer = active
     setActive(this)
     try {

@@ -6,6 +6,8 @@ export interface Windowing {
   /** Its measures besides grace, as text: what two of a kind are compared by. */
   readonly measures?: string
   readonly graceMs?: number
+  /** Where all windows have one. */
+  readonly sizeMs?: number
   /** From a window's end to its close: grace, of a session gap and grace. +Infinity: time doesn't close it. */
   readonly closesAfterMs: number
   /** How far a result's timestamp can be behind time. */

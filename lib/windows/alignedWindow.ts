@@ -13,6 +13,7 @@ export function alignedWindow(
   return {
     ...shared,
     ...name,
+    sizeMs,
     closesAfterMs: shared.graceMs,
     reachMs: sizeMs + shared.graceMs,
     keptForMs: (retentionMs) => retentionMs - sizeMs,

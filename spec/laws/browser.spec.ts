@@ -7,6 +7,7 @@ import { ROOT } from './sources.js'
 test.each([
   ['tidemark', 'lib/index.ts', ['rxjs', 'tslib']],
   ['tidemark/idb', 'lib/stores/idb.ts', ['idb-keyval']],
+  ['tidemark/marbles', 'lib/marbles/index.ts', []],
 ])('%s is bundled for the browser without anything of Node', async (_name, entry, expected) => {
   const { errors, metafile } = await build({
     entryPoints: [join(ROOT, entry)],

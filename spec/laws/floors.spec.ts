@@ -12,7 +12,7 @@ const FLOORS = [
   ['aggregates'],
   ['tables'],
   ['windows'],
-  ['operators', 'joins'],
+  ['operators', 'joins', 'marbles'],
   ['app'],
 ]
 const ADAPTERS = ['brokers', 'stores']

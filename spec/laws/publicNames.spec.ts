@@ -17,7 +17,7 @@ const NAMES: Record<string, string> = {
     SourceState Split SpreadOptions StandbyStats StateComparison StepOptions StoreAdapter StoreChanges StoreEntry
     StreamOptions StreamRecord StreamStreamJoinOptions StreamTableJoinOptions SuppressOptions Table
     TableGroupByOptions TableJoinKind TableOperator TableOptions TableRow TableTableJoinOptions TaskExplanation
-    TaskStats TidemarkError Timers ToTopicOptions TopKOptions TopicComparison TopicOutputs TopicPartition Transaction
+    TaskStats TidemarkError Timers ToTopicOptions TopKOptions TopicComparison TopicOutputs TopicPartition TraceEvent Tracer Transaction
     TransactionalProducer TransactionalStore UpgradeOptions ValueState VersionOptions Waiting WatermarkOptions Window
     WindowAssigner WindowOptions WindowedRecord WithKey WithValue WriterState aggregate approxCountDistinct avg batch
     broadcast bytes cogroup collect compareKeys correlation count countDistinct countWindow createApp customWindow
@@ -26,7 +26,7 @@ const NAMES: Record<string, string> = {
     partitionOf pattern peek placeOf process quantiles rateLimit record reduce retry rollingAggregate selectKey
     sessionWindow shadow shared sideOutput slidingWindow split stddev streamStreamJoin streamTableJoin string sum
     suppress tableFilter tableGroupBy tableMapValues tableTableJoin toRows toStream toTable toTopic topK
-    tumblingWindow variance withWatermark
+    tracer tumblingWindow variance withWatermark
   `,
   'tidemark/idb': `
     idb
@@ -36,6 +36,9 @@ const NAMES: Record<string, string> = {
   `,
   'tidemark/level': `
     LevelOptions level
+  `,
+  'tidemark/marbles': `
+    MarbleView MarbleViewOptions StateTable StateTableOptions marbleView stateTable
   `,
   'tidemark/postgres': `
     PostgresOptions postgres

@@ -1,0 +1,121 @@
+import { bandOf, type Strip } from './layout.js'
+import type { Frame } from './painter.js'
+import type { Theme } from './theme.js'
+
+/** In which a session grows, or several become one, ms. */
+const GROW_MS = 260
+/** Sessions reach a bit beyond their records, so that these stand within. */
+const SESSION_PAD = 9
+
+/** What brackets are drawn with. */
+export interface Bands {
+  readonly context: CanvasRenderingContext2D
+  readonly theme: Theme
+  readonly hatch: CanvasPattern | undefined
+  readonly isDimmed: boolean
+}
+
+/** One bracket, or what is left of one that another takes over; in CSS pixels. */
+interface Band {
+  readonly left: number
+  readonly right: number
+  readonly top: number
+  readonly height: number
+  readonly colour: string
+  readonly isClosed: boolean
+  /** Up to here time has passed through it. */
+  readonly filledTo: number
+  readonly label: string
+}
+
+/** Draws a lane's windows: they fill as time passes through them, and are hatched once they have closed. @returns whether one is still moving */
+export function drawBrackets(bands: Bands, frame: Frame, strip: Strip): boolean {
+  const { context, theme } = bands
+  const { scene, camera, layout, now, isCalm, lineage } = frame
+  const { lane } = strip
+  const scale = (layout.width - layout.left) / camera.span
+  const time = scene.timeOf(lane) ?? Number.NEGATIVE_INFINITY
+  const isSession = lane.node.windows?.startsWith('session') === true
+  const pad = isSession ? SESSION_PAD : 0
+  const [edge, end] = [layout.left - 40, layout.width + 40]
+  const x = (at: number) => Math.max(edge, Math.min(end, layout.left + (at - camera.from) * scale))
+  let moves = false
+  for (const bracket of lane.brackets.values()) {
+    const left = x(bracket.start) - pad
+    const right = x(bracket.end) + pad
+    if (right <= edge + pad || left >= end - pad) continue
+    const { isClosed, count, row, level, before } = bracket
+    const isLit = lineage === undefined || lineage.brackets.has(bracket.event)
+    context.globalAlpha = bands.isDimmed && !isLit ? 0.15 : 1
+    const [top, height] = bandOf(strip, row, level)
+    const colour = theme.keys[bracket.colour] as string
+    const filledTo = time >= bracket.end ? Number.POSITIVE_INFINITY : time > bracket.start ? x(time) : left
+    const label = count === undefined ? '' : `${count}${isClosed ? ' ✓' : ''}`
+    const band = { left, right, top, height, colour, isClosed, filledTo, label }
+    const age = isCalm ? GROW_MS : now - bracket.since
+    if (before.length > 0 && age < GROW_MS) {
+      moves = true
+      const t = 1 - (1 - Math.max(0, age) / GROW_MS) ** 3
+      for (const former of before) {
+        const [from, to] = [x(former.start) - pad, x(former.end) + pad]
+        drawBand(
+          bands,
+          { ...band, left: from + (left - from) * t, right: to + (right - to) * t, label: '' },
+          layout.left,
+        )
+      }
+    } else drawBand(bands, band, layout.left)
+    if (!isClosed && isSession)
+      drawWait(context, right, x(bracket.end + (lane.node.closesAfterMs ?? 0)), top + height / 2, colour)
+  }
+  context.globalAlpha = 1
+  return moves
+}
+
+function drawBand({ context, hatch }: Bands, band: Band, edge: number): void {
+  const { top, height, colour, isClosed, filledTo, label } = band
+  const inset = height > 10 ? 1.5 : 0.5
+  const left = band.left + inset
+  const width = Math.max(3, band.right - band.left - 2 * inset)
+  const round = Math.min(height / 2, 6)
+  const shape = new Path2D()
+  // Half-open: the start belongs to it, the end doesn't.
+  shape.roundRect(left, top, width, height, [3, round, round, 3])
+  context.fillStyle = `${colour}${isClosed ? '38' : '1c'}`
+  context.fill(shape)
+  if (isClosed) {
+    if (hatch !== undefined && height > 10) {
+      context.fillStyle = hatch
+      context.fill(shape)
+    }
+  } else if (filledTo > left) {
+    context.save()
+    context.clip(shape)
+    context.fillStyle = `${colour}3d`
+    context.fillRect(left, top, Math.min(width, filledTo - left), height)
+    context.restore()
+  }
+  context.strokeStyle = `${colour}${isClosed ? '8c' : 'e6'}`
+  context.lineWidth = isClosed ? 1 : 1.5
+  context.stroke(shape)
+  if (label === '' || width < 44 || height < 14) return
+  context.fillStyle = colour
+  context.font = '600 10px system-ui, sans-serif'
+  context.textAlign = 'left'
+  context.textBaseline = 'middle'
+  // As long as the window is in view, so is its count.
+  context.fillText(label, Math.min(Math.max(left, edge) + 7, left + width - 26), top + height / 2 + 0.5)
+}
+
+/** Until when a session waits for another record. */
+function drawWait(context: CanvasRenderingContext2D, from: number, to: number, y: number, colour: string): void {
+  if (!(to > from)) return
+  context.strokeStyle = `${colour}99`
+  context.lineWidth = 1.5
+  context.setLineDash([2, 4])
+  context.beginPath()
+  context.moveTo(from + 2, y)
+  context.lineTo(to, y)
+  context.stroke()
+  context.setLineDash([])
+}

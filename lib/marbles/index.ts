@@ -1,0 +1,2 @@
+export { type MarbleView, type MarbleViewOptions, marbleView } from './marbleView.js'
+export { type StateTable, type StateTableOptions, stateTable } from './stateTable.js'

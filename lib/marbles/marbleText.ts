@@ -1,0 +1,46 @@
+import { timeText } from './axis.js'
+import type { Marble, Shape } from './scene.js'
+
+const SHAPES: { readonly [shape in Shape]: string } = {
+  record: '',
+  final: 'final',
+  deleted: 'taken back',
+  late: 'late',
+  dropped: 'dropped',
+}
+
+/** A value as people read it. */
+export function valueText(value: unknown): string {
+  if (typeof value === 'string') return value
+  try {
+    return JSON.stringify(value, (_, part) => (typeof part === 'bigint' ? String(part) : part)) ?? String(value)
+  } catch {
+    // What has no JSON (a circle) has a name.
+    return String(value)
+  }
+}
+
+/** A key as people read it. */
+export const keyName = (key: unknown): string => (key === null ? 'no key' : valueText(key))
+
+export const shapeText = ({ shape }: Marble): string => SHAPES[shape]
+
+/** A marble as it is read out: key, value, time, lane. */
+export function marbleText(marble: Marble, laneName: string, format: (value: unknown) => string): string {
+  const window = windowOf(marble)
+  return [
+    keyName(marble.key),
+    format(marble.value),
+    timeText(marble.time),
+    laneName,
+    ...(window === undefined ? [] : [`window ${windowText(window)}`]),
+    ...(shapeText(marble) === '' ? [] : [shapeText(marble)]),
+  ].join(', ')
+}
+
+/** The window of a result. */
+export const windowOf = ({ record }: Marble): { readonly start: number; readonly end: number } | undefined =>
+  (record as { readonly window?: { readonly start: number; readonly end: number } } | undefined)?.window
+
+export const windowText = ({ start, end }: { readonly start: number; readonly end: number }): string =>
+  `${timeText(start)} to ${timeText(end)}`

@@ -1,0 +1,151 @@
+import { type Key, keyText } from '../record/key.js'
+import type { Window } from '../record/record.js'
+import type { TracedWindow } from './traceEvent.js'
+
+interface Known {
+  readonly key: Key
+  readonly window: Window
+  event: number
+  count: number | undefined
+  /** Closed, and kept for readers or sessions that a late record joins. */
+  isKept: boolean
+}
+
+/** The record that is being handled. */
+interface Handled {
+  readonly event: number
+  readonly timestamp: number
+}
+
+export type WindowChange = Pick<TracedWindow, 'change' | 'key' | 'window' | 'count' | 'was'>
+
+/** What becomes of the windows of an aggregate, found out from what becomes of its state. */
+export class WindowTrace {
+  private readonly known = new Map<string, Known>()
+  /** Taken out while a record is handled: a session that replaces them may follow. */
+  private taken: Known[] = []
+  /** Closed by time, and still to come out. */
+  private closed: Known[] = []
+  /** Of sliding windows: timestamps of each key's records, as a new window may begin with those of its neighbours. */
+  private readonly timestamps = new Map<string, number[]>()
+  private lastRecord: number | undefined
+
+  constructor(
+    private readonly kind: string,
+    private readonly tell: (change: WindowChange) => number,
+  ) {}
+
+  /** The last event of a key's window. */
+  eventOf(key: Key, window: Window): number | undefined {
+    return this.known.get(textOf(key, window))?.event
+  }
+
+  restored(key: Key, window: Window): void {
+    this.set(key, window, 'restored', undefined, [])
+  }
+
+  /** A record has changed what a window holds. */
+  changed(key: Key, window: Window, record: Handled | undefined): void {
+    if (record !== undefined) this.note(key, record)
+    const same = this.known.get(textOf(key, window))
+    if (same !== undefined && !this.taken.includes(same)) {
+      this.set(key, window, 'updated', this.countOf(key, window, [same]), [same])
+      return
+    }
+    const before = this.taken.filter(
+      (other) =>
+        other.window.start >= window.start && other.window.end <= window.end && keyText(other.key) === keyText(key),
+    )
+    for (const other of before) this.forget(other)
+    this.taken = this.taken.filter((other) => !before.includes(other))
+    const change = before.length === 0 ? 'opened' : before.length === 1 ? 'updated' : 'merged'
+    this.set(key, window, change, this.countOf(key, window, before), before)
+  }
+
+  /** What a window held has been taken out of the state. */
+  removed(key: Key, window: Window, record: Handled | undefined): void {
+    const known = this.known.get(textOf(key, window))
+    if (known === undefined) return
+    if (record !== undefined && this.kind !== 'countWindow') this.taken.push(known)
+    else {
+      this.end(known, 'closed')
+      this.closed.push(known)
+    }
+  }
+
+  /** It is kept after its close. */
+  kept(key: Key, window: Window): void {
+    const known = this.known.get(textOf(key, window))
+    if (known !== undefined) known.isKept = true
+  }
+
+  /** It isn't any more. */
+  freed(key: Key, window: Window, record: Handled | undefined): void {
+    const known = this.known.get(textOf(key, window))
+    if (known === undefined) return
+    if (record === undefined) this.forget(known)
+    else this.taken.push(known)
+  }
+
+  /** A record has been handled. */
+  handled(): void {
+    for (const known of this.taken) {
+      this.end(known, 'gone')
+      this.forget(known)
+    }
+    this.taken = []
+  }
+
+  /** What was due has come out. */
+  settled(): void {
+    for (const known of this.closed) if (!known.isKept) this.forget(known)
+    this.closed = []
+  }
+
+  private set(
+    key: Key,
+    window: Window,
+    change: WindowChange['change'],
+    count: number | undefined,
+    before: readonly Known[],
+  ): void {
+    const event = this.tell({ change, key, window, count, was: before.map((other) => other.event) })
+    this.known.set(textOf(key, window), { key, window, event, count, isKept: false })
+  }
+
+  private end(known: Known, change: 'closed' | 'gone'): void {
+    const { key, window, count, event } = known
+    known.event = this.tell({ change, key, window, count, was: [event] })
+    const timestamps = this.timestamps.get(keyText(key))
+    if (timestamps === undefined) return
+    // Windows that may still open begin no earlier.
+    const rest = timestamps.filter((timestamp) => timestamp >= window.start)
+    if (rest.length === 0) this.timestamps.delete(keyText(key))
+    else this.timestamps.set(keyText(key), rest)
+  }
+
+  private forget(known: Known): void {
+    const text = textOf(known.key, known.window)
+    if (this.known.get(text) === known) this.known.delete(text)
+  }
+
+  private note(key: Key, { event, timestamp }: Handled): void {
+    if (this.kind !== 'slidingWindow' || this.lastRecord === event) return
+    this.lastRecord = event
+    const text = keyText(key)
+    const list = this.timestamps.get(text)
+    if (list === undefined) this.timestamps.set(text, [timestamp])
+    else list.push(timestamp)
+  }
+
+  private countOf(key: Key, { start, end }: Window, before: readonly Known[]): number | undefined {
+    if (this.kind === 'slidingWindow')
+      return this.timestamps.get(keyText(key))?.filter((timestamp) => start <= timestamp && timestamp < end).length
+    let count: number | undefined = 1
+    for (const other of before)
+      count = count === undefined || other.count === undefined ? undefined : count + other.count
+    return count
+  }
+}
+
+const textOf = (key: Key, { start, end }: Window) => `${start}/${end}/${keyText(key)}`
