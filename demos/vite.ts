@@ -37,7 +37,9 @@ const config: InlineConfig = {
     emptyOutDir: true,
     modulePreload: { polyfill: false },
     rollupOptions: {
-      input: ['', 'fraud/', 'clickstream/', 'orders/', 'live/', 'playground/'].map((page) => `${root}${page}index.html`),
+      input: ['', 'fraud/', 'clickstream/', 'orders/', 'live/', 'playground/'].map(
+        (page) => `${root}${page}index.html`,
+      ),
     },
   },
 }

@@ -8,7 +8,11 @@ import PipelineWorker from './worker.ts?worker'
 byId('source').innerHTML = source
 const theater = new Theater({
   panel: panel(byId('panel')),
-  marbles: { span: '3h', lanes: ['page-views', 'sessions', 'engagement'], titles: { 'page-views': 'Page views', sessions: 'Sessions', engagement: 'Engagement' } },
+  marbles: () => ({
+    span: '3h',
+    lanes: ['page-views', 'sessions', 'engagement'],
+    titles: { 'page-views': 'Page views', sessions: 'Sessions', engagement: 'Engagement' },
+  }),
   states: [
     { state: 'sessions', title: 'State: open sessions' },
     { state: 'engagement', title: 'State: engagement' },

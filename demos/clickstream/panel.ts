@@ -1,10 +1,10 @@
-import type { Output } from '../site/messages.js'
+import { instant } from '../shared/instant.js'
+import { span } from '../shared/span.js'
 import { element } from '../site/element.js'
+import type { Output } from '../site/messages.js'
 import { Newest } from '../site/newest.js'
 import { Numbers } from '../site/numbers.js'
 import type { Panel } from '../site/player.js'
-import { instant } from '../shared/instant.js'
-import { span } from '../shared/span.js'
 import { type Engagement, type Session, topics } from './pipeline.js'
 
 const HEADINGS = ['Channel', 'Sessions', 'Mean duration', 'Pages', 'Bounce rate']
@@ -13,17 +13,30 @@ const HEADINGS = ['Channel', 'Sessions', 'Mean duration', 'Pages', 'Bounce rate'
 export function panel(host: HTMLElement): Panel {
   const numbers = new Numbers({ 'Completed sessions': '', Bounces: '', 'Late views': 'warn' })
   const rows = element('tbody')
-  const newest = new Newest(item, 'None is over yet: a session completes when 30 minutes of event time have passed since its last view.')
+  const newest = new Newest(
+    item,
+    'None is over yet: a session completes when 30 minutes of event time have passed since its last view.',
+  )
   host.append(
     element('section', { class: 'card' }, numbers.root),
     element(
       'section',
       { class: 'card', id: 'engagement' },
-      element('header', {}, element('h2', {}, 'Engagement by channel'), element('span', { class: 'note' }, 'over all completed sessions')),
+      element(
+        'header',
+        {},
+        element('h2', {}, 'Engagement by channel'),
+        element('span', { class: 'note' }, 'over all completed sessions'),
+      ),
       element(
         'div',
         { class: 'scroll' },
-        element('table', {}, element('thead', {}, element('tr', {}, ...HEADINGS.map((text) => element('th', { scope: 'col' }, text)))), rows),
+        element(
+          'table',
+          {},
+          element('thead', {}, element('tr', {}, ...HEADINGS.map((text) => element('th', { scope: 'col' }, text)))),
+          rows,
+        ),
       ),
     ),
     element('section', { class: 'card' }, element('h2', {}, 'Completed sessions'), newest.root),
@@ -75,12 +88,19 @@ const bar = (share: number, colour = 'var(--tide)') =>
   element('span', { class: 'bar', 'aria-hidden': 'true', style: `--share:${share.toFixed(3)};--bar:${colour}` })
 
 function item({ start, visitor, channel, durationMs, views, pages, landing, isBounce }: Session): HTMLElement {
-  const told = isBounce ? `${landing}, and gone` : `${views} views of ${pages} ${pages === 1 ? 'page' : 'pages'}, from ${landing}`
+  const told = isBounce
+    ? `${landing}, and gone`
+    : `${views} views of ${pages} ${pages === 1 ? 'page' : 'pages'}, from ${landing}`
   return element(
     'li',
     {},
     element('time', {}, instant(start)),
     element('span', {}, element('strong', {}, visitor), ` ${told}`),
-    element('span', { class: 'aside' }, isBounce ? element('span', { class: 'tag warn' }, 'bounce') : span(durationMs), ` ${channel}`),
+    element(
+      'span',
+      { class: 'aside' },
+      isBounce ? element('span', { class: 'tag warn' }, 'bounce') : span(durationMs),
+      ` ${channel}`,
+    ),
   )
 }

@@ -8,8 +8,11 @@ import PipelineWorker from './worker.ts?worker'
 byId('source').innerHTML = source
 const theater = new Theater({
   panel: panel(byId('panel')),
-  marbles: { span: '30m' },
-  states: [{ state: 'recent', title: 'State: payments of the last five minutes' }, { state: 'places', title: 'State: countries so far' }],
+  marbles: () => ({ span: '30m' }),
+  states: [
+    { state: 'recent', title: 'State: payments of the last five minutes' },
+    { state: 'places', title: 'State: countries so far' },
+  ],
   speed: 300,
   start: 500,
 })

@@ -1,9 +1,9 @@
+import { instant } from '../shared/instant.js'
 import { element } from '../site/element.js'
 import type { Output } from '../site/messages.js'
 import { Newest } from '../site/newest.js'
 import { Numbers } from '../site/numbers.js'
 import type { Panel } from '../site/player.js'
-import { instant } from '../shared/instant.js'
 import { type Alert, type Rule, topics } from './pipeline.js'
 
 const RULES: { readonly [rule in Rule]: string } = {
@@ -27,7 +27,16 @@ export function panel(host: HTMLElement): Panel {
       'section',
       { class: 'card' },
       element('header', {}, element('h2', {}, 'Spent most'), element('span', { class: 'note' }, 'in 24 hours')),
-      element('table', {}, element('thead', { class: 'unseen' }, element('tr', {}, element('th', { scope: 'col' }, 'User'), element('th', { scope: 'col' }, 'Spent'))), rows),
+      element(
+        'table',
+        {},
+        element(
+          'thead',
+          { class: 'unseen' },
+          element('tr', {}, element('th', { scope: 'col' }, 'User'), element('th', { scope: 'col' }, 'Spent')),
+        ),
+        rows,
+      ),
     ),
   )
 
@@ -80,6 +89,11 @@ export function item({ at, rule, user, reason, confidence }: Alert): HTMLElement
     {},
     element('time', {}, instant(at)),
     element('span', {}, element('strong', {}, user), ` ${reason}`),
-    element('span', { class: 'aside' }, element('span', { class: 'tag bad' }, RULES[rule]), ` ${Math.round(confidence * 100)} %`),
+    element(
+      'span',
+      { class: 'aside' },
+      element('span', { class: 'tag bad' }, RULES[rule]),
+      ` ${Math.round(confidence * 100)} %`,
+    ),
   )
 }

@@ -8,8 +8,11 @@ import PipelineWorker from './worker.ts?worker'
 byId('source').innerHTML = source
 const theater = new Theater({
   panel: panel(byId('panel')),
-  marbles: { span: '36h' },
-  states: [{ state: 'within-24h', title: 'State: waiting to be matched' }, { state: 'overdue', title: 'State: overdue orders' }],
+  marbles: () => ({ span: '36h' }),
+  states: [
+    { state: 'within-24h', title: 'State: waiting to be matched' },
+    { state: 'overdue', title: 'State: overdue orders' },
+  ],
   speed: 1_000,
   start: 500,
 })

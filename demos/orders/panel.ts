@@ -1,10 +1,10 @@
-import type { Output } from '../site/messages.js'
+import { instant } from '../shared/instant.js'
+import { span } from '../shared/span.js'
 import { element } from '../site/element.js'
+import type { Output } from '../site/messages.js'
 import { Newest } from '../site/newest.js'
 import { Numbers } from '../site/numbers.js'
 import type { Panel } from '../site/player.js'
-import { instant } from '../shared/instant.js'
-import { span } from '../shared/span.js'
 import { type LateShipment, type Order, type Performance, topics } from './pipeline.js'
 
 const HEADINGS = ['Warehouse', 'Orders', 'Within 24 h', 'Mean wait']
@@ -13,9 +13,17 @@ type News = { readonly overdue: Order } | { readonly late: LateShipment }
 
 /** How many orders were shipped in time, by warehouse, and which weren't. */
 export function panel(host: HTMLElement): Panel {
-  const numbers = new Numbers({ 'Within 24 hours': 'good', Overdue: 'bad', 'Shipped too late': 'warn', 'Reported too late': '' })
+  const numbers = new Numbers({
+    'Within 24 hours': 'good',
+    Overdue: 'bad',
+    'Shipped too late': 'warn',
+    'Reported too late': '',
+  })
   const rows = element('tbody')
-  const newest = new Newest(item, 'Nothing yet: an order is overdue when 24 hours of event time have passed without a shipment.')
+  const newest = new Newest(
+    item,
+    'Nothing yet: an order is overdue when 24 hours of event time have passed without a shipment.',
+  )
   host.append(
     element('section', { class: 'card' }, numbers.root),
     element(
@@ -25,7 +33,12 @@ export function panel(host: HTMLElement): Panel {
       element(
         'div',
         { class: 'scroll' },
-        element('table', {}, element('thead', {}, element('tr', {}, ...HEADINGS.map((text) => element('th', { scope: 'col' }, text)))), rows),
+        element(
+          'table',
+          {},
+          element('thead', {}, element('tr', {}, ...HEADINGS.map((text) => element('th', { scope: 'col' }, text)))),
+          rows,
+        ),
       ),
     ),
     element('section', { class: 'card' }, element('h2', {}, 'Overdue, and shipped too late'), newest.root),
@@ -64,7 +77,11 @@ export function panel(host: HTMLElement): Panel {
                 'td',
                 {},
                 `${Math.round((onTime / orders) * 100)} %`,
-                element('span', { class: 'bar', 'aria-hidden': 'true', style: `--share:${(onTime / orders).toFixed(3)};--bar:var(--green)` }),
+                element('span', {
+                  class: 'bar',
+                  'aria-hidden': 'true',
+                  style: `--share:${(onTime / orders).toFixed(3)};--bar:var(--green)`,
+                }),
               ),
               element('td', {}, meanMs === null ? '–' : span(meanMs)),
             ),

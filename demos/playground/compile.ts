@@ -16,7 +16,11 @@ export class BadCode extends Error {
  */
 export function compile(code: string): string {
   try {
-    return transform(code, { transforms: ['typescript', 'imports'], disableESTransforms: true, preserveDynamicImport: true }).code
+    return transform(code, {
+      transforms: ['typescript', 'imports'],
+      disableESTransforms: true,
+      preserveDynamicImport: true,
+    }).code
   } catch (error) {
     const { message, loc } = error as Error & { loc?: { line: number } }
     throw new BadCode(message.replace(/\s*\(\d+:\d+\)$/, ''), loc?.line)

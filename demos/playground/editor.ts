@@ -37,11 +37,15 @@ const colours = HighlightStyle.define([
 
 /** An editor for TypeScript in that element. Ctrl-Enter runs. */
 export function editor(parent: HTMLElement, code: string, run: () => void, changed: () => void): Editor {
+  const runs = () => {
+    run()
+    return true
+  }
   const view = new EditorView({
     parent,
     doc: code,
     extensions: [
-      Prec.highest(keymap.of([{ key: 'Mod-Enter', run: () => (run(), true) }])),
+      Prec.highest(keymap.of([{ key: 'Mod-Enter', run: runs }])),
       basicSetup,
       javascript({ typescript: true }),
       theme,

@@ -1,8 +1,10 @@
-import * as rxjs from 'rxjs'
+import { concatMap, EMPTY, filter, from, map, merge, mergeMap, of, tap } from 'rxjs'
 import * as tidemark from 'tidemark'
 import * as onTime from '../shared/onTime.js'
 import { stage } from '../site/stage.js'
 
+/** Of RxJS, what is safe between our operators. */
+const rxjs = { concatMap, EMPTY, filter, from, map, merge, mergeMap, of, tap }
 /** What a pipeline in the editor may import. */
 const modules: { readonly [name: string]: object } = { rxjs, tidemark, '../shared/onTime.js': onTime }
 const FILE = 'pipeline.ts'
@@ -15,12 +17,14 @@ function load(code: string): void {
   const module = { exports: {} as Record<string, unknown> }
   const require = (name: string) => {
     const found = modules[name]
-    if (found === undefined) throw new Error(`there is no module ${name} here; there are ${Object.keys(modules).join(', ')}`)
+    if (found === undefined)
+      throw new Error(`there is no module ${name} here; there are ${Object.keys(modules).join(', ')}`)
     return found
   }
   new Function('require', 'exports', 'module', `${code}\n//# sourceURL=${FILE}`)(require, module.exports, module)
   const { default: build } = module.exports
-  if (typeof build !== 'function') throw new Error('export a function of the app: export default function (app: App) { … }')
+  if (typeof build !== 'function')
+    throw new Error('export a function of the app: export default function (app: App) { … }')
   pipeline = build as typeof pipeline
 }
 

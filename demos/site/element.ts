@@ -12,7 +12,11 @@ export function element<T extends keyof HTMLElementTagNameMap>(
     if (typeof value === 'function') made.addEventListener(name.slice(2), value)
     else if (value !== undefined && value !== false) made.setAttribute(name, value === true ? '' : String(value))
   }
-  made.append(...children.filter((child): child is Node | string | number => child !== undefined).map((child) => (child instanceof Node ? child : String(child))))
+  made.append(
+    ...children
+      .filter((child): child is Node | string | number => child !== undefined)
+      .map((child) => (child instanceof Node ? child : String(child))),
+  )
   return made
 }
 

@@ -11,7 +11,11 @@ export function fileDrop(take: (file: File) => void): HTMLElement {
       input.value = ''
     },
   })
-  const curtain = element('div', { class: 'curtain', hidden: true }, element('p', {}, 'Drop a recording: .jsonl or .jsonl.gz'))
+  const curtain = element(
+    'div',
+    { class: 'curtain', hidden: true },
+    element('p', {}, 'Drop a recording: .jsonl or .jsonl.gz'),
+  )
   document.body.append(curtain)
   const hasFiles = (event: DragEvent) => event.dataTransfer?.types.includes('Files') === true
   addEventListener('dragover', (event) => {
@@ -29,5 +33,10 @@ export function fileDrop(take: (file: File) => void): HTMLElement {
     const file = event.dataTransfer?.files[0]
     if (file !== undefined) take(file)
   })
-  return element('span', {}, input, element('button', { type: 'button', onclick: () => input.click() }, 'Open a recording…'))
+  return element(
+    'span',
+    {},
+    input,
+    element('button', { type: 'button', onclick: () => input.click() }, 'Open a recording…'),
+  )
 }

@@ -56,5 +56,10 @@ export interface Failed {
   readonly line: number | undefined
 }
 
+/** Comes all the time, unless the pipeline never ends. */
+export interface Alive {
+  readonly type: 'alive'
+}
+
 /** What the stage tells the page. */
-export type Message = Opened | Frame | Failed
+export type Message = Opened | Frame | Failed | Alive

@@ -35,29 +35,49 @@ export interface PlayerOptions {
   /** Once per frame of the screen, if something has changed. */
   draw(scene: Scene): void
   failed(failure: Failed): void
+  /** The worker has stopped, or begun, to answer. */
+  answers?(does: boolean): void
 }
+
+/** After which a worker counts as one that doesn't answer. */
+const PATIENCE_MS = 2_500
 
 /** The page's end of a stage: keeps what it has told, so that going back is at once. */
 export class Player {
   private journal = new Journal()
   private outputs: Output[] = []
   private opened: Opened | undefined
-  private stands: Pick<Scene, 'index' | 'watermark' | 'state'> = { index: 0, watermark: Number.NEGATIVE_INFINITY, state: 'paused' }
+  private stands: Pick<Scene, 'index' | 'watermark' | 'state'> = {
+    index: 0,
+    watermark: Number.NEGATIVE_INFINITY,
+    state: 'paused',
+  }
   /** What the viewers and the panel have been told. */
   private shown = { generation: -1, last: 0, outputs: 0 }
   private viewers: readonly Viewer[] = []
   private worker: Worker | undefined
   private isDue = false
+  private heard = 0
+  private answers = true
 
-  constructor(private readonly options: PlayerOptions) {}
+  constructor(private readonly options: PlayerOptions) {
+    setInterval(() => this.listen(), PATIENCE_MS / 5)
+  }
+
+  private listen(): void {
+    if (this.worker === undefined || document.hidden) this.heard = performance.now()
+    const answers = performance.now() - this.heard < PATIENCE_MS
+    if (answers !== this.answers) this.options.answers?.(answers)
+    this.answers = answers
+  }
 
   /** Ends the worker there was, and listens to this one. */
   use(worker: Worker): void {
     this.stop()
     this.worker = worker
+    this.heard = performance.now()
     worker.onmessage = ({ data }: MessageEvent<Message>) => this.take(data)
-    worker.onerror = ({ message }) =>
-      this.options.failed({ type: 'failed', code: undefined, message, line: undefined })
+    worker.onerror = ({ message }) => this.options.failed({ type: 'failed', code: undefined, message, line: undefined })
   }
 
   /** Ends the worker, whatever it is doing. */
@@ -81,7 +101,12 @@ export class Player {
   }
 
   private take(message: Message): void {
-    if (message.type === 'failed') return this.options.failed(message)
+    this.heard = performance.now()
+    if (message.type === 'alive') return
+    if (message.type === 'failed') {
+      this.options.failed(message)
+      return
+    }
     if (message.type === 'opened') {
       this.opened = message
       this.journal = new Journal()

@@ -1,5 +1,5 @@
 import { type RecordedRecord, writeRecording } from 'tidemark/replay'
-import { type Demo, type Happening, topicsOf } from '../shared/demo.js'
+import type { Demo, Happening } from '../shared/demo.js'
 import { rawRecord } from '../shared/feed.js'
 
 export const RECORDED = { seed: 1, count: 1_500, partitions: 2 }

@@ -4,6 +4,7 @@ import type { Command, Message, Output, Told } from './messages.js'
 
 /** What is kept of a trace until the page has time for it. */
 const MAX_EVENTS = 60_000
+const PULSE_MS = 500
 
 export interface StageOptions {
   /** Where in the pipeline's own text an error has come from. */
@@ -51,6 +52,7 @@ export function stage(pipeline: (app: App) => unknown, { lineOf, load }: StageOp
     }
   }
 
+  setInterval(() => tell({ type: 'alive' }), PULSE_MS)
   addEventListener('message', ({ data }: MessageEvent<Command>) => {
     if (data.type === 'load') take(data.code)
     else if (!isLoaded) return
@@ -60,7 +62,7 @@ export function stage(pipeline: (app: App) => unknown, { lineOf, load }: StageOp
     else if (data.type === 'pause') replay?.pause().catch(fail)
     else if (data.type === 'step') replay?.step(data.records).catch(() => {})
     else if (data.type === 'seek') replay?.seek({ index: data.index }).catch(() => {})
-    else if (replay !== undefined) replay.speed = data.speed
+    else if (data.type === 'speed' && replay !== undefined) replay.speed = data.speed
   })
 }
 
@@ -84,7 +86,8 @@ class Trace {
   add(event: TraceEvent): void {
     if (event.type === 'node') {
       // A task has begun anew: the replay has jumped.
-      if ((this.told.at(-1) as Told).index !== undefined && this.isUnderWay) this.told.push({ index: undefined, events: [] })
+      if ((this.told.at(-1) as Told).index !== undefined && this.isUnderWay)
+        this.told.push({ index: undefined, events: [] })
       if (event.role === 'source') this.sources.add(event.node)
     } else if (event.type === 'out' && this.sources.has(event.node)) {
       const { topic, partition, offset } = event.record

@@ -14,13 +14,18 @@ export interface ShownState extends StateTableOptions {
 
 export interface TheaterOptions {
   readonly panel: Panel
-  readonly marbles: MarbleViewOptions
+  marbles(): MarbleViewOptions
   /** Default: all, as they come. */
   readonly states?: readonly ShownState[]
   /** Recorded time per time, at first. */
   readonly speed: number
   /** The record that the page opens at. */
   readonly start: number
+  /** The pipeline is planned over a recording. */
+  opened?(): void
+  failed?(failure: Failed): void
+  /** The pipeline has stopped, or begun, to answer. */
+  answers?(does: boolean): void
 }
 
 /** Fills a page: the controls, the marbles, the states, and what has come out, of a pipeline in a worker. */
@@ -44,7 +49,11 @@ export class Theater {
         document.documentElement.dataset.state = scene.state
         if (scene.state === 'paused' && scene.index > 0) setHash('at', String(scene.index))
       },
-      failed: (failure) => this.fail(failure),
+      failed: (failure) => {
+        this.fail(failure)
+        options.failed?.(failure)
+      },
+      answers: (does) => options.answers?.(does),
     })
     this.transport = new Transport(this.player, options.speed)
     const drop = fileDrop((file) => {
@@ -74,10 +83,11 @@ export class Theater {
     this.open(await response.blob(), name)
   }
 
-  /** Another pipeline, over the same recording, at the same place. */
-  use(worker: Worker): void {
+  /** Another pipeline, over the same recording, at the same place. With its text, if the worker needs it. */
+  use(worker: Worker, code?: string): void {
     this.begins = this.player.scene?.index ?? this.begins
     this.player.use(worker)
+    if (code !== undefined) this.player.send({ type: 'load', code })
     if (this.last !== undefined) this.player.send({ type: 'open', file: this.last.file })
   }
 
@@ -87,11 +97,17 @@ export class Theater {
     this.error.hidden = false
   }
 
+  /** Takes back what was said of an error. */
+  forgive(): void {
+    this.error.hidden = true
+  }
+
   private opened(opened: Opened): readonly Viewer[] {
     const { marbles, states } = this.options
+    this.options.opened?.()
     for (const viewer of this.viewers) viewer.destroy()
-    this.error.hidden = true
-    const view = marbleView(fresh('marbles'), marbles)
+    this.forgive()
+    const view = marbleView(fresh('marbles'), marbles())
     const tables = states === undefined ? allStates(fresh('states')) : shownStates(fresh('states'), states)
     this.viewers.splice(0, Number.POSITIVE_INFINITY, view, ...tables)
     this.transport.opened(opened)

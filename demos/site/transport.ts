@@ -37,7 +37,11 @@ export class Transport {
       'select',
       { 'aria-label': 'Speed', onchange: () => this.accelerate(Number(select.value)) },
       ...SPEEDS.map((speed) =>
-        element('option', { value: speed, selected: speed === this.speed }, Number.isFinite(speed) ? `${speed} ×` : 'as fast as it can'),
+        element(
+          'option',
+          { value: speed, selected: speed === this.speed },
+          Number.isFinite(speed) ? `${speed} ×` : 'as fast as it can',
+        ),
       ),
     )
     this.root = element(
@@ -55,7 +59,9 @@ export class Transport {
     this.size = size
     this.slider.max = String(size)
     this.player.send({ type: 'speed', speed: this.speed })
-    this.bars.replaceChildren(...disorder(timestamps).map((share) => element('i', { style: `--share:${share.toFixed(3)}` })))
+    this.bars.replaceChildren(
+      ...disorder(timestamps).map((share) => element('i', { style: `--share:${share.toFixed(3)}` })),
+    )
   }
 
   draw({ opened, index, watermark, state }: Scene): void {
@@ -106,7 +112,8 @@ export class Transport {
   private key(event: KeyboardEvent): void {
     if (event.key !== ' ' || event.defaultPrevented) return
     const { target } = event
-    if (target instanceof Element && target.closest('button, select, textarea, input, a, summary, [contenteditable]')) return
+    if (target instanceof Element && target.closest('button, select, textarea, input, a, summary, [contenteditable]'))
+      return
     event.preventDefault()
     this.toggle()
   }

@@ -1,0 +1,76 @@
+// The fraud detector in a worker of a browser tab: broker, pipeline, state and onlooker, all here.
+import { createApp, embedded, TidemarkError, type TraceEvent, tracer } from 'tidemark'
+import { idb } from 'tidemark/idb'
+import { demo } from '../fraud/demo.js'
+import { fraud } from '../fraud/pipeline.js'
+import { feed, prepare } from '../shared/feed.js'
+import { onlooker } from '../shared/onlooker.js'
+import type { LiveCommand, LiveMessage } from './messages.js'
+
+const SEED = 1
+const RATE = 15
+const LOOK_MS = 250
+const AGAIN_MS = 1_000
+const DATABASE = 'tidemark-demo'
+
+const tell = (message: LiveMessage) => postMessage(message)
+const fail = (error: unknown) =>
+  tell({ type: 'failed', message: error instanceof Error ? error.message : String(error) })
+const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms))
+
+async function main(): Promise<void> {
+  // One store for topics, offsets and state: each commit takes all three along.
+  const store = idb(DATABASE)
+  const broker = embedded({ store })
+  await connected(() => broker.connect())
+  await prepare(broker, demo, SEED)
+  let told: TraceEvent[] = []
+  const app = createApp({ id: demo.name, broker, store, trace: tracer((event) => told.push(event)) })
+  fraud(app)
+  app.errors$.subscribe(fail)
+  await app.start()
+
+  let stopping = new AbortController()
+  let feeding = Promise.resolve()
+  const go = () => {
+    stopping = new AbortController()
+    feeding = feed(broker, demo, { seed: SEED, rate: RATE, signal: stopping.signal }).catch(fail)
+  }
+  const reset = async () => {
+    stopping.abort()
+    await feeding
+    await app.stop()
+    await broker.close()
+    for (const { name } of await indexedDB.databases())
+      if (name?.startsWith(`${DATABASE}/`)) indexedDB.deleteDatabase(name)
+    tell({ type: 'gone' })
+  }
+  addEventListener('message', ({ data }: MessageEvent<LiveCommand>) => {
+    if (data === 'go') go()
+    else if (data === 'pause') stopping.abort()
+    else reset().catch(fail)
+  })
+  go()
+
+  const look = onlooker(app, broker, demo)
+  while (!['stopped', 'failed'].includes(app.stats().state)) {
+    tell({ type: 'sight', sight: await look(), told })
+    told = []
+    await pause(LOOK_MS)
+  }
+}
+
+/** Another tab may have the store: then this one waits for it. */
+async function connected(connect: () => Promise<unknown>): Promise<void> {
+  for (;;) {
+    try {
+      return void (await connect())
+    } catch (error) {
+      if (!(error instanceof TidemarkError) || error.code !== 'STORE_LOCKED') throw error
+      tell({ type: 'locked' })
+      await pause(AGAIN_MS)
+    }
+  }
+}
+
+main().catch(fail)
