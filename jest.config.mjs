@@ -13,7 +13,7 @@ export default {
     '^tidemark$': '<rootDir>/lib/index.ts',
     '^tidemark/(kafka)$': '<rootDir>/lib/brokers/$1.ts',
     '^tidemark/(level|idb|postgres)$': '<rootDir>/lib/stores/$1.ts',
-    '^tidemark/(marbles|testing)$': '<rootDir>/lib/$1/index.ts',
+    '^tidemark/(marbles|replay|testing)$': '<rootDir>/lib/$1/index.ts',
   },
   modulePathIgnorePatterns: ['<rootDir>/dist/'],
   collectCoverageFrom: ['lib/**/*.ts'],

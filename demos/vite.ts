@@ -1,7 +1,7 @@
 // npm run demos, npm run demos:build: the pages, served while one works on them, or as a static site.
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
-import { build, createServer, type InlineConfig } from 'vite'
+import { build, createServer, defaultClientConditions, type InlineConfig } from 'vite'
 import { frame } from './site/plugins/frame.js'
 import { highlighted } from './site/plugins/highlighted.js'
 import { recordings } from './site/plugins/recordings.js'
@@ -23,6 +23,8 @@ const config: InlineConfig = {
   publicDir: false,
   plugins: plugins(),
   resolve: {
+    // RxJS has a smaller build for those.
+    conditions: ['es2015', ...defaultClientConditions],
     alias: [
       { find: /^tidemark$/, replacement: `${lib}/index.ts` },
       { find: /^tidemark\/idb$/, replacement: `${lib}/stores/idb.ts` },

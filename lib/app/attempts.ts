@@ -35,7 +35,7 @@ export class Attempts {
   }
 
   /** Goes on for a task that has gone back. */
-  takeOver(before: Attempts, unsent: readonly OutRecord[]): void {
+  takeOver(before: Attempts, unsent: readonly OutRecord[] | 'all'): void {
     this.known.takeOver(before.known, unsent)
   }
 

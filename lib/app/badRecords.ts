@@ -143,12 +143,13 @@ export class BadRecords {
   /**
    * What the task knew before it went back.
    *
-   * @param unsent what of its output is forgotten; the rest has left
+   * @param unsent what of its output is forgotten; the rest has left. `all`: all of it
    */
-  takeOver(before: BadRecords, unsent: readonly OutRecord[]): void {
+  takeOver(before: BadRecords, unsent: readonly OutRecord[] | 'all'): void {
     for (const verdict of [...before.verdicts.values()].flat()) {
       verdict.isDone = false
-      if (verdict.letter !== undefined && unsent.includes(verdict.letter)) verdict.letter = undefined
+      if (verdict.letter !== undefined && (unsent === 'all' || unsent.includes(verdict.letter)))
+        verdict.letter = undefined
       this.remember(verdict)
     }
   }

@@ -1,5 +1,6 @@
 import type { OutRecord } from '../ports/broker.js'
 import { timeHeader } from '../record/stamp.js'
+import type { Definition } from '../task/definition.js'
 import type { Node } from '../task/node.js'
 import { toldTime } from '../task/toldTime.js'
 import { upstream } from '../task/upstream.js'
@@ -7,7 +8,7 @@ import type { PartitionQueue } from './partitionQueue.js'
 import type { TaskReaders } from './taskReaders.js'
 
 /** What a partition of an exchange has heard. */
-interface Told {
+export interface Told {
   readonly time: number
   readonly idle: boolean
   /** Wall clock, ms: when, and since when it has been idle at a stretch. */
@@ -20,7 +21,7 @@ const IDLE_SHARE = 1 / 32
 
 /** What a task tells the readers of its exchanges about time, in partitions where no record tells them. */
 export class ExchangeWords {
-  private readonly told = new Map<Node, Told[]>()
+  private readonly told = new Map<Definition, Told[]>()
 
   constructor(
     /** Whom the words come from. */
@@ -91,11 +92,20 @@ export class ExchangeWords {
 
   /** What each partition of an exchange has last heard of this task's time. */
   private toldBy(node: Node): Told[] {
-    let told = this.told.get(node)
+    let told = this.told.get(node.definition)
     if (told === undefined) {
       told = []
-      this.told.set(node, told)
+      this.told.set(node.definition, told)
     }
     return told
+  }
+
+  /** What has been told, for who takes a task up exactly as it was: no checkpoint has it, as a word too many does no harm. */
+  save(): ReadonlyMap<Definition, readonly Told[]> {
+    return new Map([...this.told].map(([definition, told]) => [definition, [...told]]))
+  }
+
+  restore(saved: ReadonlyMap<Definition, readonly Told[]>): void {
+    for (const [definition, told] of saved) this.told.set(definition, [...told])
   }
 }

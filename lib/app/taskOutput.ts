@@ -15,7 +15,7 @@ export class TaskOutput {
   /** About what they take in memory. */
   bytes = 0
   readonly rows = new WaitingRows()
-  private readonly words: ExchangeWords
+  readonly words: ExchangeWords
 
   constructor(
     private readonly host: TaskHost,

@@ -1,5 +1,5 @@
 import type { Subscription } from 'rxjs'
-import type { Position } from '../ports/broker.js'
+import type { OutRecord, Position } from '../ports/broker.js'
 import type { Clock } from '../ports/clock.js'
 import type { StoreEntry } from '../ports/store.js'
 import { TidemarkError } from '../record/errors.js'
@@ -92,9 +92,13 @@ export class TaskScope extends Scope {
     this.isChanged = snapshot.manifest !== undefined && snapshot.isChanged
   }
 
-  /** Goes on for a task that has gone back to its last checkpoint: knows what that one has learnt, and counts on. */
-  takeOver(before: TaskScope): void {
-    this.attempts.takeOver(before.attempts, before.output.records)
+  /**
+   * Goes on for a task that has gone back to a checkpoint: knows what that one has learnt, and counts on.
+   *
+   * @param unsent what that one has written and nobody has got; `all`: nothing that it has written since counts
+   */
+  takeOver(before: TaskScope, unsent: readonly OutRecord[] | 'all' = before.output.records): void {
+    this.attempts.takeOver(before.attempts, unsent)
     this.handled = before.handled
     for (const [definition, { drops }] of before.nodes)
       for (const [reason, count] of drops) this.nodeOf(definition).drops.set(reason, count)

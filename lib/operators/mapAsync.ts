@@ -174,6 +174,12 @@ class Calls<R extends StreamRecord<any, any>> implements Handlers<R> {
     return this.calls.size
   }
 
+  calling(): number {
+    let count = 0
+    for (const { state } of this.calls.values()) if (state === 'running') count++
+    return count
+  }
+
   waiting(key: Key): Waiting[] {
     return [...this.calls.values()]
       .filter(({ record }) => record.key !== null && compareKeys(record.key, key) === 0)

@@ -17,6 +17,7 @@ export type ErrorCode =
   | 'BAD_DURATION'
   | 'BAD_KEY'
   | 'BAD_OPTION'
+  | 'BAD_RECORDING'
   | 'BAD_STATE'
   | 'BAD_TIMESTAMP'
   | 'BROKER_UNAVAILABLE'

@@ -39,6 +39,8 @@ export interface Handlers<In> {
   holds?(time: number): number
   /** How many results are under way that come out by themselves, without a record or time: calls. */
   underWay?(): number
+  /** How many calls of the user's have begun and not ended. */
+  calling?(): number
   /** What it keeps back of a key, for whoever asks why nothing comes out. */
   waiting?(key: Key): readonly Waiting[]
   /** The task ends, for whatever reason. */

@@ -1,3 +1,4 @@
+export type { StateEntry } from '../app/stateEntry.js'
 export * from './brokerConformance.js'
 export { type Diagram, type Mark, parseDiagram } from './diagram.js'
 export {
@@ -19,6 +20,6 @@ export {
   runMarbles,
 } from './runMarbles.js'
 export * from './storeConformance.js'
-export { type StateEntry, type TestApp, type TestAppOptions, testApp } from './testApp.js'
+export { type TestApp, type TestAppOptions, testApp } from './testApp.js'
 export { type TestClock, testClock } from './testClock.js'
 export type { ReadRecord, SentRecord, TestTopic } from './testTopics.js'

@@ -1,16 +1,14 @@
+import { type StateEntry, stateEntries } from '../app/stateEntry.js'
 import {
   type App,
   type AppOptions,
   type Broker,
   type Duration,
   embedded,
-  type Key,
   memory,
   type StoreAdapter,
   type TidemarkError,
 } from '../index.js'
-import { parseKey } from '../record/key.js'
-import { utf8 } from '../record/serde.js'
 import { mortal } from './mortal.js'
 import { type TestClock, testClock } from './testClock.js'
 import { type TestMember, TestMembers } from './testMembers.js'
@@ -21,16 +19,6 @@ export interface TestAppOptions extends Partial<Omit<AppOptions, 'clock'>> {
   readonly topics: { readonly [topic: string]: TestTopic }
   /** Default: a new one at 0. */
   readonly clock?: TestClock
-}
-
-/** One entry of a state, as the last checkpoint holds it. */
-export interface StateEntry {
-  /** `orders/3`: the task that reads partition 3 of orders. */
-  readonly task: string
-  readonly key: Key
-  /** Where the state is kept by window: its start; where by place in time: that. */
-  readonly start?: number
-  readonly value: unknown
 }
 
 /** A whole app in a test: with a broker, a store and a clock of its own, moved step by step. */
@@ -150,20 +138,9 @@ export async function testApp<T>(pipeline: (app: App) => T, options: TestAppOpti
 
     async state(name) {
       const found: StateEntry[] = []
-      const prefix = `s/${name}/`
       for (const scope of [...(await store.scopes())].sort()) {
         if (!scope.startsWith(`task/${id}/`)) continue
-        const task = scope.slice(`task/${id}/`.length)
-        for (const [entry, bytes] of await store.load(scope)) {
-          if (!entry.startsWith(prefix)) continue
-          const [value] = JSON.parse(utf8.decode(bytes)) as [unknown]
-          // A window's start (or a place in time, with a number) if there is one; a key's text begins with a letter.
-          const [, start, text] = /^(?:(-?[\d.]+)\/)?(?:\d+\/)?(.*)$/s.exec(
-            entry.slice(prefix.length),
-          ) as unknown as string[]
-          const key = parseKey(text as string)
-          found.push({ task, key, ...(start !== undefined && { start: Number(start) }), value })
-        }
+        found.push(...stateEntries(scope.slice(`task/${id}/`.length), name, await store.load(scope)))
       }
       return found
     },

@@ -6,6 +6,7 @@ import { ROOT } from './sources.js'
 // esbuild has no Node modules for a browser: an import of one, anywhere beneath the entry, is an error of the build.
 test.each([
   ['tidemark', 'lib/index.ts', ['rxjs', 'tslib']],
+  ['tidemark/replay', 'lib/replay/index.ts', ['rxjs', 'tslib']],
   ['tidemark/idb', 'lib/stores/idb.ts', ['idb-keyval']],
   ['tidemark/marbles', 'lib/marbles/index.ts', []],
 ])('%s is bundled for the browser without anything of Node', async (_name, entry, expected) => {

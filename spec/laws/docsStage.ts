@@ -1,5 +1,6 @@
 import type { Observable } from 'rxjs'
 import type { App, Broker, StoreAdapter, StreamRecord, Table } from 'tidemark'
+import type { RecordedRecord, Recording } from 'tidemark/replay'
 import type { TestApp } from 'tidemark/testing'
 
 // What the examples of the documentation may use without saying where it comes from.
@@ -53,3 +54,10 @@ export declare function myBroker(options: object): Broker
 export declare function myStore(folder: string): StoreAdapter
 export declare function newFolder(): string
 export declare function folderOf(store: StoreAdapter): string
+
+// In the examples of tidemark/replay.
+export declare const file: File
+export declare const dropZone: HTMLElement
+export declare const recording: Recording
+export declare const recorded: RecordedRecord[]
+export declare const fraud: (app: App) => void

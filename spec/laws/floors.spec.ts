@@ -16,7 +16,7 @@ const FLOORS = [
   ['app'],
 ]
 const ADAPTERS = ['brokers', 'stores']
-const ROOFS = ['index', 'testing', 'cli']
+const ROOFS = ['index', 'replay', 'testing', 'cli']
 
 /** Packages besides rxjs, and Node's own modules, with the only rooms that may know them. */
 const PACKAGES: Record<string, RegExp> = {
@@ -31,7 +31,7 @@ const PACKAGES: Record<string, RegExp> = {
 }
 
 /** The files that take more than types from rxjs: the seam, and who makes an Observable that no operator is. */
-const RXJS_USERS = /^(task\/.*|app\/runtime|operators\/sideOutput|testing\/.*)$/
+const RXJS_USERS = /^(task\/.*|app\/runtime|operators\/sideOutput|replay\/.*|testing\/.*)$/
 
 const imports = importsOfLib()
 const ours = imports.filter((one) => one.isOurs)

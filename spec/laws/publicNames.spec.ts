@@ -43,6 +43,10 @@ const NAMES: Record<string, string> = {
   'tidemark/postgres': `
     PostgresOptions postgres
   `,
+  'tidemark/replay': `
+    OpenRecordingOptions RecordedRecord Recording RecordingPlace Replay ReplayOptions ReplayOutput ReplayPosition
+    ReplayState StateEntry createReplay openRecording writeRecording
+  `,
   'tidemark/testing': `
     BrokerLaw Diagram Emission ExpectedRecord FaultOptions FaultReport InputRecord MarbleOptions MarbleRun MarbleSources MarbleTools MarbleValue Mark
     OperatorLaw OperatorLawOptions ReadRecord RecordMatchers SentRecord StateEntry StoreConformanceOptions StoreLaw

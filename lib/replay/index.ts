@@ -1,0 +1,7 @@
+export type { StateEntry } from '../app/stateEntry.js'
+export { createReplay, type Replay, type ReplayOptions, type ReplayPosition, type ReplayState } from './createReplay.js'
+export { type OpenRecordingOptions, openRecording } from './openRecording.js'
+export type { RecordedRecord } from './recordedRecord.js'
+export type { Recording, RecordingPlace } from './recording.js'
+export type { ReplayOutput } from './replayOutputs.js'
+export { writeRecording } from './writeRecording.js'

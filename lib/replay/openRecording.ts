@@ -1,0 +1,120 @@
+import { TidemarkError } from '../record/errors.js'
+import type { Recording } from './recording.js'
+import { RecordingColumns } from './recordingColumns.js'
+import { badLine, readHeader, readLine } from './recordingLine.js'
+
+export interface OpenRecordingOptions {
+  /** A file that ends too early is opened all the same, with the records that are whole. Default: it is refused. */
+  readonly keepWhole?: boolean
+  /** Hears from time to time how many records have been read. */
+  readonly onProgress?: (records: number) => void
+}
+
+/**
+ * Reads a recording: gzip or plain, told by its first bytes. It is read as it comes: the text is never in memory as a whole.
+ *
+ * ```ts
+ * dropZone.ondragover = (event) => event.preventDefault()
+ * dropZone.ondrop = async (event) => {
+ *   event.preventDefault()
+ *   const dropped = event.dataTransfer?.files[0]
+ *   if (dropped !== undefined) console.log((await openRecording(dropped)).size)
+ * }
+ * ```
+ *
+ * @throws TidemarkError `BAD_RECORDING`, with the line; what the stream errors with
+ */
+export async function openRecording(
+  source: Blob | Uint8Array | ReadableStream<Uint8Array>,
+  { keepWhole = false, onProgress }: OpenRecordingOptions = {},
+): Promise<Recording> {
+  let recording: RecordingColumns | undefined
+  let line = 0
+  const take = (text: string) => {
+    line++
+    if (recording === undefined) recording = new RecordingColumns(readHeader(text))
+    else if (text !== '') recording.add(readLine(text, line), line)
+  }
+  let rest = ''
+  const bytes = await unzipped(source)
+  const reader = bytes.getReader()
+  const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+  try {
+    for (;;) {
+      const { done, value } = await reader.read().catch((cause) => {
+        throw cutOff(line, cause)
+      })
+      const lines = (rest + decode(decoder, value, line)).split('\n')
+      rest = lines.pop() as string
+      for (const text of lines) take(text)
+      if (recording !== undefined) onProgress?.(recording.size)
+      if (done) break
+    }
+    if (rest !== '') {
+      // A line without an end may be half a line.
+      try {
+        take(rest)
+      } catch (cause) {
+        throw recording === undefined ? cause : cutOff(line - 1, cause)
+      }
+    }
+    if (recording === undefined) throw badLine(1, 'the file is empty')
+  } catch (error) {
+    if (!(error instanceof CutOff) || !keepWhole || recording === undefined) {
+      await reader.cancel().catch(() => {})
+      throw error instanceof CutOff ? error.told : error
+    }
+    ;(recording as RecordingColumns).isTruncated = true
+  }
+  return recording as RecordingColumns
+}
+
+/** The file ends too early. */
+class CutOff extends Error {
+  constructor(readonly told: TidemarkError) {
+    super(told.message)
+  }
+}
+
+const cutOff = (lines: number, cause: unknown) =>
+  new CutOff(
+    new TidemarkError(
+      'BAD_RECORDING',
+      `the file is damaged or ends too early, after line ${lines}: ${cause instanceof Error ? cause.message : cause}; record it anew, or open what is whole with { keepWhole: true }`,
+      {},
+      { cause },
+    ),
+  )
+
+function decode(decoder: TextDecoder, bytes: Uint8Array | undefined, line: number): string {
+  try {
+    return decoder.decode(bytes, { stream: bytes !== undefined })
+  } catch {
+    throw badLine(line + 1, 'not UTF-8')
+  }
+}
+
+/** The source without its compression. */
+async function unzipped(source: Blob | Uint8Array | ReadableStream<Uint8Array>): Promise<ReadableStream<Uint8Array>> {
+  const stream =
+    source instanceof ReadableStream
+      ? source
+      : (source instanceof Blob ? source : new Blob([source as BlobPart])).stream()
+  const reader = stream.getReader()
+  const { value: first } = await reader.read()
+  const whole = new ReadableStream<Uint8Array>({
+    start(controller) {
+      if (first !== undefined) controller.enqueue(first)
+    },
+    async pull(controller) {
+      const { done, value } = await reader.read()
+      if (done) controller.close()
+      else controller.enqueue(value)
+    },
+    cancel: (reason) => reader.cancel(reason),
+  })
+  const isZipped = first?.[0] === 0x1f && (first.length < 2 || first[1] === 0x8b)
+  return isZipped
+    ? whole.pipeThrough(new DecompressionStream('gzip') as TransformStream<Uint8Array, Uint8Array>)
+    : whole
+}
