@@ -2,10 +2,10 @@ import { dayText, timeText } from './axis.js'
 import { html } from './html.js'
 import type { Lineage } from './lineage.js'
 import { keyName, shapeText, valueText, windowOf, windowText } from './marbleText.js'
-import type { Marble } from './scene.js'
+import type { Lane, Marble } from './scene.js'
 
-/** So many links of each kind; the rest is counted. */
-const MAX_LINKS = 40
+/** So many links of each lane; the rest is counted. */
+const MAX_LINKS = 20
 
 export interface DetailsHost {
   readonly format: (value: unknown) => string
@@ -70,12 +70,22 @@ export class Details {
 
   private section(title: string, marbles: readonly Marble[], none: string): HTMLElement[] {
     if (marbles.length === 0) return none === '' ? [] : [html('h3', {}, title), html('p', {}, none)]
+    const byLane = new Map<Lane, Marble[]>()
+    for (const marble of marbles) {
+      const list = byLane.get(marble.lane)
+      if (list === undefined) byLane.set(marble.lane, [marble])
+      else list.push(marble)
+    }
+    return [html('h3', {}, title), ...[...byLane.values()].flatMap((list) => this.links(list))]
+  }
+
+  private links(marbles: readonly Marble[]): HTMLElement[] {
     const { host } = this
     const list = html('ul', { class: 'links' })
     for (const marble of marbles.slice(0, MAX_LINKS)) {
       const dot = html('i')
       dot.style.background = host.colourOf(marble)
-      const text = `${host.nameOf(marble)} · ${keyName(marble.key)} ${host.format(marble.value)}`
+      const text = `${keyName(marble.key)} ${host.format(marble.value)}`
       const link = html(
         'button',
         { type: 'button' },
@@ -87,7 +97,8 @@ export class Details {
       list.append(html('li', {}, link))
     }
     const more = marbles.length - MAX_LINKS
-    return [html('h3', {}, title), list, ...(more > 0 ? [html('p', {}, `and ${more} more`)] : [])]
+    const name = host.nameOf(marbles[0] as Marble)
+    return [html('h4', {}, name), list, ...(more > 0 ? [html('p', {}, `and ${more} more`)] : [])]
   }
 }
 

@@ -2,6 +2,7 @@ import { html } from './html.js'
 
 const ITEMS: readonly (readonly [name: string, shape: string])[] = [
   ['record', '<circle cx="8" cy="7" r="5" fill="currentColor"/>'],
+  ['filtered out', '<circle cx="8" cy="7" r="2.6" fill="currentColor" opacity=".5"/>'],
   [
     'final result',
     '<circle cx="8" cy="7" r="3.6" fill="currentColor"/><circle cx="8" cy="7" r="6" fill="none" stroke="currentColor"/>',

@@ -7,6 +7,7 @@ const SHAPES: { readonly [shape in Shape]: string } = {
   deleted: 'taken back',
   late: 'late',
   dropped: 'dropped',
+  filtered: 'filtered out',
 }
 
 /** A value as people read it. */

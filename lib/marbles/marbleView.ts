@@ -184,7 +184,7 @@ class View implements MarbleView {
       this.painter.draw({
         scene,
         layout: this.layout,
-        camera,
+        camera: this.wholePixels(width - this.layout.left),
         now,
         isCalm,
         cursor: this.cursor,
@@ -194,6 +194,14 @@ class View implements MarbleView {
     this.day.textContent = scene.size > 0 ? `${dayText(Math.max(0, camera.from))} UTC` : ''
     this.followButton.setAttribute('aria-pressed', String(camera.isFollowing))
     if (moves) this.draw()
+  }
+
+  /** Moved by whole pixels, things keep their distances. */
+  private wholePixels(width: number) {
+    const { from, span } = this.camera
+    const scale = (width * (globalThis.devicePixelRatio || 1)) / span
+    const start = Math.round(from * scale) / scale
+    return { from: start, span, to: start + span }
   }
 
   /** Of records and of time, unless that is at its end. */
@@ -423,10 +431,11 @@ function isSamePlace(a: Layout, b: Layout): boolean {
   )
 }
 
+/** `tumblingWindow 60000 ms` as `tumbling 1m`. */
 function aboutOf({ node }: Lane): string {
-  if (node.windows !== undefined)
-    return node.windows.replace(/\d+ ms/g, (text) => shortDuration(Number.parseInt(text, 10)))
-  return node.role === 'source' ? 'source' : node.kind === node.operator ? '' : node.kind
+  const { windows, role, kind, operator } = node
+  if (windows === undefined) return role === 'source' ? 'source' : kind === operator ? '' : kind
+  return windows.replace('Window', '').replace(/\d+ ms/g, (text) => shortDuration(Number.parseInt(text, 10)))
 }
 
 function shortDuration(ms: number): string {

@@ -2,21 +2,20 @@ import { stepOf, tickLabel, ticks } from './axis.js'
 import { type Bands, drawBrackets } from './brackets.js'
 import type { Camera } from './camera.js'
 import { firstFrom } from './firstFrom.js'
-import { AXIS, type Layout, type Strip, yOf } from './layout.js'
+import { AXIS, type Layout, yOf } from './layout.js'
 import type { Lineage } from './lineage.js'
 import type { Marble, Scene } from './scene.js'
 import { Sprites } from './sprites.js'
 import type { Theme } from './theme.js'
+import { Tiles } from './tiles.js'
 
-/** In which a new marble grows to its size, ms. */
-const POP_MS = 180
 const DIMMED = 0.16
 
 /** What a frame shows. */
 export interface Frame {
   readonly scene: Scene
   readonly layout: Layout
-  readonly camera: Camera
+  readonly camera: Pick<Camera, 'from' | 'to' | 'span'>
   /** The page's clock. */
   readonly now: number
   readonly isCalm: boolean
@@ -28,6 +27,8 @@ export interface Frame {
 export class Painter {
   private readonly context: CanvasRenderingContext2D
   private sprites: Sprites | undefined
+  private readonly tiles = new Tiles()
+  private radius = 5.5
   private hatch: CanvasPattern | undefined
   /** Marbles in the last frame. */
   drawn = 0
@@ -70,18 +71,27 @@ export class Painter {
     const bands: Bands = { context, theme, hatch: this.hatchOf(), isDimmed: lineage !== undefined }
     let moves = false
     for (const strip of layout.strips) moves = drawBrackets(bands, frame, strip) || moves
-    this.drawn = 0
-    for (const strip of layout.strips) moves = this.drawMarbles(frame, strip, sprites) || moves
+    context.setTransform(1, 0, 0, 1, 0, 0)
+    context.globalAlpha = lineage === undefined ? 1 : DIMMED
+    this.tiles.draw(context, frame, sprites)
+    context.globalAlpha = 1
+    context.setTransform(ratio, 0, 0, ratio, 0, 0)
     if (lineage !== undefined) this.drawLineage(frame, lineage, sprites)
     if (frame.cursor !== undefined) this.drawCursor(frame, frame.cursor)
     context.restore()
+    // For whoever measures or tests it.
+    canvas.dataset.marbles = String(this.drawn)
     return moves
   }
 
   private spritesFor({ layout: { strips }, camera }: Frame, ratio: number): Sprites {
-    let visible = 0
-    for (const { lane } of strips) visible += firstFrom(lane.marbles, camera.to) - firstFrom(lane.marbles, camera.from)
-    const radius = visible > 2_500 ? 3.5 : visible > 800 ? 4.5 : 5.5
+    this.drawn = 0
+    for (const { lane } of strips)
+      this.drawn += firstFrom(lane.marbles, camera.to) - firstFrom(lane.marbles, camera.from)
+    // Smaller where there are many; what is about to change sides stays as it is.
+    const limits = [this.radius < 5 ? 700 : 900, this.radius < 4 ? 2_200 : 2_700] as const
+    this.radius = this.drawn > limits[1] ? 3.5 : this.drawn > limits[0] ? 4.5 : 5.5
+    const { radius } = this
     if (this.sprites?.radius !== radius || this.sprites.ratio !== ratio)
       this.sprites = new Sprites(this.theme, radius, ratio)
     return this.sprites
@@ -167,36 +177,7 @@ export class Painter {
     context.stroke(line)
   }
 
-  // ---- marbles
-
-  private drawMarbles(frame: Frame, strip: Strip, sprites: Sprites): boolean {
-    const { context } = this
-    const { camera, layout, now, isCalm, lineage } = frame
-    const { marbles } = strip.lane
-    const scale = (layout.width - layout.left) / camera.span
-    const margin = 10 / scale
-    let moves = false
-    context.globalAlpha = lineage === undefined ? 1 : DIMMED
-    const end = firstFrom(marbles, camera.to + margin)
-    for (let n = firstFrom(marbles, camera.from - margin); n < end; n++) {
-      const marble = marbles[n] as Marble
-      const age = now - marble.since
-      const isNew = age < POP_MS && !isCalm
-      if (isNew) moves = true
-      const size = isNew ? 0.3 + 0.7 * easeOut(Math.max(0, age) / POP_MS) : 1
-      sprites.put(
-        context,
-        marble.shape,
-        marble.colour,
-        layout.left + (marble.time - camera.from) * scale,
-        yOf(strip, marble),
-        size,
-      )
-      this.drawn++
-    }
-    context.globalAlpha = 1
-    return moves
-  }
+  // ---- what has been chosen
 
   private drawLineage({ layout, camera }: Frame, { marbles, links }: Lineage, sprites: Sprites): void {
     const { context, theme } = this
@@ -219,10 +200,13 @@ export class Painter {
       context.stroke()
     }
     context.globalAlpha = 1
+    context.save()
+    context.setTransform(1, 0, 0, 1, 0, 0)
     for (const marble of marbles) {
       const at = place(marble)
-      if (at !== undefined) sprites.put(context, marble.shape, marble.colour, at[0], at[1])
+      if (at !== undefined) sprites.put(context, marble, at[0] * sprites.ratio, at[1] * sprites.ratio)
     }
+    context.restore()
   }
 
   private drawCursor({ layout, camera }: Frame, cursor: Marble): void {
@@ -240,5 +224,3 @@ export class Painter {
     context.stroke()
   }
 }
-
-const easeOut = (t: number) => 1 - (1 - t) ** 3

@@ -6,7 +6,7 @@ import { firstFrom } from './firstFrom.js'
 import { Palette } from './palette.js'
 
 /** What a marble stands for; each has a shape of its own. */
-export type Shape = 'record' | 'final' | 'deleted' | 'late' | 'dropped'
+export type Shape = 'record' | 'final' | 'deleted' | 'late' | 'dropped' | 'filtered'
 
 /** A record in a lane. */
 export interface Marble {
@@ -18,14 +18,12 @@ export interface Marble {
   readonly key: unknown
   readonly value: unknown
   readonly record: AnyRecord | undefined
-  readonly shape: Shape
+  shape: Shape
   readonly colour: number
   /** Line of its lane. */
   readonly row: number
   /** How many there are at the same place. */
   readonly stack: number
-  /** When it was taken, by the page's clock. */
-  readonly since: number
 }
 
 /** A key's window in the lane of its aggregate. */
@@ -89,6 +87,12 @@ export class Scene {
   lanes: readonly Lane[] = []
   /** Oldest first. */
   private queue: Marble[] = []
+  /** Not drawn yet. */
+  private fresh: Marble[] = []
+  /** Grows when marbles are no longer what they were. */
+  version = 0
+  /** Nodes whose records go to others. */
+  private readonly read = new Set<string>()
   private readonly palette = new Palette()
   private readonly keyRows = new Map<string, number>()
   last = 0
@@ -110,17 +114,20 @@ export class Scene {
     switch (event.type) {
       case 'node':
         this.nodes.set(event.node, event)
+        for (const input of event.inputs) for (const node of input) this.read.add(node)
         if (this.options.lanes !== undefined || event.role === 'source') this.laneOf(event.node)
         break
       case 'out':
-        this.place(event, event.record, shapeOf(event.record as WindowedRecord), now)
+        this.place(event, event.record, this.read.has(event.node) ? 'filtered' : shapeOf(event.record))
+        break
+      case 'in':
+        this.arrived(event)
         break
       case 'dropped':
-        if (event.record !== undefined)
-          this.place(event, event.record, event.reason === 'late' ? 'late' : 'dropped', now)
+        if (event.record !== undefined) this.place(event, event.record, event.reason === 'late' ? 'late' : 'dropped')
         break
       case 'sent':
-        if (this.isWanted(event.node)) this.place(event, this.sentRecord(event), 'record', now)
+        if (this.isWanted(event.node)) this.place(event, this.sentRecord(event), 'record')
         break
       case 'time':
         this.timesOf(event.node).set(event.task, event.time)
@@ -140,6 +147,8 @@ export class Scene {
     this.times = new Map()
     this.lanes = []
     this.queue = []
+    this.fresh = []
+    this.version++
     this.newest = Number.NEGATIVE_INFINITY
     this.oldest = Number.POSITIVE_INFINITY
     for (const event of kept) this.add(event, Number.NEGATIVE_INFINITY)
@@ -222,7 +231,7 @@ export class Scene {
 
   // ---- marbles
 
-  private place(event: TraceEvent, record: AnyRecord, shape: Shape, now: number): void {
+  private place(event: TraceEvent, record: AnyRecord, shape: Shape): void {
     const lane = this.laneOf(event.node)
     const time = record.timestamp
     if (lane === undefined || !Number.isFinite(time)) return
@@ -244,7 +253,6 @@ export class Scene {
       colour: this.palette.colourOf(record.key),
       row,
       stack,
-      since: now,
     }
     if (at === marbles.length) marbles.push(marble)
     else marbles.splice(at, 0, marble)
@@ -252,7 +260,23 @@ export class Scene {
     this.newest = Math.max(this.newest, time)
     this.oldest = Math.min(this.oldest, time)
     this.queue.push(marble)
+    this.fresh.push(marble)
     if (this.queue.length > this.options.keep * 1.2) this.forgetMarbles()
+  }
+
+  /** A record that came out has come to another operator: no plain operator in between has kept it. */
+  private arrived({ cause }: TraceEvent): void {
+    const marble = cause === undefined ? undefined : this.marbleOf(cause)
+    if (marble?.shape !== 'filtered' || marble.record === undefined) return
+    marble.shape = shapeOf(marble.record)
+    if (marble.event < (this.fresh[0]?.event ?? Number.POSITIVE_INFINITY)) this.version++
+  }
+
+  /** What has come since the last call. */
+  takeFresh(): readonly Marble[] {
+    const { fresh } = this
+    this.fresh = []
+    return fresh
   }
 
   private sentRecord(event: TraceEvent & { type: 'sent' }): AnyRecord {
@@ -264,6 +288,9 @@ export class Scene {
 
   /** A batch at a time: lanes are sorted otherwise. */
   private forgetMarbles(): void {
+    this.version++
+    // Nobody draws: a page in the background.
+    if (this.fresh.length > this.options.keep) this.fresh = []
     const gone = new Set(this.queue.splice(0, this.queue.length - this.options.keep))
     for (const lane of this.lanes) lane.marbles = lane.marbles.filter((marble) => !gone.has(marble))
     this.oldest = Math.min(...this.lanes.map((lane) => lane.marbles[0]?.time ?? Number.POSITIVE_INFINITY))
@@ -332,7 +359,8 @@ export class Scene {
   }
 }
 
-function shapeOf({ value, final }: WindowedRecord): Shape {
+function shapeOf(record: AnyRecord): Shape {
+  const { value, final } = record as WindowedRecord
   if (value === null) return 'deleted'
   return final === true ? 'final' : 'record'
 }

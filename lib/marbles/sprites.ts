@@ -1,53 +1,56 @@
-import type { Shape } from './scene.js'
+import type { Marble, Shape } from './scene.js'
 import type { Theme } from './theme.js'
 
-const SHAPES: readonly Shape[] = ['record', 'final', 'deleted', 'late', 'dropped']
+const SHAPES: readonly Shape[] = ['record', 'final', 'deleted', 'late', 'dropped', 'filtered']
 const MARGIN = 3
 
 /** Marbles of all shapes and colours, drawn once: putting one on the canvas is a copy. */
 export class Sprites {
-  private readonly sheet: HTMLCanvasElement
+  private readonly sheet: ImageBitmap
   private readonly cell: number
-  private readonly size: number
 
   constructor(
     theme: Theme,
     readonly radius: number,
     readonly ratio: number,
   ) {
-    this.size = 2 * (radius + MARGIN)
-    this.cell = Math.ceil(this.size * ratio)
-    this.sheet = document.createElement('canvas')
-    this.sheet.width = this.cell * theme.keys.length
-    this.sheet.height = this.cell * SHAPES.length
-    const context = this.sheet.getContext('2d') as CanvasRenderingContext2D
+    this.cell = Math.ceil(2 * (radius + MARGIN) * ratio)
+    const canvas = new OffscreenCanvas(this.cell * theme.keys.length, this.cell * SHAPES.length)
+    const context = canvas.getContext('2d') as OffscreenCanvasRenderingContext2D
     SHAPES.forEach((shape, row) => {
       theme.keys.forEach((colour, column) => {
         context.setTransform(ratio, 0, 0, ratio, (column + 0.5) * this.cell, (row + 0.5) * this.cell)
         drawShape(context, shape, colour, theme, radius)
       })
     })
+    this.sheet = canvas.transferToImageBitmap()
   }
 
-  put(context: CanvasRenderingContext2D, shape: Shape, colour: number, x: number, y: number, scale = 1): void {
-    const { cell, size } = this
-    const width = size * scale
+  /** From a marble's middle to its edge, in device pixels. */
+  get reach(): number {
+    return this.cell / 2
+  }
+
+  /** Copies whole pixels: `x` and `y` are device pixels, of a canvas without a transform. */
+  put(context: CanvasDrawImage, { shape, colour }: Pick<Marble, 'shape' | 'colour'>, x: number, y: number): void {
+    const { cell } = this
+    const row = SHAPES.indexOf(shape) * cell
     context.drawImage(
       this.sheet,
       colour * cell,
-      SHAPES.indexOf(shape) * cell,
+      row,
       cell,
       cell,
-      x - width / 2,
-      y - width / 2,
-      width,
-      width,
+      Math.round(x - cell / 2),
+      Math.round(y - cell / 2),
+      cell,
+      cell,
     )
   }
 }
 
 function drawShape(
-  context: CanvasRenderingContext2D,
+  context: OffscreenCanvasRenderingContext2D,
   shape: Shape,
   colour: string,
   theme: Theme,
@@ -92,6 +95,14 @@ function drawShape(
     }
     context.strokeStyle = colour
     context.stroke()
+    return
+  }
+  if (shape === 'filtered') {
+    circle(radius * 0.5)
+    context.globalAlpha = 0.45
+    context.fillStyle = colour
+    context.fill()
+    context.globalAlpha = 1
     return
   }
   if (shape === 'deleted') {

@@ -34,15 +34,16 @@ button { font: inherit; color: inherit; background: none; border: 1px solid tran
 .buttons button[aria-pressed=true] { background: var(--marbles-accent); border-color: var(--marbles-accent); color: var(--marbles-background); }
 :focus-visible { outline: 2px solid var(--marbles-accent); outline-offset: 2px; }
 .stage { position: relative; min-width: 0; touch-action: pan-y; cursor: crosshair; user-select: none; -webkit-user-select: none; min-height: 80px; }
-.stage:focus-visible { outline-offset: -2px; }
+.stage:focus-visible, .details:focus-visible { outline-offset: -2px; }
 .stage.drags { cursor: grabbing; }
 canvas { display: block; width: 100%; }
 .row { position: absolute; left: 0; pointer-events: none; }
 .name { position: absolute; left: 14px; top: 50%; transform: translateY(-50%); width: 126px; line-height: 1.25; }
-.name b { display: block; font-weight: 600; font-size: 13px; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
-.name span { display: block; font-size: 11px; color: var(--marbles-muted); overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
+.name b { display: -webkit-box; -webkit-box-orient: vertical; -webkit-line-clamp: 2; font-weight: 600; font-size: 13px; overflow: hidden; overflow-wrap: anywhere; }
+.name span { display: block; font-size: 11px; color: var(--marbles-muted); overflow: hidden; text-overflow: ellipsis; }
 .narrow .name { top: 5px; transform: none; width: auto; max-width: calc(100% - 20px); left: 10px; display: flex; gap: 8px; align-items: baseline; }
-.narrow .name b { font-size: 12px; flex: none; max-width: 60%; }
+.narrow .name b { font-size: 12px; -webkit-line-clamp: 1; max-width: 60%; }
+.narrow .name span { white-space: nowrap; }
 .day { position: absolute; left: 14px; top: 0; line-height: 30px; font-size: 11px; color: var(--marbles-muted); pointer-events: none; }
 .narrow .day { display: none; }
 .tip {
@@ -54,6 +55,7 @@ canvas { display: block; width: 100%; }
 .details { border-left: 1px solid var(--marbles-border); padding: 12px 14px 16px; overflow: auto; max-height: 640px; position: relative; box-sizing: border-box; }
 .details h2 { font-size: 15px; margin: 0 34px 2px 0; display: flex; gap: 8px; align-items: center; overflow-wrap: anywhere; }
 .details h2 i { width: 12px; height: 12px; border-radius: 50%; flex: none; }
+.details h4 { margin: 8px 0 1px; font-size: 12px; font-weight: 600; }
 .details h3 { font-size: 12px; margin: 14px 0 4px; color: var(--marbles-muted); font-weight: 600; }
 .details p { margin: 0; color: var(--marbles-muted); font-size: 12px; }
 .details .close { position: absolute; right: 8px; top: 8px; width: 30px; height: 30px; font-size: 16px; line-height: 1; }
