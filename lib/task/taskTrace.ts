@@ -82,7 +82,7 @@ export class TaskTrace {
     const place: Place = {
       task: this.scope.info.id,
       node: id,
-      operator: role?.is === 'source' ? role.topic : node.operator,
+      operator: role?.is === 'sink' ? `to ${topic}` : (topic ?? node.operator),
     }
     const restored: (() => void)[] = []
     this.watchEmissions(node, place)
