@@ -1,9 +1,15 @@
 // `npm run bench`: what Tidemark costs beside a loop written by hand. `npm run bench -- core` runs one part.
 import { benchCore } from './core.js'
+import { benchDemos } from './demos.js'
 import { benchKafka } from './kafka.js'
 import { benchRestore } from './restore.js'
 
-const parts: Record<string, () => Promise<void>> = { core: benchCore, kafka: benchKafka, restore: benchRestore }
+const parts: Record<string, () => Promise<void>> = {
+  core: benchCore,
+  demos: benchDemos,
+  kafka: benchKafka,
+  restore: benchRestore,
+}
 
 const wanted = process.argv.slice(2)
 for (const name of wanted)

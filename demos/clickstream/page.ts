@@ -1,21 +1,37 @@
 import recording from 'virtual:recording/clickstream'
 import { byId } from '../site/element.js'
+import { showSource } from '../site/showSource.js'
 import { Theater } from '../site/theater.js'
 import { panel } from './panel.js'
+import type { View } from './pipeline.js'
 import source from './pipeline.ts?highlighted'
 import PipelineWorker from './worker.ts?worker'
 
-byId('source').innerHTML = source
+showSource(source)
 const theater = new Theater({
   panel: panel(byId('panel')),
   marbles: () => ({
     span: '3h',
     lanes: ['page-views', 'sessions', 'engagement'],
     titles: { 'page-views': 'Page views', sessions: 'Sessions', engagement: 'Engagement' },
+    rows: 5,
+    format: (value: any) => value?.page ?? JSON.stringify(value),
   }),
   states: [
-    { state: 'sessions', title: 'State: open sessions' },
-    { state: 'engagement', title: 'State: engagement' },
+    {
+      state: 'sessions',
+      title: 'State: open sessions',
+      columns: ([views, pages, first]: [number, { size: number }, View]) => ({
+        views,
+        pages: pages.size,
+        from: first.page,
+      }),
+    },
+    {
+      state: 'engagement',
+      title: 'State: engagement',
+      columns: ([sessions, bounces]: [number, number]) => ({ sessions, bounces }),
+    },
   ],
   speed: 300,
   start: 200,

@@ -1,7 +1,7 @@
-import { instant } from '../shared/instant.js'
 import { span } from '../shared/span.js'
 import { element } from '../site/element.js'
 import type { Output } from '../site/messages.js'
+import { moment } from '../site/moment.js'
 import { Newest } from '../site/newest.js'
 import { Numbers } from '../site/numbers.js'
 import type { Panel } from '../site/player.js'
@@ -94,7 +94,7 @@ function item({ start, visitor, channel, durationMs, views, pages, landing, isBo
   return element(
     'li',
     {},
-    element('time', {}, instant(start)),
+    element('time', {}, moment(start)),
     element('span', {}, element('strong', {}, visitor), ` ${told}`),
     element(
       'span',

@@ -1,13 +1,12 @@
 import type { MarbleViewOptions } from 'tidemark/marbles'
-import { money } from './pipeline.js'
 
 /** What of the pipeline is drawn, and how. */
 export const marbles = (): MarbleViewOptions => ({
-  span: '30m',
-  lanes: ['transactions', 'recent', 'volume'],
-  titles: { transactions: 'Transactions' },
+  span: '2h',
+  lanes: ['transactions', 'to fraud-alerts', 'volume'],
+  titles: { transactions: 'Transactions', 'to fraud-alerts': 'Alerts', volume: 'Volume per country' },
+  rows: 5,
   format: (value: any) =>
-    typeof value?.amount === 'number' && typeof value.country === 'string'
-      ? `${money(value.amount)} in ${value.country}`
-      : JSON.stringify(value),
+    value?.reason ??
+    (typeof value?.merchant === 'string' ? `${value.amount / 100} at the ${value.merchant}` : JSON.stringify(value)),
 })

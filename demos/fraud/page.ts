@@ -1,17 +1,28 @@
 import recording from 'virtual:recording/fraud'
 import { byId } from '../site/element.js'
+import { showSource } from '../site/showSource.js'
 import { Theater } from '../site/theater.js'
+import { marbles } from './marbles.js'
 import { panel } from './panel.js'
+import type { Places } from './pipeline.js'
 import source from './pipeline.ts?highlighted'
 import PipelineWorker from './worker.ts?worker'
 
-byId('source').innerHTML = source
+showSource(source)
 const theater = new Theater({
   panel: panel(byId('panel')),
-  marbles: () => ({ span: '30m' }),
+  marbles,
   states: [
-    { state: 'recent', title: 'State: payments of the last five minutes' },
-    { state: 'places', title: 'State: countries so far' },
+    {
+      state: 'places',
+      title: 'State: countries so far',
+      columns: (places: Places) => ({ countries: Object.keys(places).join(', ') }),
+    },
+    {
+      state: 'volume',
+      title: 'State: volume per country and hour',
+      columns: ([payments, cents]: [number, number]) => ({ payments, amount: cents / 100 }),
+    },
   ],
   speed: 300,
   start: 500,

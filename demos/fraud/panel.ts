@@ -1,6 +1,6 @@
-import { instant } from '../shared/instant.js'
 import { element } from '../site/element.js'
 import type { Output } from '../site/messages.js'
+import { moment } from '../site/moment.js'
 import { Newest } from '../site/newest.js'
 import { Numbers } from '../site/numbers.js'
 import type { Panel } from '../site/player.js'
@@ -87,7 +87,7 @@ export function item({ at, rule, user, reason, confidence }: Alert): HTMLElement
   return element(
     'li',
     {},
-    element('time', {}, instant(at)),
+    element('time', {}, moment(at)),
     element('span', {}, element('strong', {}, user), ` ${reason}`),
     element(
       'span',

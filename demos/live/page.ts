@@ -1,17 +1,23 @@
 import { marbleView } from 'tidemark/marbles'
 import { marbles } from '../fraud/marbles.js'
 import { panel } from '../fraud/panel.js'
-import { instant } from '../shared/instant.js'
+import source from '../fraud/pipeline.ts?highlighted'
 import type { Sight } from '../shared/onlooker.js'
-import { byId } from '../site/element.js'
+import { byId, element } from '../site/element.js'
+import { markFirst } from '../site/markFirst.js'
+import { moment } from '../site/moment.js'
 import { Numbers } from '../site/numbers.js'
+import { showSource } from '../site/showSource.js'
 import type { LiveCommand, LiveMessage } from './messages.js'
 import PipelineWorker from './worker.ts?worker'
 
+showSource(source)
 const figures = new Numbers({ Transactions: '', Handled: '', 'Per second': '', 'Event time': '' })
 byId('figures').append(figures.root)
 const results = panel(byId('panel'))
-const view = marbleView(byId('marbles'), marbles())
+const stage = element('div')
+byId('marbles').append(stage)
+const view = marbleView(stage, marbles())
 const worker = new PipelineWorker()
 const send = (command: LiveCommand) => worker.postMessage(command)
 
@@ -19,6 +25,7 @@ worker.onmessage = ({ data }: MessageEvent<LiveMessage>) => {
   if (data.type === 'sight') {
     byId('locked').hidden = true
     for (const event of data.told) view.add(event)
+    if (data.sight.handled > 0) markFirst()
     draw(data.sight)
   } else if (data.type === 'locked') byId('locked').hidden = false
   else if (data.type === 'gone') location.reload()
@@ -42,7 +49,7 @@ function draw({ written, handled, perSecond, watermark, news }: Sight): void {
   figures.set('Transactions', written)
   figures.set('Handled', handled)
   figures.set('Per second', perSecond)
-  figures.set('Event time', watermark === undefined ? '–' : instant(watermark))
+  figures.set('Event time', watermark === undefined ? '–' : moment(watermark))
   for (const [topic, records] of news)
     for (const { key, value, timestamp } of records) results.take({ topic, key, value, timestamp, index: 0 })
   results.draw()

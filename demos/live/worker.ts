@@ -26,7 +26,7 @@ async function main(): Promise<void> {
   await prepare(broker, demo, SEED)
   let told: TraceEvent[] = []
   const app = createApp({ id: demo.name, broker, store, trace: tracer((event) => told.push(event)) })
-  fraud(app)
+  fraud(app, { watermark: { maxOutOfOrderness: '1m' } })
   app.errors$.subscribe(fail)
   await app.start()
 

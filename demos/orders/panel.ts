@@ -1,7 +1,7 @@
-import { instant } from '../shared/instant.js'
 import { span } from '../shared/span.js'
 import { element } from '../site/element.js'
 import type { Output } from '../site/messages.js'
+import { moment } from '../site/moment.js'
 import { Newest } from '../site/newest.js'
 import { Numbers } from '../site/numbers.js'
 import type { Panel } from '../site/player.js'
@@ -97,7 +97,7 @@ function item(news: News): HTMLElement {
     return element(
       'li',
       {},
-      element('time', {}, instant(time)),
+      element('time', {}, moment(time)),
       element('span', {}, element('strong', {}, id), ` ${warehouse}`),
       element('span', { class: 'tag bad' }, 'not shipped in 24 h'),
     )
@@ -106,7 +106,7 @@ function item(news: News): HTMLElement {
   return element(
     'li',
     {},
-    element('time', {}, instant(time)),
+    element('time', {}, moment(time)),
     element('span', {}, element('strong', {}, order), ` ${warehouse ?? 'nobody knows the order'}, by ${carrier}`),
     element('span', { class: 'tag warn' }, tookMs === null ? 'order unknown' : `after ${span(tookMs)}`),
   )

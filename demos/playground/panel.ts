@@ -1,6 +1,6 @@
-import { instant } from '../shared/instant.js'
 import { element } from '../site/element.js'
 import type { Output } from '../site/messages.js'
+import { moment } from '../site/moment.js'
 import { Newest } from '../site/newest.js'
 import type { Panel } from '../site/player.js'
 
@@ -65,7 +65,7 @@ function item({ timestamp, key, value }: Output): HTMLElement {
   return element(
     'li',
     {},
-    element('time', {}, instant(timestamp)),
+    element('time', {}, moment(timestamp)),
     element('code', {}, text.length > MAX_TEXT ? `${text.slice(0, MAX_TEXT)}…` : text),
     element('span', { class: 'aside' }, key),
   )

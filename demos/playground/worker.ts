@@ -1,19 +1,24 @@
-import { concatMap, EMPTY, filter, from, map, merge, mergeMap, of, tap } from 'rxjs'
-import * as tidemark from 'tidemark'
+import type { App } from 'tidemark'
 import * as onTime from '../shared/onTime.js'
 import { stage } from '../site/stage.js'
+import * as rxjs from './rxjsNames.js'
+import * as usual from './usualNames.js'
 
-/** Of RxJS, what is safe between our operators. */
-const rxjs = { concatMap, EMPTY, filter, from, map, merge, mergeMap, of, tap }
-/** What a pipeline in the editor may import. */
-const modules: { readonly [name: string]: object } = { rxjs, tidemark, '../shared/onTime.js': onTime }
 const FILE = 'pipeline.ts'
 /** The lines that `Function` puts before the text. */
 const LINES_BEFORE = 2
 
-let pipeline: (app: tidemark.App) => unknown
+let pipeline: (app: App) => unknown
 
-function load(code: string): void {
+/** What a pipeline in the editor may import. All of Tidemark is loaded only for those that use more than the usual part of it. */
+async function modulesFor(code: string): Promise<{ readonly [name: string]: object }> {
+  const used = Array.from(code.matchAll(/\b_tidemark\.(\w+)/g), ([, name]) => name as string)
+  const tidemark = used.every((name) => name in usual) ? usual : await import('./allNames.js')
+  return { rxjs, tidemark, '../shared/onTime.js': onTime }
+}
+
+async function load(code: string): Promise<void> {
+  const modules = await modulesFor(code)
   const module = { exports: {} as Record<string, unknown> }
   const require = (name: string) => {
     const found = modules[name]

@@ -1,6 +1,7 @@
 import type { TraceEvent } from 'tidemark'
 import type { ReplayState } from 'tidemark/replay'
 import { Journal } from './journal.js'
+import { markFirst } from './markFirst.js'
 import type { Command, Failed, Message, Opened, Output } from './messages.js'
 
 /** What draws a trace. */
@@ -8,6 +9,8 @@ export interface Viewer {
   add(event: TraceEvent): void
   /** Forgets what was told after that event. */
   truncate(id: number): void
+  /** It keeps too little to forget just that: it is told anew. */
+  readonly forgets?: boolean
 }
 
 /** How things stand. */
@@ -15,8 +18,8 @@ export interface Scene {
   readonly opened: Opened
   /** Records that have been handled. */
   readonly index: number
-  /** Event time, ms since the epoch; -Infinity before the first record. */
-  readonly watermark: number
+  /** The newest timestamp so far, ms since the epoch. */
+  readonly time: number
   readonly state: ReplayState
 }
 
@@ -47,9 +50,9 @@ export class Player {
   private journal = new Journal()
   private outputs: Output[] = []
   private opened: Opened | undefined
-  private stands: Pick<Scene, 'index' | 'watermark' | 'state'> = {
+  private stands: Pick<Scene, 'index' | 'time' | 'state'> = {
     index: 0,
-    watermark: Number.NEGATIVE_INFINITY,
+    time: 0,
     state: 'paused',
   }
   /** What the viewers and the panel have been told. */
@@ -111,15 +114,15 @@ export class Player {
       this.opened = message
       this.journal = new Journal()
       this.outputs = []
-      this.stands = { index: 0, watermark: Number.NEGATIVE_INFINITY, state: 'paused' }
+      this.stands = { index: 0, time: 0, state: 'paused' }
       this.shown = { generation: -1, last: 0, outputs: Number.POSITIVE_INFINITY }
       this.viewers = this.options.opened(message)
     } else {
       this.journal.take(message.told)
       const known = this.outputs.at(-1)?.index ?? 0
       for (const output of message.outputs) if (output.index > known) this.outputs.push(output)
-      const { index, watermark } = message.position
-      this.stands = { index, watermark, state: message.state }
+      const { index, timestamp: time } = message.position
+      this.stands = { index, time, state: message.state }
     }
     if (this.isDue) return
     this.isDue = true
@@ -135,9 +138,10 @@ export class Player {
     if (scene === undefined) return
     const last = journal.last(scene.index)
     if (this.shown.generation !== journal.generation) for (const viewer of viewers) viewer.truncate(0)
-    else if (last < this.shown.last) for (const viewer of viewers) viewer.truncate(last)
+    else if (last < this.shown.last) for (const viewer of viewers) this.rewind(viewer, last)
     const after = this.shown.generation === journal.generation ? this.shown.last : 0
     for (const event of journal.between(after, last)) for (const viewer of viewers) viewer.add(event)
+    if (scene.index > 0) markFirst()
     const outputs = this.countAt(scene.index)
     if (outputs < this.shown.outputs) panel.reset()
     const from = outputs < this.shown.outputs ? 0 : this.shown.outputs
@@ -146,6 +150,11 @@ export class Player {
     this.shown = { generation: journal.generation, last, outputs }
     draw(scene)
     this.send({ type: 'seen' })
+  }
+
+  private rewind(viewer: Viewer, last: number): void {
+    viewer.truncate(viewer.forgets ? 0 : last)
+    if (viewer.forgets) for (const event of this.journal.between(0, last)) viewer.add(event)
   }
 
   /** How many outputs there are up to a record. */

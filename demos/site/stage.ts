@@ -1,16 +1,19 @@
-import { type App, json, string, type TraceEvent, tracer } from 'tidemark'
-import { createReplay, openRecording, type Recording, type Replay, type ReplayOutput } from 'tidemark/replay'
-import type { Command, Message, Output, Told } from './messages.js'
+import { type App, tracer } from 'tidemark'
+import { createReplay, openRecording, type Replay } from 'tidemark/replay'
+import { Courier } from './courier.js'
+import type { Command, Message } from './messages.js'
+import { ToldTrace } from './toldTrace.js'
 
-/** What is kept of a trace until the page has time for it. */
-const MAX_EVENTS = 60_000
 const PULSE_MS = 500
+/** Records that a way forward is told after, at first, and at most: the first of them are to be seen soon. */
+const FIRST_HOP = 25
+const MAX_HOP = 2_000
 
 export interface StageOptions {
   /** Where in the pipeline's own text an error has come from. */
   lineOf?(error: unknown): number | undefined
   /** Takes in the pipeline's text, which the page sends before it opens anything. */
-  load?(code: string): void
+  load?(code: string): Promise<void>
 }
 
 /** Replays a recording in a worker: runs the pipeline over it as the page commands, and tells what goes on, as fast as the page can take it in. */
@@ -32,7 +35,7 @@ export function stage(pipeline: (app: App) => unknown, { lineOf, load }: StageOp
     const recording = await openRecording(file)
     if (ours !== opening) return
     await replay?.close()
-    const told = new Trace(recording)
+    const told = new ToldTrace(recording)
     const opened = createReplay({ recording, pipeline, options: { trace: tracer((event) => told.add(event)) } })
     replay = opened
     opened.errors$.subscribe(fail)
@@ -42,126 +45,33 @@ export function stage(pipeline: (app: App) => unknown, { lineOf, load }: StageOp
     courier = new Courier(opened, told, tell, fail)
   }
 
-  let isLoaded = load === undefined
-  function take(code: string): void {
-    try {
-      load?.(code)
-      isLoaded = true
-    } catch (error) {
-      fail(error)
+  let seeking = 0
+  async function seek(index: number): Promise<void> {
+    const ours = ++seeking
+    let hop = FIRST_HOP
+    while (replay !== undefined && ours === seeking) {
+      const { index: now } = replay.position
+      const next = Math.min(index, now + hop)
+      hop = Math.min(2 * hop, MAX_HOP)
+      if (!(await replay.seek({ index: next })) || next === index) return
     }
   }
 
+  // What a pipeline fails with is told as an error of the replay.
+  const told = () => {}
+  let loaded = Promise.resolve()
+  const follow = (command: Command) => {
+    if (command.type === 'load') loaded = (load as NonNullable<typeof load>)(command.code)
+    else if (command.type === 'open') loaded.then(() => open(command.file)).catch(fail)
+    else if (command.type === 'seen') courier?.seen()
+    else if (command.type === 'play') replay?.play()
+    else if (command.type === 'pause') replay?.pause().catch(told)
+    else if (command.type === 'seek') seek(command.index).catch(told)
+    else if (command.type === 'step') {
+      seeking++
+      replay?.step(command.records).catch(told)
+    } else if (command.type === 'speed' && replay !== undefined) replay.speed = command.speed
+  }
   setInterval(() => tell({ type: 'alive' }), PULSE_MS)
-  addEventListener('message', ({ data }: MessageEvent<Command>) => {
-    if (data.type === 'load') take(data.code)
-    else if (!isLoaded) return
-    else if (data.type === 'open') open(data.file).catch(fail)
-    else if (data.type === 'seen') courier?.seen()
-    else if (data.type === 'play') replay?.play()
-    else if (data.type === 'pause') replay?.pause().catch(fail)
-    else if (data.type === 'step') replay?.step(data.records).catch(() => {})
-    else if (data.type === 'seek') replay?.seek({ index: data.index }).catch(() => {})
-    else if (data.type === 'speed' && replay !== undefined) replay.speed = data.speed
-  })
-}
-
-/** Says of each event of a trace which record of the recording it belongs to. */
-class Trace {
-  private told: Told[] = [{ index: 0, events: [] }]
-  private size = 0
-  /** By topic and partition: the place of its first record, then of each. */
-  private readonly places = new Map<string, Map<number, number>>()
-  private readonly sources = new Set<string>()
-
-  constructor(recording: Recording) {
-    for (let index = 0; index < recording.size; index++) {
-      const { topic, partition, offset } = recording.record(index)
-      const place = `${topic}/${partition}`
-      const offsets = this.places.get(place) ?? new Map<number, number>()
-      this.places.set(place, offsets.set(offset, index + 1))
-    }
-  }
-
-  add(event: TraceEvent): void {
-    if (event.type === 'node') {
-      // A task has begun anew: the replay has jumped.
-      if ((this.told.at(-1) as Told).index !== undefined && this.isUnderWay)
-        this.told.push({ index: undefined, events: [] })
-      if (event.role === 'source') this.sources.add(event.node)
-    } else if (event.type === 'out' && this.sources.has(event.node)) {
-      const { topic, partition, offset } = event.record
-      const index = this.places.get(`${topic}/${partition}`)?.get(offset)
-      if (index !== undefined) {
-        this.isUnderWay = true
-        this.told.push({ index, events: [] })
-      }
-    }
-    ;(this.told.at(-1) as Told).events.push(event)
-    if (++this.size > MAX_EVENTS && this.told.length > 1) this.size -= (this.told.shift() as Told).events.length
-  }
-  private isUnderWay = false
-
-  take(): Told[] {
-    const told = this.told
-    // What still comes belongs to the last record.
-    const { index } = told.at(-1) as Told
-    this.told = [{ index, events: [] }]
-    this.size = 0
-    return told.filter(({ events }) => events.length > 0)
-  }
-}
-
-/** Sends a frame when there is something new and the page has seen the last one. */
-class Courier {
-  private isFree = true
-  private isDue = false
-  private outputs: Output[] = []
-
-  constructor(
-    private readonly replay: Replay<unknown>,
-    private readonly trace: Trace,
-    private readonly tell: (message: Message) => void,
-    private readonly fail: (error: unknown) => void,
-  ) {
-    replay.outputs$.subscribe((output) => this.outputs.push(decoded(output)))
-    replay.position$.subscribe(() => this.due())
-    replay.state$.subscribe(() => this.due())
-  }
-
-  seen(): void {
-    this.isFree = true
-    if (this.isDue) this.due()
-  }
-
-  private due(): void {
-    this.isDue = true
-    if (!this.isFree) return
-    this.isFree = false
-    // What belongs together is told in one go.
-    queueMicrotask(() => {
-      this.isDue = false
-      const { position, state } = this.replay
-      try {
-        this.tell({ type: 'frame', position, state, told: this.trace.take(), outputs: this.outputs })
-      } catch (error) {
-        this.isFree = true
-        this.fail(error)
-      }
-      this.outputs = []
-    })
-  }
-}
-
-function decoded({ topic, key, value, timestamp, index }: ReplayOutput): Output {
-  return { topic, key: key === null ? '' : string().deserialize(key), value: readable(value), timestamp, index }
-}
-
-function readable(value: Uint8Array | null): unknown {
-  if (value === null) return null
-  try {
-    return json().deserialize(value)
-  } catch {
-    return string().deserialize(value)
-  }
+  addEventListener('message', ({ data }: MessageEvent<Command>) => follow(data))
 }

@@ -1,4 +1,3 @@
-import type { TraceEvent } from 'tidemark'
 import { type MarbleViewOptions, marbleView, type StateTableOptions, stateTable } from 'tidemark/marbles'
 import { byId, element } from './element.js'
 import { fileDrop } from './fileDrop.js'
@@ -6,6 +5,8 @@ import { hash, setHash } from './hash.js'
 import type { Failed, Opened } from './messages.js'
 import { type Panel, Player, type Viewer } from './player.js'
 import { Transport } from './transport.js'
+
+type Shown = Viewer & { destroy(): void }
 
 /** A state to show, under a title. */
 export interface ShownState extends StateTableOptions {
@@ -34,7 +35,7 @@ export class Theater {
   private readonly transport: Transport
   private readonly error = element('p', { class: 'error', role: 'alert', hidden: true })
   private readonly file = element('span', { class: 'note' })
-  private readonly viewers: { add: Viewer['add']; truncate: Viewer['truncate']; destroy(): void }[] = []
+  private readonly viewers: Shown[] = []
   private last: { readonly file: Blob; readonly name: string } | undefined
   private begins: number
 
@@ -60,7 +61,8 @@ export class Theater {
       this.begins = 0
       this.open(file, file.name)
     })
-    byId('transport').append(this.transport.root, element('div', { class: 'opener' }, drop, this.file), this.error)
+    byId('transport').append(this.transport.root, this.error)
+    byId('opener').append(drop, this.file)
     addEventListener('hashchange', () => {
       const at = placeInHash()
       if (at !== undefined && at !== this.player.scene?.index) this.transport.seek(at)
@@ -121,7 +123,7 @@ export class Theater {
 
 /** A new child of the element with that id, in place of what was there. */
 function fresh(id: string): HTMLElement {
-  const host = element('div', { class: 'stack' })
+  const host = element('div')
   byId(id).replaceChildren(host)
   return host
 }
@@ -129,33 +131,30 @@ function fresh(id: string): HTMLElement {
 function shownStates(host: HTMLElement, states: readonly ShownState[]) {
   return states.map(({ title, ...options }) => {
     const place = element('div')
-    host.append(element('section', { class: 'card' }, place))
-    return stateTable(place, { label: title, ...options })
+    host.append(place)
+    return { forgets: true, ...stateTable(place, { label: title, ...options }) }
   })
 }
 
 /** A table for each state of which it is told. */
 function allStates(host: HTMLElement) {
-  const tables = new Map<string, ReturnType<typeof stateTable>>()
-  const each = (what: (table: ReturnType<typeof stateTable>) => void) => {
+  const tables = new Map<string, Shown>()
+  const each = (what: (table: Shown) => void) => {
     for (const table of tables.values()) what(table)
   }
-  return [
-    {
-      add(event: TraceEvent) {
-        if (event.type !== 'state') return
-        const { state } = event
-        let table = tables.get(state)
-        if (table === undefined) {
-          ;[table] = shownStates(host, [{ state, title: `State: ${state}` }])
-          tables.set(state, table as ReturnType<typeof stateTable>)
-        }
-        table?.add(event)
-      },
-      truncate: (id: number) => each((table) => table.truncate(id)),
-      destroy: () => each((table) => table.destroy()),
+  const all: Shown = {
+    forgets: true,
+    add(event) {
+      if (event.type !== 'state') return
+      const { state } = event
+      if (!tables.has(state))
+        for (const table of shownStates(host, [{ state, title: `State ${state}` }])) tables.set(state, table)
+      tables.get(state)?.add(event)
     },
-  ]
+    truncate: (id) => each((table) => table.truncate(id)),
+    destroy: () => each((table) => table.destroy()),
+  }
+  return [all]
 }
 
 /** `#at=412`: a link to a place in the recording. */

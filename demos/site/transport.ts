@@ -40,7 +40,7 @@ export class Transport {
         element(
           'option',
           { value: speed, selected: speed === this.speed },
-          Number.isFinite(speed) ? `${speed} ×` : 'as fast as it can',
+          Number.isFinite(speed) ? `${speed} ×` : 'max',
         ),
       ),
     )
@@ -64,7 +64,7 @@ export class Transport {
     )
   }
 
-  draw({ opened, index, watermark, state }: Scene): void {
+  draw({ opened, index, time: now, state }: Scene): void {
     this.index = index
     const isPlaying = state === 'playing'
     if (isPlaying !== this.isPlaying) {
@@ -74,7 +74,7 @@ export class Transport {
     if (state !== 'seeking') this.slider.value = String(index)
     this.back.disabled = index === 0
     this.on.disabled = index === opened.size
-    const time = Number.isFinite(watermark) ? instant(watermark) : '–'
+    const time = index === 0 ? '–' : instant(now)
     this.clock.textContent = time
     this.place.textContent = `record ${index.toLocaleString('en')} of ${opened.size.toLocaleString('en')}`
     this.slider.setAttribute('aria-valuetext', `record ${index} of ${opened.size}, event time ${time}`)
