@@ -16,8 +16,7 @@ const USERS = 200
 
 /** The customers, each known before any transaction: a task handles its oldest record first. */
 export function* facts(seed: number): Generator<Happening> {
-  for (const [key, value] of customers(seed))
-    yield { topic: topics.customers, key, value, timestamp: START - 86_400_000 }
+  for (const [key, value] of customers(seed)) yield { topic: topics.customers, key, value, timestamp: START - 1 }
 }
 
 export function* happenings(seed: number): Generator<Happening> {
@@ -68,7 +67,7 @@ export function* transactions(seed: number, count = Number.POSITIVE_INFINITY): G
       id: `tx-${n}`,
       ...next,
       merchant: pick(random, MERCHANTS),
-      time: Math.max(0, START + n * STEP_MS - Math.floor(delay)),
+      time: Math.max(START, START + n * STEP_MS - Math.floor(delay)),
     }
   }
 }

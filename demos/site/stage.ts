@@ -61,8 +61,10 @@ export function stage(pipeline: (app: App) => unknown, { lineOf, load }: StageOp
   const told = () => {}
   let loaded = Promise.resolve()
   const follow = (command: Command) => {
-    if (command.type === 'load') loaded = (load as NonNullable<typeof load>)(command.code)
-    else if (command.type === 'open') loaded.then(() => open(command.file)).catch(fail)
+    if (command.type === 'load') {
+      loaded = (load as NonNullable<typeof load>)(command.code)
+      loaded.catch(fail)
+    } else if (command.type === 'open') loaded.then(() => open(command.file).catch(fail), told)
     else if (command.type === 'seen') courier?.seen()
     else if (command.type === 'play') replay?.play()
     else if (command.type === 'pause') replay?.pause().catch(told)

@@ -87,7 +87,8 @@ export class Theater {
 
   /** Another pipeline, over the same recording, at the same place. With its text, if the worker needs it. */
   use(worker: Worker, code?: string): void {
-    this.begins = this.player.scene?.index ?? this.begins
+    // One that has failed or hung at once has left it at the beginning.
+    this.begins = this.player.scene?.index || this.begins
     this.player.use(worker)
     if (code !== undefined) this.player.send({ type: 'load', code })
     if (this.last !== undefined) this.player.send({ type: 'open', file: this.last.file })

@@ -1,20 +1,17 @@
 import { demo } from '../../demos/clickstream/demo.js'
 import { clickstream, type Engagement, type Session, topics, type View } from '../../demos/clickstream/pipeline.js'
 import { type Outcome, plainLoop } from './clickstreamLoop.js'
-import { byKey, type DemoCase, firstOf, latest, type PlainOutcome, partition, sorted } from './demoCase.js'
+import { byKey, type DemoCase, firstOf, latest, type Part, type PlainOutcome, partitionIn, sorted } from './demoCase.js'
 
-const SEED = 7
-const COUNT = 4_000
+const PART: Part = { seed: 7, count: 4_000, partitions: 4 }
 
-export const WATERMARK = { maxOutOfOrderness: '2m' } as const
-
-export const expected = (): Outcome =>
+export const expected = (part = PART): Outcome =>
   plainLoop(
-    Array.from(firstOf({ demo, seed: SEED, count: COUNT }), ({ value }) => value as View),
-    partition,
+    Array.from(firstOf(demo, part), ({ value }) => value as View),
+    partitionIn(part),
   )
 
-const plain = ({ sessions, engagement, late }: Outcome): PlainOutcome => ({
+const plain = ({ sessions, engagement, late }: Omit<Outcome, 'open'>): PlainOutcome => ({
   sessions: sorted(sessions),
   engagement: sorted(engagement),
   late: sorted(late),
@@ -22,14 +19,13 @@ const plain = ({ sessions, engagement, late }: Outcome): PlainOutcome => ({
 
 export const clickstreamCase: DemoCase = {
   demo,
-  seed: SEED,
-  count: COUNT,
-  build: (app) => clickstream(app, { watermark: WATERMARK }),
-  expected: () => plain(expected()),
-  read: async (broker) =>
+  part: PART,
+  build: (app) => clickstream(app, { watermark: { maxOutOfOrderness: '2m' } }),
+  expected: (part) => plain(expected(part)),
+  outcomeOf: (written) =>
     plain({
-      sessions: await byKey<Session>(broker, topics.sessions),
-      engagement: await latest<Engagement>(broker, topics.engagement),
-      late: await byKey<View>(broker, topics.late),
+      sessions: byKey<Session>(written, topics.sessions),
+      engagement: latest<Engagement>(written, topics.engagement),
+      late: byKey<View>(written, topics.late),
     }),
 }

@@ -10,13 +10,15 @@ export interface Outcome {
   readonly engagement: Map<string, Engagement>
   /** By visitor. */
   readonly late: Map<string, View[]>
+  /** Sessions that aren't over. */
+  open: number
 }
 
 const GAP = 30 * 60_000
 const DISORDER = 2 * 60_000
 
 export function plainLoop(views: Iterable<View>, partitionOf: (visitor: string) => number): Outcome {
-  const outcome: Outcome = { sessions: new Map(), engagement: new Map(), late: new Map() }
+  const outcome: Outcome = { sessions: new Map(), engagement: new Map(), late: new Map(), open: 0 }
   const newest = new Map<number, number>()
   /** By visitor, every session with all its views in order of time. */
   const visits = new Map<string, View[][]>()
@@ -44,6 +46,7 @@ export function plainLoop(views: Iterable<View>, partitionOf: (visitor: string) 
 
   for (const [visitor, all] of visits) {
     const over = all.filter((visit) => isOver(visit, now(visitor)))
+    outcome.open += all.length - over.length
     const sessions = over
       .sort((a, b) => (a.at(-1) as View).time - (b.at(-1) as View).time)
       .map((visit): Session => {

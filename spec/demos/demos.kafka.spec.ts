@@ -12,7 +12,7 @@ import type { Broker } from '../../lib/ports/broker.js'
 import { level } from '../../lib/stores/level.js'
 import { describeKafka } from '../kafka/testKafka.js'
 import { clickstreamCase } from './clickstreamCase.js'
-import { comesToBe } from './demoCase.js'
+import { comesToBe, outcome } from './demoCase.js'
 import { fraudCase } from './fraudCase.js'
 import { ordersCase } from './ordersCase.js'
 
@@ -44,7 +44,8 @@ await describeKafka('the demos on Kafka', (brokers) => {
   })
 
   test.each(cases)('$demo.name gives what its plain loop does, over a restart', async (it) => {
-    const { demo, seed, count } = it
+    const { demo, part } = it
+    const { seed, count } = part
     const id = `${demo.name}-${Date.now()}`
     await prepare(outside, demo, seed)
     const wanted = it.expected()
@@ -59,7 +60,7 @@ await describeKafka('the demos on Kafka', (brokers) => {
         await app.stop()
       }
     }
-    expect(await it.read(outside)).toEqual(wanted)
+    expect(await outcome(it, outside)).toEqual(wanted)
   })
 
   test.each(cases)('npm start -- $demo.name --kafka goes on where it was', async ({ demo: { name, noun } }) => {

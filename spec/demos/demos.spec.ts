@@ -7,7 +7,7 @@ import { createApp } from '../../lib/app/app.js'
 import { embedded } from '../../lib/brokers/embedded.js'
 import { memory } from '../../lib/stores/memory.js'
 import { clickstreamCase, expected as expectedSessions } from './clickstreamCase.js'
-import { comesToBe } from './demoCase.js'
+import { comesToBe, outcome } from './demoCase.js'
 import { expected as expectedFraud, fraudCase, WATERMARK } from './fraudCase.js'
 import { expected as expectedOrders, ordersCase } from './ordersCase.js'
 
@@ -48,7 +48,8 @@ describe('the plain loops find', () => {
 test.each([fraudCase, clickstreamCase, ordersCase])(
   'embedded: $demo.name gives what its plain loop does',
   async (it) => {
-    const { demo, seed, count } = it
+    const { demo, part } = it
+    const { seed, count } = part
     const store = memory()
     const broker = embedded({ store })
     await broker.connect()
@@ -67,13 +68,14 @@ test.each([fraudCase, clickstreamCase, ordersCase])(
         await app.stop()
       }
     }
-    expect(await it.read(broker)).toEqual(wanted)
+    expect(await outcome(it, broker)).toEqual(wanted)
     await broker.close()
   },
 )
 
 test('embedded: the app’s own table of spends is that of the plain loop', async () => {
-  const { demo, seed, count } = fraudCase
+  const { demo, part } = fraudCase
+  const { seed, count } = part
   const store = memory()
   const broker = embedded({ store })
   await broker.connect()

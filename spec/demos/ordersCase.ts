@@ -8,23 +8,29 @@ import {
   type Shipped,
   topics,
 } from '../../demos/orders/pipeline.js'
-import type { Broker } from '../../lib/ports/broker.js'
-import { byKey, type DemoCase, firstOf, latest, type PlainOutcome, partition, sorted } from './demoCase.js'
+import {
+  byKey,
+  type DemoCase,
+  firstOf,
+  latest,
+  type Part,
+  type PlainOutcome,
+  partitionIn,
+  sorted,
+  type Written,
+} from './demoCase.js'
 import { type Outcome, plainLoop, type Report } from './ordersLoop.js'
 
-const SEED = 7
-const COUNT = 3_000
+const PART: Part = { seed: 7, count: 3_000, partitions: 4 }
 
-export const WATERMARK = { maxOutOfOrderness: '10m' } as const
-
-export const expected = (): Outcome =>
+export const expected = (part = PART): Outcome =>
   plainLoop(
     Array.from(
-      firstOf({ demo, seed: SEED, count: COUNT }),
+      firstOf(demo, part),
       ({ topic, value }): Report =>
         topic === topics.orders ? { order: value as Order } : { shipment: value as Shipment },
     ),
-    partition,
+    partitionIn(part),
   )
 
 const plain = ({ shipped, overdue, tooLate, late, warehouses }: Outcome): PlainOutcome => ({
@@ -37,22 +43,22 @@ const plain = ({ shipped, overdue, tooLate, late, warehouses }: Outcome): PlainO
 
 export const ordersCase: DemoCase = {
   demo,
-  seed: SEED,
-  count: COUNT,
-  build: (app) => orders(app, { watermark: WATERMARK }),
-  expected: () => plain(expected()),
-  read: async (broker) =>
+  part: PART,
+  build: (app) => orders(app, { watermark: { maxOutOfOrderness: '10m' } }),
+  expected: (part) => plain(expected(part)),
+  outcomeOf: (written) =>
     plain({
-      shipped: await single<Shipped>(broker, topics.shipped),
-      overdue: await single<Order>(broker, topics.overdue),
-      tooLate: await single<LateShipment>(broker, topics.tooLate),
-      late: await byKey<Order | Shipment>(broker, topics.late),
-      warehouses: await latest<Performance>(broker, topics.warehouses),
+      shipped: single<Shipped>(written, topics.shipped),
+      overdue: single<Order>(written, topics.overdue),
+      tooLate: single<LateShipment>(written, topics.tooLate),
+      late: byKey<Order | Shipment>(written, topics.late),
+      warehouses: latest<Performance>(written, topics.warehouses),
     }),
 }
 
 /** A topic in which each key comes once. One that comes twice has a list, which is like nothing that must come out. */
-async function single<V>(broker: Broker, topic: string): Promise<Map<string, V>> {
-  const lists = await byKey<V>(broker, topic)
-  return new Map(Array.from(lists, ([key, list]) => [key, (list.length === 1 ? list[0] : list) as V]))
+function single<V>(written: readonly Written[], topic: string): Map<string, V> {
+  return new Map(
+    Array.from(byKey<V>(written, topic), ([key, list]) => [key, (list.length === 1 ? list[0] : list) as V]),
+  )
 }
