@@ -2,12 +2,14 @@
 import { benchCore } from './core.js'
 import { benchDemos } from './demos.js'
 import { benchKafka } from './kafka.js'
+import { benchMarbles } from './marbles.js'
 import { benchRestore } from './restore.js'
 
 const parts: Record<string, () => Promise<void>> = {
   core: benchCore,
   demos: benchDemos,
   kafka: benchKafka,
+  marbles: benchMarbles,
   restore: benchRestore,
 }
 

@@ -5,7 +5,6 @@ import {
   local,
   record,
   type StreamRecord,
-  sessionWindow,
   tracer,
   tumblingWindow,
   withWatermark,
@@ -77,4 +76,4 @@ async function run(inView: number, frames: number): Promise<Frames> {
   return { marbles, gaps, scripts }
 }
 
-Object.assign(globalThis, { run, sessionWindow })
+Object.assign(globalThis, { run })

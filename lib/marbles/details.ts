@@ -69,14 +69,14 @@ export class Details {
   }
 
   private section(title: string, marbles: readonly Marble[], none: string): HTMLElement[] {
-    if (marbles.length === 0) return none === '' ? [] : [html('h3', {}, title), html('p', {}, none)]
+    if (marbles.length === 0) return none === '' ? [] : [part(title, html('p', {}, none))]
     const byLane = new Map<Lane, Marble[]>()
     for (const marble of marbles) {
       const list = byLane.get(marble.lane)
       if (list === undefined) byLane.set(marble.lane, [marble])
       else list.push(marble)
     }
-    return [html('h3', {}, title), ...[...byLane.values()].flatMap((list) => this.links(list))]
+    return [part(title, ...[...byLane.values()].flatMap((list) => this.links(list)))]
   }
 
   private links(marbles: readonly Marble[]): HTMLElement[] {
@@ -108,6 +108,9 @@ function facts(given: readonly (readonly [name: string, text: string | undefined
   return list
 }
 
+const part = (title: string, ...children: readonly HTMLElement[]) =>
+  html('section', { 'aria-label': title }, html('h3', {}, title), ...children)
+
 function states({ states }: Lineage): HTMLElement[] {
   if (states.length === 0) return []
   const list = states
@@ -117,7 +120,7 @@ function states({ states }: Lineage): HTMLElement[] {
         .filter(Boolean)
         .join(' '),
     )
-  return [html('h3', {}, 'State that it changed'), html('pre', {}, list.join('\n'))]
+  return [part('State that it changed', html('pre', {}, list.join('\n')))]
 }
 
 function pretty(value: unknown): string {

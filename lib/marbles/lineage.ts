@@ -64,7 +64,7 @@ class Walk {
       const event = this.scene.events.get(at)
       if (event === undefined) continue
       let target = marble
-      if (at !== id && (event.type === 'out' || event.type === 'sent' || event.type === 'dropped')) {
+      if (at !== id && (event.type === 'out' || event.type === 'dropped')) {
         const found = this.scene.marbleOf(at)
         if (found !== undefined) {
           this.from.add(found)
@@ -76,6 +76,7 @@ class Walk {
         this.brackets.add(at)
         for (const was of event.was) waiting.push([was, target])
       }
+      if (event.type === 'out' && event.met !== undefined) waiting.push([event.met, target])
       const before = event.type === 'out' && event.of !== undefined ? event.of : event.cause
       // What moved time is no part of it.
       if (before !== undefined && this.scene.events.get(before)?.type !== 'fired') waiting.push([before, target])
@@ -91,8 +92,8 @@ class Walk {
       if (via === undefined) continue
       reached.set(event.id, via)
       if (event.type === 'window') this.brackets.add(event.id)
-      if (event.type === 'state' && via === of) this.states.push(event)
-      if (event.type !== 'out' && event.type !== 'sent' && event.type !== 'dropped') continue
+      if (event.type === 'state') this.states.push(event)
+      if (event.type !== 'out' && event.type !== 'dropped') continue
       const marble = this.scene.marbleOf(event.id)
       if (marble === undefined || this.touched.size >= MAX_MARBLES) continue
       reached.set(event.id, marble)
@@ -102,9 +103,11 @@ class Walk {
   }
 
   private via(event: TraceEvent, reached: ReadonlyMap<number, Marble>): Marble | undefined {
-    if (event.type === 'out' && event.of !== undefined) {
-      const made = reached.get(event.of)
-      if (made !== undefined) return made
+    if (event.type === 'out') {
+      for (const made of [event.of, event.met]) {
+        const found = made === undefined ? undefined : reached.get(made)
+        if (found !== undefined) return found
+      }
     }
     if (event.type === 'window') for (const was of event.was) if (reached.has(was)) return reached.get(was)
     return event.cause === undefined ? undefined : reached.get(event.cause)

@@ -1,6 +1,6 @@
 import { type Duration, durationMs } from '../record/duration.js'
 import type { TraceEvent } from '../task/traceEvent.js'
-import { dayText } from './axis.js'
+import { dayText, timeText } from './axis.js'
 import { Camera } from './camera.js'
 import { Details } from './details.js'
 import { firstFrom } from './firstFrom.js'
@@ -115,7 +115,7 @@ class View implements MarbleView {
     })
     this.stage.append(this.canvas, this.day, this.empty, this.tip)
     this.body.append(this.stage, this.details.element)
-    this.root.append(this.bar(), this.body, this.live)
+    this.root.append(html('div', { class: 'frame' }, legend(), this.buttons(), this.body), this.live)
     this.shadow = element.shadowRoot ?? element.attachShadow({ mode: 'open' })
     this.shadow.append(html('style', {}, STYLE), this.root)
     this.painter = new Painter(this.canvas, themeOf(this.root))
@@ -194,6 +194,27 @@ class View implements MarbleView {
     this.day.textContent = scene.size > 0 ? `${dayText(Math.max(0, camera.from))} UTC` : ''
     this.followButton.setAttribute('aria-pressed', String(camera.isFollowing))
     if (moves) this.draw()
+    else this.summarise()
+  }
+
+  /** What a lane's cell says as long as no record of it is chosen. */
+  private summarise(): void {
+    for (const [lane, { cell }] of this.rows) {
+      if (lane === this.cursor?.lane) continue
+      const text = this.summaryOf(lane)
+      if (cell.textContent !== text) cell.textContent = text
+    }
+  }
+
+  private summaryOf(lane: Lane): string {
+    const time = this.scene.timeOf(lane)
+    const open = [...lane.brackets.values()].filter(({ isClosed }) => !isClosed).length
+    return [
+      `${lane.marbles.length} records`,
+      ...(lane.dropped > 0 ? [`${lane.dropped} dropped`] : []),
+      ...(lane.brackets.size > 0 ? [`${open} open windows`] : []),
+      ...(time === undefined ? [] : [`time ${timeText(time)}`]),
+    ].join(', ')
   }
 
   /** Moved by whole pixels, things keep their distances. */
@@ -235,7 +256,7 @@ class View implements MarbleView {
     const known = this.rows.get(lane)
     if (known !== undefined) return known
     const about = html('span', {}, aboutOf(lane))
-    const cell = html('div', { role: 'gridcell', id: `cell-${index}-${lane.id}`, class: 'sr' }, 'no record chosen')
+    const cell = html('div', { role: 'gridcell', id: `cell-${index}-${lane.id}`, class: 'sr' })
     const row = html(
       'div',
       { role: 'row', class: 'row' },
@@ -261,7 +282,7 @@ class View implements MarbleView {
     const text = marbleText(marble, this.titleOf(marble.lane), this.format)
     for (const [lane, { row, cell }] of this.rows) {
       const isHere = lane === marble.lane
-      cell.textContent = isHere ? text : 'no record chosen'
+      cell.textContent = isHere ? text : this.summaryOf(lane)
       cell.setAttribute('aria-selected', String(isHere))
       row.classList.toggle('active', isHere)
       if (isHere) this.stage.setAttribute('aria-activedescendant', cell.id)
@@ -339,7 +360,7 @@ class View implements MarbleView {
 
   // ---- events of the page
 
-  private bar(): HTMLElement {
+  private buttons(): HTMLElement {
     const button = (label: string, text: string, run: () => void) => {
       const made = html('button', { type: 'button', 'aria-label': label, title: label }, text)
       made.onclick = run
@@ -350,16 +371,11 @@ class View implements MarbleView {
     }
     return html(
       'div',
-      { class: 'bar' },
-      legend(),
-      html(
-        'div',
-        { class: 'buttons' },
-        this.followButton,
-        button('Zoom out', '−', () => this.zoom(1.5, 0.5)),
-        button('Zoom in', '+', () => this.zoom(1 / 1.5, 0.5)),
-        button('Show all', 'All', () => this.all()),
-      ),
+      { class: 'buttons' },
+      this.followButton,
+      button('Zoom out', '−', () => this.zoom(1.5, 0.5)),
+      button('Zoom in', '+', () => this.zoom(1 / 1.5, 0.5)),
+      button('Show all', 'All', () => this.all()),
     )
   }
 

@@ -126,9 +126,6 @@ export class Scene {
       case 'dropped':
         if (event.record !== undefined) this.place(event, event.record, event.reason === 'late' ? 'late' : 'dropped')
         break
-      case 'sent':
-        if (this.isWanted(event.node)) this.place(event, this.sentRecord(event), 'record')
-        break
       case 'time':
         this.timesOf(event.node).set(event.task, event.time)
         break
@@ -160,9 +157,7 @@ export class Scene {
     const event = this.events.get(id)
     if (event === undefined) return undefined
     const marbles = this.byNode.get(event.node)?.marbles ?? []
-    const record =
-      event.type === 'sent' ? event : event.type === 'out' || event.type === 'dropped' ? event.record : undefined
-    const time = record?.timestamp
+    const time = event.type === 'out' || event.type === 'dropped' ? event.record?.timestamp : undefined
     if (time === undefined) return undefined
     for (let n = firstFrom(marbles, time); marbles[n]?.time === time; n++)
       if (marbles[n]?.event === id) return marbles[n]
@@ -277,13 +272,6 @@ export class Scene {
     const { fresh } = this
     this.fresh = []
     return fresh
-  }
-
-  private sentRecord(event: TraceEvent & { type: 'sent' }): AnyRecord {
-    const { cause, key, timestamp, topic, partition } = event
-    const sent = cause === undefined ? undefined : this.events.get(cause)
-    const value = sent?.type === 'in' ? sent.record.value : undefined
-    return { key, value, timestamp, topic, partition, offset: 0, headers: [] }
   }
 
   /** A batch at a time: lanes are sorted otherwise. */

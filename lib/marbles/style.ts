@@ -16,18 +16,18 @@ export const STYLE = `
 .root {
   font: 14px/1.45 system-ui, -apple-system, "Segoe UI", sans-serif; color: var(--marbles-text);
   background: var(--marbles-background); border: 1px solid var(--marbles-border); border-radius: 12px;
-  overflow: hidden; display: grid; grid-template-columns: minmax(0, 1fr); container-type: inline-size;
+  overflow: hidden; container-type: inline-size;
 }
-.body { display: grid; grid-template-columns: minmax(0, 1fr); }
+.frame { display: grid; grid-template: "legend buttons" auto "body body" auto / minmax(0, 1fr) auto; }
+.body { grid-area: body; display: grid; grid-template-columns: minmax(0, 1fr); }
 .body.open { grid-template-columns: minmax(0, 1fr) 300px; }
-.bar {
-  display: flex; flex-wrap: wrap; gap: 6px 14px; align-items: center; padding: 8px 12px;
-  border-bottom: 1px solid var(--marbles-border); font-size: 12px; color: var(--marbles-muted);
+.legend {
+  grid-area: legend; display: flex; flex-wrap: wrap; gap: 3px 13px; align-content: center; margin: 0; padding: 8px 12px; list-style: none;
+  font-size: 11.5px; color: var(--marbles-muted); border-bottom: 1px solid var(--marbles-border);
 }
-.legend { display: flex; flex-wrap: wrap; gap: 2px 14px; margin: 0; padding: 0; list-style: none; flex: 1 1 auto; }
-.legend li { display: flex; gap: 6px; align-items: center; white-space: nowrap; }
+.legend li { display: flex; gap: 5px; align-items: center; white-space: nowrap; }
 .legend svg { width: 16px; height: 14px; flex: none; overflow: visible; }
-.buttons { display: flex; gap: 4px; margin-left: auto; }
+.buttons { grid-area: buttons; display: flex; gap: 4px; align-items: center; justify-content: end; padding: 8px 12px; border-bottom: 1px solid var(--marbles-border); }
 button { font: inherit; color: inherit; background: none; border: 1px solid transparent; border-radius: 7px; cursor: pointer; }
 .buttons button { min-width: 30px; height: 30px; padding: 0 8px; border-color: var(--marbles-border); color: var(--marbles-text); font-size: 13px; }
 .buttons button:hover, .links button:hover { background: var(--marbles-lane); }
@@ -42,8 +42,8 @@ canvas { display: block; width: 100%; }
 .name b { display: -webkit-box; -webkit-box-orient: vertical; -webkit-line-clamp: 2; font-weight: 600; font-size: 13px; overflow: hidden; overflow-wrap: anywhere; }
 .name span { display: block; font-size: 11px; color: var(--marbles-muted); overflow: hidden; text-overflow: ellipsis; }
 .narrow .name { top: 5px; transform: none; width: auto; max-width: calc(100% - 20px); left: 10px; display: flex; gap: 8px; align-items: baseline; }
-.narrow .name b { font-size: 12px; -webkit-line-clamp: 1; max-width: 60%; }
-.narrow .name span { white-space: nowrap; }
+.narrow .name b { font-size: 12px; display: block; white-space: nowrap; text-overflow: ellipsis; flex: 0 1 auto; }
+.narrow .name span { white-space: nowrap; flex: 0 1 auto; }
 .day { position: absolute; left: 14px; top: 0; line-height: 30px; font-size: 11px; color: var(--marbles-muted); pointer-events: none; }
 .narrow .day { display: none; }
 .tip {
@@ -73,6 +73,10 @@ pre { margin: 8px 0 0; padding: 8px 10px; border-radius: 8px; background: var(--
   .body.open { grid-template-columns: minmax(0, 1fr); }
   .details { border-left: 0; border-top: 1px solid var(--marbles-border); max-height: 420px; }
 }
-@container (max-width: 560px) { .legend { display: none; } .bar { padding: 6px 10px; } .hint { display: none; } }
+@container (max-width: 560px) {
+  .frame { grid-template: "buttons" auto "body" auto "legend" auto / minmax(0, 1fr); }
+  .legend { border-bottom: 0; border-top: 1px solid var(--marbles-border); }
+  .buttons { padding: 6px 8px; }
+}
 @media (forced-colors: active) { .buttons button[aria-pressed=true] { forced-color-adjust: none; } }
 `

@@ -47,6 +47,8 @@ export interface TracedOut extends Told {
   readonly record: AnyRecord
   /** What it is made of, where that isn't the cause: the last event of its window, or the record that had been kept. */
   readonly of: number | undefined
+  /** In a join: the record behind the row, or the other side's record, that the cause has met. */
+  readonly met: number | undefined
 }
 
 /** An operator writes a record to a topic. */

@@ -1,4 +1,5 @@
 import type { Node } from './node.js'
+import { outsideOfTasks } from './readers.js'
 import type { Scope } from './scope.js'
 import { SentRecords } from './sentRecords.js'
 import { TaskTrace } from './taskTrace.js'
@@ -10,12 +11,7 @@ export interface Tracer {
   follow(scope: Scope): (node: Node) => () => void
 }
 
-/** Numbers events, over all tasks. */
-export interface Teller {
-  /** @returns the event's id */
-  tell(event: Unnumbered<TraceEvent>): number
-}
-
+/** An event before it has its number. */
 export type Unnumbered<E> = E extends TraceEvent ? Omit<E, 'id'> : never
 
 /**
@@ -31,16 +27,15 @@ export type Unnumbered<E> = E extends TraceEvent ? Omit<E, 'id'> : never
  */
 export function tracer(listener: (event: TraceEvent) => void): Tracer {
   let last = 0
-  const teller: Teller = {
-    tell(event) {
-      listener({ id: ++last, ...event } as TraceEvent)
-      return last
-    },
+  const tell = (event: Unnumbered<TraceEvent>): number => {
+    const id = ++last
+    outsideOfTasks(() => listener({ id, ...event } as TraceEvent))
+    return id
   }
   const sent = new SentRecords()
   return {
     follow(scope) {
-      const trace = new TaskTrace(teller, sent, scope)
+      const trace = new TaskTrace(tell, sent, scope)
       return (node) => trace.follow(node)
     },
   }

@@ -7,6 +7,7 @@ interface Known {
   readonly window: Window
   event: number
   count: number | undefined
+  isClosed: boolean
   /** Closed, and kept for readers or sessions that a late record joins. */
   isKept: boolean
 }
@@ -29,9 +30,12 @@ export class WindowTrace {
   /** Of sliding windows: timestamps of each key's records, as a new window may begin with those of its neighbours. */
   private readonly timestamps = new Map<string, number[]>()
   private lastRecord: number | undefined
+  /** No window ends before it. */
+  private firstEnd = Number.POSITIVE_INFINITY
 
   constructor(
     private readonly kind: string,
+    private readonly closesAfterMs: number,
     private readonly tell: (change: WindowChange) => number,
   ) {}
 
@@ -66,10 +70,23 @@ export class WindowTrace {
   removed(key: Key, window: Window, record: Handled | undefined): void {
     const known = this.known.get(textOf(key, window))
     if (known === undefined) return
-    if (record !== undefined && this.kind !== 'countWindow') this.taken.push(known)
+    if (known.isClosed) this.forget(known)
+    else if (record !== undefined && this.kind !== 'countWindow') this.taken.push(known)
     else {
-      this.end(known, 'closed')
+      this.close(known)
       this.closed.push(known)
+    }
+  }
+
+  /** Time is this far, and all that was due has come out: what is in the state all the same is only kept to be read. */
+  closeUntil(time: number): void {
+    if (!(this.firstEnd + this.closesAfterMs <= time)) return
+    this.firstEnd = Number.POSITIVE_INFINITY
+    for (const known of this.known.values()) {
+      if (known.isClosed) continue
+      const { end } = known.window
+      if (end + this.closesAfterMs <= time) this.close(known)
+      else this.firstEnd = Math.min(this.firstEnd, end)
     }
   }
 
@@ -109,8 +126,14 @@ export class WindowTrace {
     count: number | undefined,
     before: readonly Known[],
   ): void {
+    this.firstEnd = Math.min(this.firstEnd, window.end)
     const event = this.tell({ change, key, window, count, was: before.map((other) => other.event) })
-    this.known.set(textOf(key, window), { key, window, event, count, isKept: false })
+    this.known.set(textOf(key, window), { key, window, event, count, isClosed: false, isKept: false })
+  }
+
+  private close(known: Known): void {
+    known.isClosed = true
+    this.end(known, 'closed')
   }
 
   private end(known: Known, change: 'closed' | 'gone'): void {
