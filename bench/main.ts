@@ -3,6 +3,7 @@ import { benchCore } from './core.js'
 import { benchDemos } from './demos.js'
 import { benchKafka } from './kafka.js'
 import { benchMarbles } from './marbles.js'
+import { benchReplay } from './replay.js'
 import { benchRestore } from './restore.js'
 
 const parts: Record<string, () => Promise<void>> = {
@@ -10,6 +11,7 @@ const parts: Record<string, () => Promise<void>> = {
   demos: benchDemos,
   kafka: benchKafka,
   marbles: benchMarbles,
+  replay: benchReplay,
   restore: benchRestore,
 }
 

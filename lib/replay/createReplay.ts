@@ -52,6 +52,8 @@ export interface Replay<T> {
   /** What the pipeline function has returned: tables can be read and watched at all times, and show the rows at the present position. */
   readonly result: T
   readonly recording: Recording
+  /** How many records have been handled: as `position.index`, and up to date within a slice too, for whoever is called from within the pipeline. */
+  readonly index: number
   readonly position: ReplayPosition
   /** The present one first; then after each step, each seek, and some times a second while it plays. */
   readonly position$: Observable<ReplayPosition>
@@ -116,6 +118,11 @@ export function createReplay<T>(given: ReplayOptions<T>): Replay<T> {
   const result = pipeline(app)
   const { options } = runtimeOf(app)
   const plan = options.plan()
+  if (plan.subTopologies.every(({ sources }) => sources.length === 0))
+    throw new TidemarkError(
+      'BAD_OPTION',
+      'createReplay: the pipeline reads no topic; pass one over app.stream(…) to app.run',
+    )
   const known = new Map([...recording.topics, ...Object.entries(topics)])
   const widest = Math.max(1, ...known.values())
   for (const { sinks } of plan.subTopologies) for (const topic of sinks) if (!known.has(topic)) known.set(topic, widest)
@@ -143,6 +150,9 @@ export function createReplay<T>(given: ReplayOptions<T>): Replay<T> {
     app,
     result,
     recording,
+    get index() {
+      return run.index
+    },
     get position() {
       return player.position$.value
     },

@@ -20,8 +20,8 @@ interface SourceFrame {
  */
 export interface Frame {
   readonly clock: SavedClock
-  /** Offset of the next record that is written, by partition. */
-  readonly ends: ReadonlyMap<string, number>
+  /** Offset of the next record that is written, by topic and partition. */
+  readonly ends: ReadonlyMap<string, readonly number[]>
   readonly sources: readonly (readonly SourceFrame[])[]
   readonly words: readonly ReturnType<ExchangeWords['save']>[]
 }

@@ -3,5 +3,6 @@ export { createReplay, type Replay, type ReplayOptions, type ReplayPosition, typ
 export { type OpenRecordingOptions, openRecording } from './openRecording.js'
 export type { RecordedRecord } from './recordedRecord.js'
 export type { Recording, RecordingPlace } from './recording.js'
+export { type RecordTopicsOptions, recordTopics } from './recordTopics.js'
 export type { ReplayOutput } from './replayOutputs.js'
 export { writeRecording } from './writeRecording.js'

@@ -35,7 +35,8 @@ export async function openRecording(
     if (recording === undefined) recording = new RecordingColumns(readHeader(text))
     else if (text !== '') recording.add(readLine(text, line), line)
   }
-  let rest = ''
+  /** Of the line that has begun: joined once, when it ends. */
+  let begun: string[] = []
   const bytes = await unzipped(source)
   const reader = bytes.getReader()
   const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
@@ -44,12 +45,17 @@ export async function openRecording(
       const { done, value } = await reader.read().catch((cause) => {
         throw cutOff(line, cause)
       })
-      const lines = (rest + decode(decoder, value, line)).split('\n')
-      rest = lines.pop() as string
-      for (const text of lines) take(text)
+      const [first, ...others] = decode(decoder, value, line).split('\n') as [string, ...string[]]
+      begun.push(first)
+      if (others.length > 0) {
+        take(begun.join(''))
+        begun = [others.pop() as string]
+        for (const text of others) take(text)
+      }
       if (recording !== undefined) onProgress?.(recording.size)
       if (done) break
     }
+    const rest = begun.join('')
     if (rest !== '') {
       // A line without an end may be half a line.
       try {
@@ -86,11 +92,13 @@ const cutOff = (lines: number, cause: unknown) =>
     ),
   )
 
-function decode(decoder: TextDecoder, bytes: Uint8Array | undefined, line: number): string {
+/** @param lines that have been read */
+function decode(decoder: TextDecoder, bytes: Uint8Array | undefined, lines: number): string {
   try {
     return decoder.decode(bytes, { stream: bytes !== undefined })
   } catch {
-    throw badLine(line + 1, 'not UTF-8')
+    const [before] = new TextDecoder().decode(bytes).split('\ufffd') as [string]
+    throw badLine(lines + before.split('\n').length, 'not UTF-8')
   }
 }
 

@@ -73,7 +73,7 @@ export class Player {
 
   async pause(): Promise<void> {
     this.isPlaying = false
-    this.hurry()
+    this.interrupt()
     await this.running
   }
 
@@ -90,6 +90,7 @@ export class Player {
     this.goal?.resolve(false)
     return new Promise((resolve, reject) => {
       this.goal = { index, resolve, reject }
+      this.interrupt()
       this.go()
     })
   }
@@ -115,19 +116,28 @@ export class Player {
 
   private go(): void {
     this.hurry()
-    this.running ??= this.move().finally(() => {
-      this.running = undefined
-    })
+    this.running ??= this.move()
+  }
+
+  /** Another command has come: nothing is waited for any longer. */
+  private interrupt(): void {
+    this.run.interrupt()
+    this.hurry()
   }
 
   private async move(): Promise<void> {
     // Commands that come at once are seen at once: the last of them counts.
     await Promise.resolve()
     while (!this.isClosed) {
+      // What a record that was broken off has done is done away with.
+      if (this.goal === undefined && this.run.isHalfway)
+        this.goal = { index: this.run.index, resolve() {}, reject() {} }
       if (this.goal !== undefined) await this.approach(this.goal)
       else if (this.isPlaying && !this.isFailed && this.run.index < this.run.recording.size) await this.playOn()
       else break
     }
+    // Not later: a command that comes from now on starts it again.
+    this.running = undefined
     if (this.isClosed) return
     this.isPlaying = false
     this.tell(this.isFailed ? 'failed' : 'paused')
@@ -138,15 +148,16 @@ export class Player {
     this.tell('seeking')
     const nearest = run.checkpoints.before(goal.index) ?? 0
     const from = run.index
-    if (goal.index < run.index || this.isFailed || nearest > run.index) {
+    if (goal.index < run.index || this.isFailed || run.isHalfway || nearest > run.index) {
       run.restore(goal.index)
       this.isFailed = false
     }
-    while (run.index < goal.index && this.goal === goal && !this.isClosed && !this.isFailed)
-      await this.slice(goal.index)
-    if (this.goal !== goal) return
+    const isOn = () => this.goal === goal && !this.isClosed && !this.isFailed && !run.isHalfway
+    while (run.index < goal.index && isOn()) await this.slice(goal.index)
+    if (this.goal !== goal || run.isHalfway) return
     this.goal = undefined
     this.setAnchor()
+    this.tell(this.isFailed ? 'failed' : this.isPlaying ? 'playing' : 'paused')
     this.moved(from)
     if (run.failure === undefined) goal.resolve(true)
     else goal.reject(run.failure)
@@ -156,8 +167,11 @@ export class Player {
     const { run, clock, anchor } = this
     this.tell('playing')
     const from = run.index
-    const until = anchor.recorded + (clock.now() - anchor.real) * this.speedNow
-    if (run.nextTime <= until || this.speedNow === Number.POSITIVE_INFINITY) {
+    const until =
+      this.speedNow === Number.POSITIVE_INFINITY
+        ? this.speedNow
+        : anchor.recorded + (clock.now() - anchor.real) * this.speedNow
+    if (run.nextTime <= until) {
       await this.slice(run.recording.size, until)
       this.moved(from)
     } else {

@@ -18,11 +18,11 @@ const AROUND_ENTRY = 100
 /** Records between two checkpoints, at least. */
 const MIN_DISTANCE = 100
 /** So many are kept; of more, one goes whose neighbours are close. */
-const MAX_COUNT = 128
+const MAX_COUNT = 64
 
 /**
- * The checkpoints of a replay, each as what has changed since the one before. There are at most 128, spread evenly, and at most so many bytes of them, as long as there are
- * two: so a seek replays at most about a 64th of what has been replayed, or 100 records.
+ * The checkpoints of a replay, each as what has changed since the one before. There are at most 64, spread evenly, and at most so many bytes of them, as long as there are
+ * two: so a seek replays at most about a 32nd of what has been replayed, or 100 records.
  */
 export class ReplayCheckpoints {
   private readonly all: Checkpoint[] = []

@@ -39,6 +39,9 @@ export class ReplayRun {
   private nextStrike = 0
   /** What has changed since the checkpoint `base`, as far as it has been taken. */
   private changes: Map<string, readonly StoreEntry[]> = new Map()
+  /** A record has been broken off while it waited for calls: all that it is good for is {@link restore}. */
+  isHalfway = false
+  private isWaiting = false
   private isClosed = false
 
   constructor(private readonly options: ReplayRunOptions) {
@@ -88,9 +91,13 @@ export class ReplayRun {
    */
   advance(to: number, until: number, isOver: () => boolean): Promise<void> | undefined {
     if (this.tasks.hasCalls) return this.advanceWaiting(to, until, isOver)
-    while (this.index < to && this.nextTime <= until && this.failure === undefined) {
-      const record = this.recording.record(this.index)
-      for (const _ of this.moments(record)) this.tasks.settle()
+    const { tasks, recording, clock } = this
+    while (this.index < to && this.nextTime <= until && tasks.failure === undefined) {
+      const record = recording.record(this.index)
+      if (record.timestamp < this.nextStrike && record.timestamp < clock.due) {
+        this.take(record)
+        tasks.settle()
+      } else for (const _ of this.moments(record)) tasks.settle()
       this.end()
       if ((this.index & 31) === 0 && isOver()) return undefined
     }
@@ -103,8 +110,10 @@ export class ReplayRun {
       for (const _ of this.moments(record)) {
         this.tasks.settle()
         while (this.tasks.isCalling && this.failure === undefined) {
+          this.isWaiting = true
           await this.tasks.nextCall()
-          if (this.isClosed) return
+          this.isWaiting = false
+          if (this.isClosed || this.isHalfway) return
           this.tasks.settle()
         }
       }
@@ -113,7 +122,14 @@ export class ReplayRun {
     }
   }
 
-  /** What happens from one record to the next; after each moment all comes to rest. */
+  /** Nobody waits any longer for calls that are under way, if any are. */
+  interrupt(): void {
+    if (!this.isWaiting) return
+    this.isHalfway = true
+    this.tasks.wake()
+  }
+
+  /** What happens from one record to the next, where the clock has something to do in between; after each moment all comes to rest. */
   private *moments(record: RecordedRecord): IterableIterator<void> {
     const { clock, tasks } = this
     const time = Math.max(clock.now(), record.timestamp)
@@ -129,7 +145,14 @@ export class ReplayRun {
       yield
       this.nextStrike = this.strikeAfter(next, time)
     }
-    clock.moveTo(time)
+    this.take(record)
+    yield
+  }
+
+  /** Gives the record itself to those that read it. */
+  private take(record: RecordedRecord): void {
+    const { clock, tasks } = this
+    clock.moveTo(record.timestamp)
     try {
       this.options.globals.take(record)
     } catch (error) {
@@ -137,7 +160,6 @@ export class ReplayRun {
       return
     }
     tasks.deliver(record)
-    yield
   }
 
   /** At whole multiples of its interval, so that it doesn't matter where one begins. */
@@ -202,6 +224,7 @@ export class ReplayRun {
 
   /** Goes to the last checkpoint at or before a place. */
   restore(to: number): void {
+    this.isHalfway = false
     const at = this.checkpoints.before(to)
     if (at === undefined) this.begin()
     else {

@@ -19,7 +19,6 @@ import type { RecordedClock } from './recordedClock.js'
 import type { RecordedRecord } from './recordedRecord.js'
 
 const NEVER = () => false
-const laneKey = ({ topic, partition }: TopicPartition) => `${partition}/${topic}`
 
 /** Who reads a partition. */
 interface Reading {
@@ -59,9 +58,10 @@ export class ReplayTasks implements TaskHost {
   written: (OutRecord & { readonly offset: number })[] = []
   private readonly counts: ReadonlyMap<string, number>
   private readonly internal: ReadonlySet<string>
-  private readings = new Map<string, Reading[]>()
-  /** Offset of the next record that is written, by partition. */
-  private ends = new Map<string, number>()
+  /** By topic, then partition. */
+  private readings = new Map<string, Reading[][]>()
+  /** Offset of the next record that is written, by topic and partition. */
+  private ends = new Map<string, number[]>()
   private isDue: boolean[] = []
   private isAnyDue = false
   private callers: readonly Node[] = []
@@ -118,7 +118,7 @@ export class ReplayTasks implements TaskHost {
     this.isGoingBack = false
     this.written = []
     this.readings = new Map()
-    this.ends = new Map(at?.frame.ends)
+    this.ends = copyOf(at?.frame.ends ?? [])
     if (at !== undefined) clock.reset(at.frame.clock.time)
     const partitions = plan.subTopologies.flatMap(({ sources }) =>
       sources.flatMap(({ topic }) =>
@@ -143,11 +143,9 @@ export class ReplayTasks implements TaskHost {
         const offset = positions.get(topic) ?? 0
         const queue = new PartitionQueue(topic, partition, offset, offset)
         task.addQueue(queue)
-        const key = laneKey({ topic, partition })
-        const others = this.readings.get(key)
-        const reading = { queue, task: all.length }
-        if (others === undefined) this.readings.set(key, [reading])
-        else others.push(reading)
+        const lanes = this.readings.get(topic) ?? []
+        this.readings.set(topic, lanes)
+        lanes[partition] = [...(lanes[partition] ?? []), { queue, task: all.length }]
       }
       all.push(task)
     }
@@ -172,7 +170,7 @@ export class ReplayTasks implements TaskHost {
   save(): { readonly frame: Frame; readonly changes: ReadonlyMap<string, ReturnType<TaskScope['takeCheckpoint']>> } {
     return {
       changes: new Map(this.all.map((task) => [task.info.writer, task.takeCheckpoint()])),
-      frame: saveFrame(this.all, this.clock.save(), new Map(this.ends)),
+      frame: saveFrame(this.all, this.clock.save(), copyOf(this.ends)),
     }
   }
 
@@ -185,7 +183,7 @@ export class ReplayTasks implements TaskHost {
 
   /** Gives a record to those that read its partition. {@link settle} does the rest. */
   deliver(record: RecordedRecord): void {
-    const readings = this.readings.get(laneKey(record))
+    const readings = this.readings.get(record.topic)?.[record.partition]
     if (readings !== undefined) this.feed(readings, record, record)
   }
 
@@ -253,12 +251,14 @@ export class ReplayTasks implements TaskHost {
 
   private pass(records: readonly OutRecord[]): void {
     for (const record of records) {
-      const { topic, key, value, timestamp, headers } = record
-      const lane = laneKey(record)
-      const offset = this.ends.get(lane) ?? 0
-      this.ends.set(lane, offset + 1)
+      const { topic, partition, key, value, timestamp, headers } = record
+      const ends = this.ends.get(topic) ?? []
+      this.ends.set(topic, ends)
+      const offset = ends[partition] ?? 0
+      ends[partition] = offset + 1
       const isInternal = this.internal.has(topic)
-      const readings = isInternal || !this.options.recorded.has(topic) ? this.readings.get(lane) : undefined
+      const isRead = isInternal || !this.options.recorded.has(topic)
+      const readings = isRead ? this.readings.get(topic)?.[partition] : undefined
       if (readings !== undefined) this.feed(readings, record, { key, value, timestamp, offset, headers })
       if (!isInternal) this.written.push({ ...record, offset })
     }
@@ -274,3 +274,6 @@ export class ReplayTasks implements TaskHost {
     return least === Number.POSITIVE_INFINITY ? Number.NEGATIVE_INFINITY : least
   }
 }
+
+const copyOf = (ends: Iterable<readonly [topic: string, ends: readonly number[]]>) =>
+  new Map([...ends].map(([topic, own]) => [topic, [...own]]))

@@ -5,6 +5,7 @@ import { promisify } from 'node:util'
 import { afterAll, beforeAll, expect, test } from '@jest/globals'
 import { createApp, deadLetter, json, mapValues, memory, toTopic } from 'tidemark'
 import { kafka } from 'tidemark/kafka'
+import { openRecording } from 'tidemark/replay'
 import { rawTopics } from '../app/raw.js'
 import { describeKafka } from '../kafka/testKafka.js'
 import { ROOT } from '../laws/sources.js'
@@ -95,6 +96,38 @@ await describeKafka('the command line, as the package has it', (brokers) => {
     ])
     await topics.broker.close()
   }, 120_000)
+
+  test('records topics to a file, as they are', async () => {
+    const name = `cli-record-${Date.now().toString(36)}`
+    const [orders, users] = [`${name}-orders`, `${name}-users`]
+    const topics = await rawTopics({ [orders]: 2, [users]: 1 }, kafka({ brokers }))
+    for (let n = 0; n < 50; n++) await topics.send({ topic: orders, partition: n % 2 }, `k${n}`, `${n}`, 1_000 + 10 * n)
+    await topics.send({ topic: users, partition: 0 }, 'ann', null, 1_095)
+    mkdirSync(dist, { recursive: true })
+    const file = join(dist, 'orders.jsonl.gz')
+    const record = (...args: string[]) =>
+      tidemark('record', '--brokers', brokers.join(','), '--topics', `${orders},${users}`, '--to', file, ...args)
+
+    expect((await record('--until', '1970-01-01T00:00:01.480Z')).stdout).toMatch(
+      new RegExp(`: 49 records of ${orders}, ${users}, \\d+ bytes\\n$`),
+    )
+    const recording = await openRecording(new Blob([readFileSync(file)]))
+    expect([...recording.topics]).toEqual([
+      [orders, 2],
+      [users, 1],
+    ])
+    const text = (bytes: Uint8Array | null) => bytes && new TextDecoder().decode(bytes)
+    const found = Array.from({ length: recording.size }, (_, index) => {
+      const { topic, partition, offset, timestamp, key, value } = recording.record(index)
+      return [topic, partition, offset, timestamp, text(key), text(value)]
+    })
+    const sent = Array.from({ length: 48 }, (_, n) => [orders, n % 2, n >> 1, 1_000 + 10 * n, `k${n}`, `${n}`])
+    expect(found).toEqual([...sent.slice(0, 10), [users, 0, 0, 1_095, 'ann', null], ...sent.slice(10)])
+
+    const again = await record().catch((e) => e)
+    expect(again).toMatchObject({ code: 1, stderr: expect.stringMatching(/^BAD_OPTION: --to .*EEXIST/) })
+    await topics.broker.close()
+  }, 60_000)
 
   test('what is wrong is told in a line, and the exit code is 1', async () => {
     const failed = await tidemark('replay-dead-letters', '--brokers', brokers.join(','), '--from', 'no-such').catch(

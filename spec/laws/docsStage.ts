@@ -61,3 +61,4 @@ export declare const dropZone: HTMLElement
 export declare const recording: Recording
 export declare const recorded: RecordedRecord[]
 export declare const fraud: (app: App) => void
+export declare const broker: Broker

@@ -44,8 +44,8 @@ const NAMES: Record<string, string> = {
     PostgresOptions postgres
   `,
   'tidemark/replay': `
-    OpenRecordingOptions RecordedRecord Recording RecordingPlace Replay ReplayOptions ReplayOutput ReplayPosition
-    ReplayState StateEntry createReplay openRecording writeRecording
+    OpenRecordingOptions RecordTopicsOptions RecordedRecord Recording RecordingPlace Replay ReplayOptions ReplayOutput
+    ReplayPosition ReplayState StateEntry createReplay openRecording recordTopics writeRecording
   `,
   'tidemark/testing': `
     BrokerLaw Diagram Emission ExpectedRecord FaultOptions FaultReport InputRecord MarbleOptions MarbleRun MarbleSources MarbleTools MarbleValue Mark
