@@ -1,10 +1,9 @@
-import { marbleView } from 'tidemark/marbles'
 import { marbles } from '../fraud/marbles.js'
 import { panel } from '../fraud/panel.js'
 import source from '../fraud/pipeline.ts?highlighted'
 import type { Sight } from '../shared/onlooker.js'
 import { byId, element } from '../site/element.js'
-import { markFirst } from '../site/markFirst.js'
+import { markedView } from '../site/markedView.js'
 import { moment } from '../site/moment.js'
 import { Numbers } from '../site/numbers.js'
 import { showSource } from '../site/showSource.js'
@@ -17,7 +16,7 @@ byId('figures').append(figures.root)
 const results = panel(byId('panel'))
 const stage = element('div')
 byId('marbles').append(stage)
-const view = marbleView(stage, marbles())
+const view = markedView(stage, marbles())
 const worker = new PipelineWorker()
 const send = (command: LiveCommand) => worker.postMessage(command)
 
@@ -25,7 +24,6 @@ worker.onmessage = ({ data }: MessageEvent<LiveMessage>) => {
   if (data.type === 'sight') {
     byId('locked').hidden = true
     for (const event of data.told) view.add(event)
-    if (data.sight.handled > 0) markFirst()
     draw(data.sight)
   } else if (data.type === 'locked') byId('locked').hidden = false
   else if (data.type === 'gone') location.reload()

@@ -1,7 +1,6 @@
 import type { TraceEvent } from 'tidemark'
 import type { ReplayState } from 'tidemark/replay'
 import { Journal } from './journal.js'
-import { markFirst } from './markFirst.js'
 import type { Command, Failed, Message, Opened, Output } from './messages.js'
 
 /** What draws a trace. */
@@ -141,7 +140,6 @@ export class Player {
     else if (last < this.shown.last) for (const viewer of viewers) this.rewind(viewer, last)
     const after = this.shown.generation === journal.generation ? this.shown.last : 0
     for (const event of journal.between(after, last)) for (const viewer of viewers) viewer.add(event)
-    if (scene.index > 0) markFirst()
     const outputs = this.countAt(scene.index)
     if (outputs < this.shown.outputs) panel.reset()
     const from = outputs < this.shown.outputs ? 0 : this.shown.outputs

@@ -1,10 +1,14 @@
-import { type MarbleViewOptions, marbleView, type StateTableOptions, stateTable } from 'tidemark/marbles'
+import { type MarbleViewOptions, type StateTableOptions, stateTable } from 'tidemark/marbles'
 import { byId, element } from './element.js'
 import { fileDrop } from './fileDrop.js'
 import { hash, setHash } from './hash.js'
+import { markedView } from './markedView.js'
 import type { Failed, Opened } from './messages.js'
-import { type Panel, Player, type Viewer } from './player.js'
+import { type Panel, Player, type Scene, type Viewer } from './player.js'
 import { Transport } from './transport.js'
+
+/** After which the address says where it stands. */
+const REST_MS = 200
 
 type Shown = Viewer & { destroy(): void }
 
@@ -38,6 +42,7 @@ export class Theater {
   private readonly viewers: Shown[] = []
   private last: { readonly file: Blob; readonly name: string } | undefined
   private begins: number
+  private rests: ReturnType<typeof setTimeout> | undefined
 
   constructor(private readonly options: TheaterOptions) {
     this.begins = options.start
@@ -48,7 +53,7 @@ export class Theater {
         this.transport.draw(scene)
         document.documentElement.dataset.index = String(scene.index)
         document.documentElement.dataset.state = scene.state
-        if (scene.state === 'paused' && scene.index > 0) setHash('at', String(scene.index))
+        this.address(scene)
       },
       failed: (failure) => {
         this.fail(failure)
@@ -105,12 +110,18 @@ export class Theater {
     this.error.hidden = true
   }
 
+  /** Browsers take it ill if the address changes all the time. */
+  private address({ state, index }: Scene): void {
+    clearTimeout(this.rests)
+    if (state === 'paused' && index > 0) this.rests = setTimeout(() => setHash('at', String(index)), REST_MS)
+  }
+
   private opened(opened: Opened): readonly Viewer[] {
     const { marbles, states } = this.options
     this.options.opened?.()
     for (const viewer of this.viewers) viewer.destroy()
     this.forgive()
-    const view = marbleView(fresh('marbles'), marbles())
+    const view = markedView(fresh('marbles'), marbles())
     const tables = states === undefined ? allStates(fresh('states')) : shownStates(fresh('states'), states)
     this.viewers.splice(0, Number.POSITIVE_INFINITY, view, ...tables)
     this.transport.opened(opened)

@@ -112,7 +112,10 @@ export class Transport {
   private key(event: KeyboardEvent): void {
     if (event.key !== ' ' || event.defaultPrevented) return
     const { target } = event
-    if (target instanceof Element && target.closest('button, select, textarea, input, a, summary, [contenteditable]'))
+    if (
+      target instanceof Element &&
+      target.closest('button, select, textarea, input:not([type=range]), a, summary, [contenteditable]')
+    )
       return
     event.preventDefault()
     this.toggle()

@@ -33,7 +33,7 @@ export function recordedPages(visitor: () => Visitor): void {
       await visitor().page.getByRole('button', { name: 'One record on' }).click()
       await visitor().stands(facts + 300)
       await isAsTheLoopSays(facts + 300)
-      expect(new URL(visitor().page.url()).hash).toBe(`#at=${facts + 300}`)
+      await visitor().page.waitForURL((url) => url.hash === `#at=${facts + 300}`)
     })
 
     test('plays, and pauses with the space bar', async () => {

@@ -1,4 +1,6 @@
+import { createRequire } from 'node:module'
 import { jest } from '@jest/globals'
+import type { AxeResults } from 'axe-core'
 import { describeInChromium } from '../chromium.js'
 import { livePage } from './livePage.js'
 import { playgroundPage } from './playgroundPage.js'
@@ -8,6 +10,9 @@ import { Visitor } from './visitor.js'
 /** What a page may load of JavaScript, with gzip; the playground's editor is beside that. */
 const MAX_BYTES = 120_000
 const isEditor = (name: string) => /^(editor|compile)-/.test(name)
+
+const AXE = createRequire(import.meta.url).resolve('axe-core/axe.min.js')
+type AxeGlobals = typeof globalThis & { axe: { run(): Promise<AxeResults> } }
 
 // One file, so that the site is built once.
 describeInChromium('the demos’ site', () => {
@@ -50,6 +55,34 @@ describeInChromium('the demos’ site', () => {
       expect(scripts.reduce((sum, [, bytes]) => sum + bytes, 0)).toBeLessThan(MAX_BYTES)
     },
   )
+
+  test.each(['.', 'fraud', 'clickstream', 'orders', 'live', 'playground'])(
+    'axe has nothing to say against %s, in light and in dark',
+    async (name) => {
+      const { page } = visitor
+      for (const colorScheme of ['light', 'dark'] as const) {
+        await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' })
+        await visitor.open(`${name}/index.html`)
+        if (name !== '.') await page.waitForFunction(() => performance.getEntriesByName('first marble').length > 0)
+        if (name === 'playground') await page.waitForSelector('.cm-content')
+        await page.addScriptTag({ path: AXE })
+        const found = await page.evaluate(() => (globalThis as AxeGlobals).axe.run())
+        expect(found.violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html)}`)).toEqual([])
+      }
+      await page.emulateMedia({ colorScheme: null, reducedMotion: null })
+    },
+  )
+
+  test('on a narrow screen nothing is wider than that', async () => {
+    const { page } = visitor
+    await page.setViewportSize({ width: 360, height: 780 })
+    for (const name of ['.', 'fraud', 'clickstream', 'orders', 'live', 'playground']) {
+      await visitor.open(`${name}/index.html`)
+      if (name !== '.') await page.waitForFunction(() => performance.getEntriesByName('first marble').length > 0)
+      expect(`${name}: ${await page.evaluate(() => document.documentElement.scrollWidth)}`).toBe(`${name}: 360`)
+    }
+    await page.setViewportSize({ width: 1_400, height: 900 })
+  })
 
   recordedPages(() => visitor)
   describe('live', () => livePage(() => visitor))
