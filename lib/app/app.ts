@@ -327,7 +327,7 @@ export function createApp(options: AppOptions): App {
 
   function source<K, V>(topic: string, given: StreamOptions<K, V>, what: string): Observable<StreamRecord<K, V>> {
     const role = roleOf(topic, given, what)
-    const stream = define<never, StreamRecord<K, V>>('source', [], () => ({ record() {} }), { role })
+    const stream = define<never, StreamRecord<K, V>>(`source ${topic}`, [], () => ({ record() {} }), { role })
     streams.push(definitionOf(stream) as Definition)
     return stream
   }

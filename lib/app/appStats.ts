@@ -10,7 +10,7 @@ export type AppState = 'created' | 'starting' | 'rebalancing' | 'running' | 'sto
 /** Figures of one task. */
 export interface TaskStats {
   readonly task: string
-  /** Records handled since it started. */
+  /** Records handled since it started: those that were handled again after going back to a checkpoint too, and what other tasks told of time. */
   readonly records: number
   /** Its watermark in ms, or stream time where none is declared; -Infinity before the first record. */
   readonly time: number

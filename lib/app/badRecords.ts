@@ -157,9 +157,10 @@ export class BadRecords {
   /** The dead letter: the record as it was read. */
   letterOf({ origin, error, stage, definition }: Verdict, { topic }: DeadLetter, partitions: number): OutRecord {
     const { partition, offset, key, value, timestamp, headers, topic: from } = origin as Origin
-    const { cause } = error
+    let thrown: Error = error
+    while (thrown.cause instanceof Error) thrown = thrown.cause
     const facts = {
-      exception: cause instanceof Error ? cause.name : error.name,
+      exception: thrown.name,
       message: error.message,
       topic: from,
       partition,

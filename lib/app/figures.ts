@@ -49,6 +49,15 @@ export class Figures {
         why: slices.waitsFor(task),
         waitsForOthers: task.choice.isAligning,
       })),
+      ...tasks.flatMap(({ queues }) =>
+        queues.map(({ topic, partition, end, lag, written = end }) => ({
+          name: `partition ${partition} of ${topic}`,
+          isDue: lag === 0 && written > end,
+          progress: String(end),
+          why: 'a transaction of some writer is open there, and what has been written since is for nobody to read until it ends',
+          waitsForOthers: true,
+        })),
+      ),
       ...membership.restores.map(([id, { restore }]) => ({
         name: `the restore of task ${id}`,
         // Others may come before it.

@@ -24,9 +24,11 @@ export class LogEnds {
           topic,
           ranges.map((range) => range.end),
         )
-        ranges.forEach(({ end }, partition) => {
+        ranges.forEach(({ end, written }, partition) => {
           const queue = membership.life?.assignment.queue({ topic, partition })
-          if (queue !== undefined && end > queue.end) queue.end = end
+          if (queue === undefined) return
+          if (end > queue.end) queue.end = end
+          queue.written = written
         })
       } catch (error) {
         // No answer: nothing is idle.

@@ -19,6 +19,8 @@ export class PartitionQueue {
   position: number
   /** The log's end as last heard of. */
   end: number
+  /** Where open transactions are at, past the end; undefined if none is. */
+  written: number | undefined
   isPaused = false
   /** Nothing more of it is handled for now. */
   isHeld = false
@@ -131,7 +133,7 @@ function decode(
     const code = cause instanceof TidemarkError && cause.code === 'BAD_TIMESTAMP' ? 'BAD_TIMESTAMP' : 'DESERIALISE'
     throw new TidemarkError(
       code,
-      `the ${part} can't be read: ${message}; repair the writer, or let the source leave such records out with onError: 'skip', or deadLetter('a-topic')`,
+      `the ${part} can't be read: ${message}; repair the writer; what becomes of the record, onError says (default: the app fails)`,
       place,
       { cause },
     )

@@ -17,9 +17,9 @@ export function resolvePartitions(
   plan: Plan,
   existing: ReadonlyMap<string, number>,
   hasChangelogs: boolean,
-): { counts: Map<string, number>; missing: NewTopic[] } {
+): { counts: Map<string, number>; needed: NewTopic[] } {
   const counts = new Map<string, number>()
-  const missing: NewTopic[] = []
+  const needed: NewTopic[] = []
   for (const sub of plan.subTopologies) {
     for (const topic of [
       ...sub.sources.filter((source) => !source.isInternal).map((source) => source.topic),
@@ -50,13 +50,13 @@ export function resolvePartitions(
     const [source] = open.splice(next, 1) as [PlannedSource]
     const wanted = wantedBy(source) ?? tasksOf(plan, source.writtenBy as number, counts)
     counts.set(source.topic, wanted)
-    if (!existing.has(source.topic)) missing.push({ topic: source.topic, partitions: wanted, keepsOld: true })
+    if (!existing.has(source.topic)) needed.push({ topic: source.topic, partitions: wanted, keepsOld: true })
   }
   const widest = Math.max(...counts.values())
   for (const topic of plan.deadLetters) {
     counts.set(topic, existing.get(topic) ?? widest)
     // A letter has its record's timestamp, however old that is.
-    if (!existing.has(topic)) missing.push({ topic, partitions: widest, keepsOld: true })
+    if (!existing.has(topic)) needed.push({ topic, partitions: widest, keepsOld: true })
   }
   for (const { operator, sources } of plan.coPartitioned) {
     const [first] = sources
@@ -69,32 +69,33 @@ export function resolvePartitions(
       )
     }
   }
-  if (hasChangelogs) missing.push(...missingChangelogs(plan, counts, existing))
-  return { counts, missing }
+  if (hasChangelogs) needed.push(...changelogTopics(plan, counts, existing))
+  return { counts, needed }
 }
 
-function missingChangelogs(
+function changelogTopics(
   plan: Plan,
   counts: ReadonlyMap<string, number>,
   existing: ReadonlyMap<string, number>,
 ): NewTopic[] {
-  const missing: NewTopic[] = []
+  const needed: NewTopic[] = []
   for (const sub of plan.subTopologies) {
     const partitions = tasksOf(plan, sub.id, counts)
     for (const state of changelogsOf(sub)) {
       const topic = changelogTopic(plan.app, state)
       const found = existing.get(topic)
-      if (found === undefined) missing.push({ topic, partitions, compacted: true })
-      else if (found !== partitions) {
+      if (found !== undefined && found !== partitions) {
         throw new TidemarkError(
           'PLAN_MISMATCH',
           `state ${state} was kept by ${found} tasks and would now be kept by ${partitions}, as the partitions of the topics read have changed: keys would be in other tasks than their state. Give the app another id, or delete ${topic} to build the state anew`,
           { app: plan.app, topic },
         )
       }
+      // One that is there too: the broker says whether it keeps what it has to.
+      needed.push({ topic, partitions, compacted: true })
     }
   }
-  return missing
+  return needed
 }
 
 function joinedWith(plan: Plan, source: PlannedSource, counts: ReadonlyMap<string, number>): number | undefined {

@@ -46,7 +46,7 @@ export class Resources {
       ...(hasChangelogs ? changelogsOf(sub).map((state) => changelogTopic(id, state)) : []),
     ])
     const existing = await broker.topics([...new Set(named)])
-    const { counts, missing } = resolvePartitions(plan, existing, hasChangelogs)
+    const { counts, needed } = resolvePartitions(plan, existing, hasChangelogs)
     this.counts = counts
     this.slots = new Slots(id, broker, Math.min(MAX_SLOTS, Math.max(...counts.values())))
     // A broker that keeps its topics in this very store has opened it.
@@ -58,7 +58,7 @@ export class Resources {
     this.comparison = await this.upgrade.begin()
     // An exchange that is there isn't new, the next time: it is made when nothing is refused.
     await this.checkNewExchanges(plan, existing)
-    if (missing.length > 0) await broker.createTopics(missing)
+    if (needed.length > 0) await broker.createTopics(needed)
     if (hasChangelogs)
       for (const partition of await checkpointPartitions(plan, store)) this.warm.add(this.slots.of(partition))
     const globals = new GlobalReader(id, broker, this.options.globals, this.error)

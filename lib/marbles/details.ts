@@ -1,8 +1,8 @@
 import { dayText, timeText } from './axis.js'
 import { html } from './html.js'
+import type { Lane, Marble } from './lane.js'
 import type { Lineage } from './lineage.js'
 import { keyName, shapeText, valueText, windowOf, windowText } from './marbleText.js'
-import type { Lane, Marble } from './scene.js'
 
 /** So many links of each lane; the rest is counted. */
 const MAX_LINKS = 20

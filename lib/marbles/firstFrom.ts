@@ -1,4 +1,4 @@
-import type { Marble } from './scene.js'
+import type { Marble } from './lane.js'
 
 /** Index of the first marble at that time or later. */
 export function firstFrom(marbles: readonly Marble[], time: number): number {

@@ -1,7 +1,7 @@
 import type { Camera } from './camera.js'
 import { firstFrom } from './firstFrom.js'
+import type { Marble } from './lane.js'
 import { type Layout, yOf } from './layout.js'
-import type { Marble } from './scene.js'
 
 export interface KeyActions {
   step(by: number): void

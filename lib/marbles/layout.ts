@@ -1,4 +1,5 @@
-import type { Lane, Marble, Scene } from './scene.js'
+import type { Lane, Marble } from './lane.js'
+import type { Scene } from './scene.js'
 
 export interface Strip {
   readonly lane: Lane

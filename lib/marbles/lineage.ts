@@ -1,5 +1,6 @@
 import type { TracedWindow, TraceEvent } from '../task/traceEvent.js'
-import type { Marble, Scene } from './scene.js'
+import type { Marble } from './lane.js'
+import type { Scene } from './scene.js'
 
 /** What a record came from, and what it has touched. */
 export interface Lineage {

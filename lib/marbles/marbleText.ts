@@ -1,5 +1,5 @@
 import { timeText } from './axis.js'
-import type { Marble, Shape } from './scene.js'
+import type { Marble, Shape } from './lane.js'
 
 const SHAPES: { readonly [shape in Shape]: string } = {
   record: '',

@@ -1,66 +1,10 @@
-import { type Key, keyText } from '../record/key.js'
 import type { WindowedRecord } from '../record/record.js'
 import type { AnyRecord } from '../task/definition.js'
-import type { TracedNode, TracedWindow, TraceEvent } from '../task/traceEvent.js'
+import type { TracedNode, TraceEvent } from '../task/traceEvent.js'
 import { firstFrom } from './firstFrom.js'
-import { Palette } from './palette.js'
-
-/** What a marble stands for; each has a shape of its own. */
-export type Shape = 'record' | 'final' | 'deleted' | 'late' | 'dropped' | 'filtered'
-
-/** A record in a lane. */
-export interface Marble {
-  /** The event that told of it. */
-  readonly event: number
-  readonly lane: Lane
-  /** Event time, ms. */
-  readonly time: number
-  readonly key: unknown
-  readonly value: unknown
-  readonly record: AnyRecord | undefined
-  shape: Shape
-  readonly colour: number
-  /** Line of its lane. */
-  readonly row: number
-  /** How many there are at the same place. */
-  readonly stack: number
-}
-
-/** A key's window in the lane of its aggregate. */
-export interface Bracket {
-  readonly id: string
-  event: number
-  readonly key: Key
-  readonly start: number
-  readonly end: number
-  readonly count: number | undefined
-  isClosed: boolean
-  readonly colour: number
-  readonly row: number
-  /** Of windows of a key that overlap: which line below the others. */
-  readonly level: number
-  /** Where it comes from, while it grows or merges. */
-  readonly before: readonly { readonly start: number; readonly end: number }[]
-  /** When it last changed, by the page's clock. */
-  since: number
-}
-
-/** An operator. */
-export interface Lane {
-  readonly id: string
-  readonly name: string
-  readonly node: TracedNode
-  /** By time. */
-  marbles: Marble[]
-  readonly brackets: Map<string, Bracket>
-  /** What its tasks' time is. */
-  readonly times: ReadonlyMap<string, number>
-  /** Lines in use. */
-  rows: number
-  /** Overlapping windows of one key, at most. */
-  levels: number
-  dropped: number
-}
+import { KeyLooks } from './keyLooks.js'
+import type { Lane, Marble, Shape } from './lane.js'
+import { changeBrackets } from './laneWindows.js'
 
 export interface SceneOptions {
   /** Operators to show, in this order; undefined: all that emit, but sinks. */
@@ -71,10 +15,8 @@ export interface SceneOptions {
 
 /** Events per marble that are kept to tell where it came from. */
 const EVENTS_PER_MARBLE = 10
-const MAX_LEVELS = 4
 /** They add nothing to what came to them. */
 const HIDDEN = ['root', 'writer', 'sink']
-const NOT_OF_TIME = /^(count|global)Window/
 
 /** What there is to see, made of the events of a trace. Knows nothing of pixels. */
 export class Scene {
@@ -93,14 +35,15 @@ export class Scene {
   version = 0
   /** Nodes whose records go to others. */
   private readonly read = new Set<string>()
-  private readonly palette = new Palette()
-  private readonly keyRows = new Map<string, number>()
+  private readonly looks: KeyLooks
   last = 0
   /** Newest event time of a record, ms. */
   newest = Number.NEGATIVE_INFINITY
   oldest = Number.POSITIVE_INFINITY
 
-  constructor(private readonly options: SceneOptions) {}
+  constructor(private readonly options: SceneOptions) {
+    this.looks = new KeyLooks(options.rows)
+  }
 
   get size(): number {
     return this.queue.length
@@ -131,6 +74,7 @@ export class Scene {
         break
       case 'window':
         this.change(event, now)
+        break
     }
   }
 
@@ -213,15 +157,12 @@ export class Scene {
     return lane
   }
 
-  private rowOf(key: unknown, lane: Lane): number {
-    const text = key === null ? '' : keyText(key as Key)
-    let row = this.keyRows.get(text)
-    if (row === undefined) {
-      row = this.keyRows.size % this.options.rows
-      this.keyRows.set(text, row)
-    }
-    if (row >= lane.rows) lane.rows = row + 1
-    return row
+  private change(event: TraceEvent & { type: 'window' }, now: number): void {
+    const lane = this.laneOf(event.node)
+    if (lane === undefined) return
+    changeBrackets(lane, event, this.looks.of(event.key), this.events, now)
+    // Of a restored state, say.
+    if (lane.brackets.size > this.options.keep) lane.brackets.delete(lane.brackets.keys().next().value as string)
   }
 
   // ---- marbles
@@ -230,7 +171,8 @@ export class Scene {
     const lane = this.laneOf(event.node)
     const time = record.timestamp
     if (lane === undefined || !Number.isFinite(time)) return
-    const row = this.rowOf(record.key, lane)
+    const { row, colour } = this.looks.of(record.key)
+    if (row >= lane.rows) lane.rows = row + 1
     const { marbles } = lane
     let at = marbles.length
     let stack = 0
@@ -245,7 +187,7 @@ export class Scene {
       value: record.value,
       record,
       shape,
-      colour: this.palette.colourOf(record.key),
+      colour,
       row,
       stack,
     }
@@ -288,62 +230,6 @@ export class Scene {
 
   private forgetEvent(): void {
     this.events.delete(this.events.keys().next().value as number)
-  }
-
-  // ---- windows
-
-  private change(event: TracedWindow, now: number): void {
-    const lane = this.laneOf(event.node)
-    if (lane === undefined) return
-    const { key, window, change, count } = event
-    // Counts of records, or all of time: no stretch of it.
-    if (!lane.node.windows || NOT_OF_TIME.test(lane.node.windows)) return
-    const id = `${keyText(key)}/${window.start}/${window.end}`
-    const known = lane.brackets.get(id)
-    if (change === 'gone') {
-      lane.brackets.delete(id)
-      return
-    }
-    if (change === 'closed') {
-      if (known !== undefined) Object.assign(known, { isClosed: true, event: event.id, since: now })
-      return
-    }
-    const before = event.was.flatMap((was) => {
-      const other = this.events.get(was)
-      return other?.type === 'window' ? [other.window] : []
-    })
-    for (const { start, end } of before) lane.brackets.delete(`${keyText(key)}/${start}/${end}`)
-    const row = this.rowOf(key, lane)
-    const { start, end } = window
-    const level = known?.level ?? this.levelOf(lane, key, start, end)
-    const isSame = before.every((other) => other.start === start && other.end === end)
-    lane.brackets.set(id, {
-      id,
-      event: event.id,
-      key,
-      start,
-      end,
-      count: count ?? known?.count,
-      isClosed: false,
-      colour: this.palette.colourOf(key),
-      row,
-      level,
-      before: isSame ? [] : before,
-      since: now,
-    })
-  }
-
-  /** The first line on which no other of the key's windows is in the way. */
-  private levelOf(lane: Lane, key: Key, start: number, end: number): number {
-    const text = keyText(key)
-    const taken = new Set<number>()
-    for (const other of lane.brackets.values())
-      if (other.start < end && start < other.end && keyText(other.key) === text) taken.add(other.level)
-    let level = 0
-    while (taken.has(level)) level++
-    level %= MAX_LEVELS
-    lane.levels = Math.max(lane.levels, level + 1)
-    return level
   }
 }
 

@@ -1,4 +1,4 @@
-import type { Marble, Shape } from './scene.js'
+import type { Marble, Shape } from './lane.js'
 import type { Theme } from './theme.js'
 
 const SHAPES: readonly Shape[] = ['record', 'final', 'deleted', 'late', 'dropped', 'filtered']

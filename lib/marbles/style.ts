@@ -3,13 +3,13 @@ export const STYLE = `
 :host {
   --marbles-background: #ffffff; --marbles-lane: #f5f8fb; --marbles-grid: #e4eaf0; --marbles-text: #17222e;
   --marbles-muted: #56677a; --marbles-tide: #0f7fb8; --marbles-late: #b42318; --marbles-cursor: #17222e;
-  --marbles-border: #d6dfe8; --marbles-accent: #0f6c9e; --is-dark: 0;
+  --marbles-border: #d6dfe8; --marbles-accent: #0f6c9e; --marbles-is-dark: 0;
 }
 @media (prefers-color-scheme: dark) {
   :host {
     --marbles-background: #0e151d; --marbles-lane: #131d27; --marbles-grid: #22303d; --marbles-text: #e8eef4;
     --marbles-muted: #9fb0c1; --marbles-tide: #38b6f1; --marbles-late: #ff9a8d; --marbles-cursor: #ffffff;
-    --marbles-border: #283848; --marbles-accent: #6cc8f5; --is-dark: 1;
+    --marbles-border: #283848; --marbles-accent: #6cc8f5; --marbles-is-dark: 1;
   }
 }
 [hidden] { display: none !important; }

@@ -19,7 +19,7 @@ export interface Theme {
 export function themeOf(element: Element): Theme {
   const style = getComputedStyle(element)
   const colour = (name: string) => style.getPropertyValue(`--marbles-${name}`).trim()
-  const isDark = style.getPropertyValue('--is-dark').trim() === '1'
+  const isDark = style.getPropertyValue('--marbles-is-dark').trim() === '1'
   return {
     isDark,
     background: colour('background'),

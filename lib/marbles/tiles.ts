@@ -1,7 +1,7 @@
 import { firstFrom } from './firstFrom.js'
+import type { Marble } from './lane.js'
 import { type Strip, yOf } from './layout.js'
 import type { Frame } from './painter.js'
-import type { Marble } from './scene.js'
 import type { Sprites } from './sprites.js'
 
 /** Device pixels. */

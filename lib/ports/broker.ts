@@ -53,6 +53,8 @@ export interface NewTopic {
 export interface PartitionRange {
   readonly start: number
   readonly end: number
+  /** Where a transaction is open: the next offset to be written as its writers see it, past `end`. Absent if that is `end`. */
+  readonly written?: number
 }
 
 /** Writes records. The caller has chosen the partition of each. */
@@ -170,7 +172,11 @@ export interface Broker {
   connect(): Promise<void>
   /** Partition counts of the topics that exist among these (all, if none are named). */
   topics(names?: readonly string[]): Promise<ReadonlyMap<string, number>>
-  /** Creates those that don't exist; those that do are left alone. */
+  /**
+   * Creates those that don't exist; those that do are left alone.
+   *
+   * @throws TidemarkError `TOPIC_CONFIG` if one exists that is to be compacted, and is not, or deletes what is old too
+   */
   createTopics(topics: readonly NewTopic[]): Promise<void>
   deleteTopics(topics: readonly string[]): Promise<void>
   /** First offset kept and next offset to be written (as a reader of committed records sees it), by partition. @throws `UNKNOWN_TOPIC` */

@@ -50,6 +50,7 @@ export type ErrorCode =
   | 'STORE_LOCKED'
   | 'STORE_UNAVAILABLE'
   | 'TIMER_LOOP'
+  | 'TOPIC_CONFIG'
   | 'TWO_WATERMARKS'
   | 'TWO_WINDOWS'
   | 'UNKNOWN_TOPIC'

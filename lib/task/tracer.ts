@@ -18,7 +18,7 @@ export type Unnumbered<E> = E extends TraceEvent ? Omit<E, 'id'> : never
  * Tells of each record on its way through the operators of an app or a local pipeline, of each window, state and time, and what brought it about.
  *
  * ```ts
- * const app = createApp({ id: 'spend', broker, store, trace: tracer((event) => view.add(event)) })
+ * const app = createApp({ id: 'spend', broker: embedded(), store: memory(), trace: tracer(console.log) })
  * const counts = local(orders.pipe(tumblingWindow('1m'), aggregate(count())), { trace: tracer(console.log) })
  * ```
  *

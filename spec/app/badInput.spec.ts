@@ -93,7 +93,7 @@ describe('a record that is not JSON', () => {
     expect(errors).toHaveLength(1)
     expect(errors[0]).toMatchObject({ code: 'DESERIALISE', place: { topic: 'orders', partition: 1, offset: 1 } })
     expect(app.stats().tasks.flatMap((task) => task.dropped)).toEqual([
-      { operator: 'source', reason: 'bad record', count: 1 },
+      { operator: 'source orders', reason: 'bad record', count: 1 },
     ])
   })
 })

@@ -124,18 +124,18 @@ describe('a record that cannot be read', () => {
     const facts = letter?.headers.slice(2).map(([name, value]) => [name, text(value)])
     expect(facts?.map(([name]) => name)).toEqual(FACTS)
     expect(Object.fromEntries(facts ?? [])).toMatchObject({
-      '__streams.errors.exception': 'TidemarkError',
+      '__streams.errors.exception': 'SyntaxError',
       '__streams.errors.message': expect.stringContaining("the value can't be read"),
       '__streams.errors.topic': 'in',
       '__streams.errors.partition': '1',
       '__streams.errors.offset': '0',
       'tidemark-error-code': 'DESERIALISE',
       'tidemark-error-stage': 'deserialise',
-      'tidemark-error-operator': 'source',
+      'tidemark-error-operator': 'source in',
       'tidemark-error-app': 'test',
     })
     expect(t.errors).toMatchObject([{ code: 'DESERIALISE', place: { topic: 'in', partition: 1, offset: 0 } }])
-    expect(dropped()).toEqual([{ operator: 'source', reason: 'dead letter', count: 1 }])
+    expect(dropped()).toEqual([{ operator: 'source in', reason: 'dead letter', count: 1 }])
     await t.stop()
   })
 
@@ -288,7 +288,7 @@ describe('an operator of ours that throws', () => {
     expect(await dead()).toEqual(['x', '2', '4', '6'])
     expect(t.errors).toHaveLength(4)
     expect(dropped()).toEqual([
-      { operator: 'source', reason: 'dead letter', count: 1 },
+      { operator: 'source in', reason: 'dead letter', count: 1 },
       { operator: 'mapValues', reason: 'dead letter', count: 1 },
       { operator: 'last', reason: 'dead letter', count: 2 },
     ])

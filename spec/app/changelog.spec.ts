@@ -106,3 +106,11 @@ test('windows that have closed leave nothing but deletes', async () => {
   expect([...live].filter(([key, isLive]) => isLive && !key.includes('manifest')).length).toBeLessThanOrEqual(6)
   await t.stop()
 })
+
+test('a changelog that is there and forgets what is old is refused, before anything is read', async () => {
+  const broker = embedded()
+  await broker.connect()
+  await broker.createTopics([{ topic: 'app-all-changelog', partitions: 2 }])
+  await expect(start(broker)).rejects.toMatchObject({ code: 'TOPIC_CONFIG', place: { topic: 'app-all-changelog' } })
+  expect(await broker.topics(['app-windows-changelog'])).toEqual(new Map())
+})

@@ -127,7 +127,7 @@ test('deep nesting is a bad record, which is left out; its neighbours are not', 
   for (const text of [flat, quoted, deep(990), '2']) await send('a', text)
   const results = await out()
   expect(JSON.stringify(results.at(-1)?.value)).toBe(`[1,${flat},${quoted},${deep(990)},2]`)
-  expect(dropped()).toEqual([{ operator: 'source', reason: 'bad record', count: 3 }])
+  expect(dropped()).toEqual([{ operator: 'source in', reason: 'bad record', count: 3 }])
   expect(t.errors.map(({ code, place }) => [code, place.offset])).toEqual([1, 2, 3].map((at) => ['DESERIALISE', at]))
 })
 
@@ -166,7 +166,7 @@ test('keys that are none, or nested to do harm, are bad records', async () => {
   for (const key of [...good, ...good]) await send(key, '1')
   const results = (await out()).map(({ key, value }) => [JSON.stringify(key), value])
   expect(results).toEqual([1, 2].flatMap((n) => good.map((key) => [key, n])))
-  expect(dropped()).toEqual([{ operator: 'source', reason: 'bad record', count: bad.length }])
+  expect(dropped()).toEqual([{ operator: 'source in', reason: 'bad record', count: bad.length }])
   await t.settle()
   await t.crash()
   await t.restart()
@@ -230,7 +230,7 @@ test('timestamps that no time is, are bad records; the last that is one is not',
     [2, 0],
     [1, 8.64e15],
   ])
-  expect(dropped()).toEqual([{ operator: 'source', reason: 'bad record', count: bad.length + 4 }])
+  expect(dropped()).toEqual([{ operator: 'source in', reason: 'bad record', count: bad.length + 4 }])
   expect(new Set(t.errors.map(({ code }) => code))).toEqual(new Set(['BAD_TIMESTAMP']))
 })
 
@@ -280,7 +280,7 @@ test.each<[string, Serde<string>, [key: string | Uint8Array | null, value: strin
   if (bad === 3) await send('a', '')
   const back = (value: Uint8Array | null) => (value === null ? null : utf8.decode(value))
   expect((await out()).map(({ key, value }) => [back(key), back(value)])).toEqual(pairs)
-  expect(dropped()).toEqual([{ operator: 'source', reason: 'bad record', count: bad }])
+  expect(dropped()).toEqual([{ operator: 'source in', reason: 'bad record', count: bad }])
 })
 
 test('headers in any number, of any size, twice the same, without value, with empty names: all come back', async () => {

@@ -10,12 +10,12 @@ afterEach(async () => {
 
 const CHANGELOG = 'app-lists-changelog'
 
-async function start(broker: Broker, instance: string) {
+async function start(broker: Broker, instance: string, store = memory()) {
   const app = createApp({
     id: 'app',
     instance,
     broker,
-    store: memory(),
+    store,
     changelog: true,
     standbys: 1,
     commitInterval: 5,
@@ -86,6 +86,49 @@ test('each member keeps copies of what the other runs, and takes it over from th
   const last = (await topics.read('out')).slice(-4).map(({ value }) => (JSON.parse(value as string) as number[]).length)
   expect(last).toEqual([11, 11, 11, 11])
   expect(first.stats().standbys).toEqual([])
+}, 60_000)
+
+test('a copy that is being written is not read before that has ended: the task begins with all of it', async () => {
+  const broker = embedded()
+  const topics = await rawTopics({ numbers: 2, out: 1 }, broker)
+  const inner = memory()
+  let held: { readonly scope: string; readonly goOn: () => void } | undefined
+  let holds = false
+  const loaded: string[] = []
+  const store: typeof inner = Object.assign(Object.create(inner) as typeof inner, {
+    async commit(...given: Parameters<typeof inner.commit>) {
+      const [{ scope = '' } = {}] = given[0]
+      if (holds && held === undefined && scope.endsWith('/1'))
+        await new Promise<void>((goOn) => {
+          held = { scope, goOn }
+        })
+      return inner.commit(...given)
+    },
+    load(scope: string) {
+      loaded.push(scope)
+      return inner.load(scope)
+    },
+  })
+  const first = await start(broker, 'first', store)
+  const second = await start(broker, 'second')
+  await until('one each', () => running(first).length === 1 && running(second).length === 1)
+  await until('the copies', () => first.stats().standbys.length === 1 && second.stats().standbys.length === 1)
+  const [copied] = first.stats().standbys.map(({ task }) => Number(task.split('_')[1]))
+  expect(copied).toBe(1)
+  holds = true
+  await topics.send({ topic: 'numbers', partition: 1 }, 'k', '7')
+  const write = await until('the copy to be written', () => held)
+  loaded.length = 0
+  const stopping = second.stop()
+  await until('the takeover', () => first.stats().tasks.length === 2)
+  await stopping
+  await topics.send({ topic: 'numbers', partition: 1 }, 'k', '8')
+  expect(running(first)).toHaveLength(1)
+  expect(loaded).not.toContain(write.scope)
+  write.goOn()
+  await until('both results', async () => (await topics.read('out')).length === 2)
+  expect((await topics.read('out')).map(({ value }) => value)).toEqual(['[7]', '[7,8]'])
+  expect(loaded).toContain(write.scope)
 }, 60_000)
 
 test('copies need changelogs', () => {

@@ -270,7 +270,7 @@ await describeKafka('a broker that demands TLS and to know who asks', () => {
         permissionType: AclPermissionTypes.ALLOW,
       }))
     const [TOPIC, GROUP] = [AclResourceTypes.TOPIC, AclResourceTypes.GROUP]
-    const { READ, WRITE, CREATE } = AclOperationTypes
+    const { READ, WRITE, CREATE, DESCRIBE_CONFIGS } = AclOperationTypes
 
     async function granted(acl: ReturnType<typeof grant>, body: () => Promise<void>): Promise<void> {
       const client = admin()
@@ -309,8 +309,8 @@ await describeKafka('a broker that demands TLS and to know who asks', () => {
       const id = `granted-${Date.now()}`
       const topics = [...grant(TOPIC, `${id}-in`, READ), ...grant(TOPIC, `${id}-out`, AclOperationTypes.DESCRIBE)]
       const repartition = grant(TOPIC, `${id}-by-user`, CREATE, READ, WRITE)
-      const time = grant(TOPIC, `${id}-${id}-in.time`, CREATE, READ, WRITE)
-      const changelog = [...time, ...grant(TOPIC, `${id}-clicks`, CREATE, READ, WRITE)]
+      const time = grant(TOPIC, `${id}-${id}-in.time`, CREATE, READ, WRITE, DESCRIBE_CONFIGS)
+      const changelog = [...time, ...grant(TOPIC, `${id}-clicks`, CREATE, READ, WRITE, DESCRIBE_CONFIGS)]
       const group = grant(GROUP, id, READ)
       const transactions = grant(AclResourceTypes.TRANSACTIONAL_ID, id, WRITE)
       const said = async (...acl: ReturnType<typeof grant>) => {

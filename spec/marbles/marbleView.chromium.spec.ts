@@ -199,7 +199,7 @@ describeInChromium('the marble view', () => {
     const after = await middle()
     expect(differ(after, before)).toBe(true)
     const cell = browser.page.locator('#view [role=row]', { hasText: 'visits' }).locator('[role=gridcell]')
-    expect(await cell.textContent()).toContain('1 open windows')
+    expect(await cell.textContent()).toContain('1 open window')
   })
 
   test('marks late records by a shape of their own', async () => {
@@ -286,6 +286,18 @@ describeInChromium('the marble view', () => {
     expect(Math.max(...dark)).toBeLessThan(70)
     expect(isColourful(await pixel('keyBy', 40))).toBe(true)
     await browser.page.emulateMedia({ colorScheme: 'light' })
+  })
+
+  test('takes the colours that are set on its element', async () => {
+    await open()
+    await call('send', [['ann', 1, 40]])
+    await call('drawn')
+    await browser.page.evaluate(() => {
+      const element = document.querySelector('#view') as HTMLElement
+      element.style.setProperty('--marbles-background', '#204060')
+      element.style.setProperty('--marbles-lane', '#204060')
+    })
+    expect(await pixel('keyBy', 55)).toEqual([0x20, 0x40, 0x60])
   })
 
   test('fits a narrow screen: names stand above their lanes', async () => {

@@ -14,8 +14,9 @@ import {
   tracer,
   tumblingWindow,
 } from '../../lib/index.js'
+import type { Lane } from '../../lib/marbles/lane.js'
 import { lineageOf } from '../../lib/marbles/lineage.js'
-import { type Lane, Scene } from '../../lib/marbles/scene.js'
+import { Scene } from '../../lib/marbles/scene.js'
 
 type In = StreamRecord<string, number>
 

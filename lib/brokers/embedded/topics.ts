@@ -1,6 +1,7 @@
 import type { NewTopic, OutRecord, Position, TopicPartition } from '../../ports/broker.js'
 import type { StoreAdapter } from '../../ports/store.js'
 import { utf8 } from '../../record/serde.js'
+import { notCompacted } from '../rules/notCompacted.js'
 import { partitionKey } from '../rules/partitionKey.js'
 import { unknownTopic } from '../rules/unknownTopic.js'
 import { decodeChunk, encodeChunk } from './chunk.js'
@@ -82,7 +83,9 @@ export class Topics {
     return log
   }
 
-  create(topics: readonly NewTopic[]): Promise<void> {
+  async create(topics: readonly NewTopic[]): Promise<void> {
+    for (const { topic, compacted } of topics)
+      if (compacted && this.topics.get(topic)?.compacted === false) throw notCompacted(this.broker, topic, 'delete')
     const wanted = () => topics.filter(({ topic }) => !this.topics.has(topic))
     return this.journal.write({
       stage: (changes) => {

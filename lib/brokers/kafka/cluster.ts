@@ -8,7 +8,10 @@ const FIRST_PAUSE_MS = 20
 const LONGEST_PAUSE_MS = 500
 const REQUEST_DEADLINE_MS = 20_000
 const GROUP = 0
+const READ_UNCOMMITTED = 0
 export const TRANSACTION = 1
+/** A kind of resource. */
+const TOPIC = 2
 const EARLIEST = { fromBeginning: true }
 const LATEST = { fromBeginning: false }
 
@@ -44,6 +47,9 @@ interface KafkajsNode {
   readonly connectionPool: ConnectionPool
   metadata(topics: readonly string[]): Promise<{
     topicMetadata: { topic: string; partitionMetadata: { partitionId: number; leader: number }[] }[]
+  }>
+  describeConfigs(request: { resources: readonly object[] }): Promise<{
+    resources: readonly { configEntries: readonly { configName: string; configValue: string }[] }[]
   }>
   createTopics(request: { topics: readonly object[]; timeout: number }): Promise<unknown>
   deleteTopics(request: { topics: readonly string[]; timeout: number }): Promise<unknown>
@@ -100,6 +106,8 @@ export interface KafkaNode {
 export class ClusterClient {
   /** Holds secrets: kept from whoever prints what it has. */
   readonly #cluster: KafkajsCluster
+  /** The same, for whom transactions that are open count too. */
+  readonly #uncommitted: KafkajsCluster
   private readonly leaders = new Map<string, number>()
   readonly #opening = new Map<ConnectionPool, Promise<unknown>>()
   private isClosed = false
@@ -110,6 +118,7 @@ export class ClusterClient {
     readonly name: string,
   ) {
     this.#cluster = clusterOf(kafka)
+    this.#uncommitted = Object.assign(Object.create(this.#cluster), { isolationLevel: READ_UNCOMMITTED })
   }
 
   /** One attempt per address. Asks something, too: one who wants a password lets anybody connect, and then hangs up. */
@@ -142,6 +151,15 @@ export class ClusterClient {
     return counts
   }
 
+  /** What a topic's configuration says of one thing. */
+  async config(topic: string, configName: string): Promise<string> {
+    const { resources } = await this.retry('reading configurations', async () => {
+      const node = await this.#cluster.brokerPool.findConnectedBroker()
+      return node.describeConfigs({ resources: [{ type: TOPIC, name: topic, configNames: [configName] }] })
+    })
+    return resources[0]?.configEntries.find((entry) => entry.configName === configName)?.configValue ?? ''
+  }
+
   /** First offset and end of each partition, as a reader of committed records sees them. */
   async ranges(topic: string): Promise<PartitionRange[]> {
     try {
@@ -150,16 +168,19 @@ export class ClusterClient {
         const partitions = this.#cluster
           .findTopicPartitionMetadata(topic)
           .map(({ partitionId }) => ({ partition: partitionId }))
-        const offsets = async (from: typeof EARLIEST | typeof LATEST) => {
-          const [found] = await this.#cluster.fetchTopicsOffset([{ topic, partitions, ...from }])
+        const offsets = async (cluster: KafkajsCluster, from: typeof EARLIEST | typeof LATEST) => {
+          const [found] = await cluster.fetchTopicsOffset([{ topic, partitions, ...from }])
           return new Map(found?.partitions.map(({ partition, offset }) => [partition, Number(offset)]))
         }
-        const [starts, ends] = [await offsets(EARLIEST), await offsets(LATEST)]
+        // The end that is asked for last may be beyond the others, and is never before them.
+        const starts = await offsets(this.#cluster, EARLIEST)
+        const ends = await offsets(this.#cluster, LATEST)
+        const allEnds = await offsets(this.#uncommitted, LATEST)
         return Array.from({ length: Math.max(1, partitions.length) }, (_, partition) => {
-          const [start, end] = [starts.get(partition), ends.get(partition)]
+          const [start, end, written] = [starts.get(partition), ends.get(partition), allEnds.get(partition)]
           // kafkajs leaves out what it has no leader for.
-          if (start === undefined || end === undefined) throw new LeaderUnknown(topic)
-          return { start, end }
+          if (start === undefined || end === undefined || written === undefined) throw new LeaderUnknown(topic)
+          return written > end ? { start, end, written } : { start, end }
         })
       })
     } catch (error) {

@@ -1,4 +1,5 @@
 import type { NewTopic, TopicPartition } from '../../ports/broker.js'
+import { notCompacted } from '../rules/notCompacted.js'
 import { unknownTopic } from '../rules/unknownTopic.js'
 import type { ClusterClient } from './cluster.js'
 import { errorType, tidemarkError } from './errors.js'
@@ -18,6 +19,7 @@ export class TopicAdmin {
   /** Resolves when the new topics can be written and read. */
   async create(topics: readonly NewTopic[]): Promise<void> {
     const found = await this.cluster.partitionCounts(topics.map(({ topic }) => topic))
+    await this.checkCompacted(topics.filter(({ topic, compacted }) => compacted && found.has(topic)))
     for (const { topic, partitions, compacted = false, keepsOld = false } of topics) {
       if (found.has(topic)) continue
       const configEntries = [
@@ -41,6 +43,18 @@ export class TopicAdmin {
       )
       await this.until(async () => (await this.cluster.partitionCounts([topic])).has(topic))
       await this.until(() => this.cluster.ranges(topic).then(() => true))
+    }
+  }
+
+  private async checkCompacted(topics: readonly NewTopic[]): Promise<void> {
+    const { name } = this.cluster
+    for (const { topic } of topics) {
+      try {
+        const policy = await this.cluster.config(topic, 'cleanup.policy')
+        if (policy !== 'compact') throw notCompacted(name, topic, policy)
+      } catch (error) {
+        throw tidemarkError(name, `reading the configuration of ${topic}`, error, { topic })
+      }
     }
   }
 

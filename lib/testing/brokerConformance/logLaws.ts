@@ -16,6 +16,9 @@ export const logLaws: Record<string, LawBody> = {
       { topic: second, partitions: 2, compacted: true },
     ])
     await broker.createTopics([{ topic: second, partitions: 2 }])
+    // What is there and keeps less than it is to is no good.
+    await assertRejects(broker.createTopics([{ topic, partitions: 3, compacted: true }]), 'TOPIC_CONFIG', 'compacted')
+    await broker.createTopics([{ topic: second, partitions: 2, compacted: true }])
     const found = await broker.topics([topic, second, `${topic}-none`])
     assertEqual(
       [...found].sort(),
