@@ -1,13 +1,15 @@
 import type { TraceEvent } from 'tidemark'
 import type { Told } from './messages.js'
+import { Past } from './past.js'
 
 const MAX_EVENTS = 400_000
-
-type Window = Extract<TraceEvent, { type: 'window' }>
+/** What refers to other events by their numbers. */
+const REFERENCES = ['cause', 'of', 'met', 'was']
 
 /**
  * What a trace has told, once. A replay that has jumped back tells again what it has told before: that is left out, and what it tells
- * for the first time refers to what was told the first time. So events are numbered anew here.
+ * for the first time refers to what was told the first time. So events are numbered anew here. What a checkpoint doesn't know of the past (how many
+ * records a window has, what wrote an entry last) is known here.
  */
 export class Journal {
   /** Numbered from `base + 1` on. */
@@ -23,6 +25,8 @@ export class Journal {
   private restored: TraceEvent[] = []
   /** What is told now: of which record, and how many events there are before the next. */
   private now: { index: number; next: number } | undefined
+  /** What was known at the last jump. */
+  private past = new Past([])
   /** Rises when it has had to begin anew. */
   generation = 0
 
@@ -66,32 +70,45 @@ export class Journal {
     const now = this.now as { index: number; next: number }
     const isNew = index === this.furthest && now.next === this.events.length
     const isKnown = now.next < (this.ends[index - this.first] as number)
-    if (!isNew && !isKnown) return
+    if ((!isNew && !isKnown) || this.past.knows(event)) return
     this.numbers.set(event.id, this.base + ++now.next)
+    const told = this.completed(this.numbered(event))
     if (!isNew) return
     if (event.type === 'node') this.nodes.push(event)
-    this.events.push(this.numbered(event))
+    this.events.push(told)
     this.ends[index - this.first] = this.events.length
   }
 
   private numbered(event: TraceEvent): TraceEvent {
-    const ours = (id: number | undefined) => (id === undefined ? undefined : this.numbers.get(id))
-    const changed: Record<string, unknown> = { ...event, id: ours(event.id), cause: ours(event.cause) }
-    if ('of' in event) changed.of = ours(event.of)
-    if ('was' in event)
-      changed.was = Array.isArray(event.was)
-        ? event.was.map(ours).filter((id) => id !== undefined)
-        : ours(event.was as number | undefined)
+    const ours = (id: number) => this.numbers.get(id)
+    const changed: Record<string, unknown> = { ...event, id: ours(event.id) }
+    for (const name of REFERENCES) {
+      const ids = changed[name]
+      if (typeof ids === 'number') changed[name] = ours(ids)
+      else if (Array.isArray(ids)) changed[name] = ids.map(ours).filter((id) => id !== undefined)
+    }
     return changed as unknown as TraceEvent
   }
 
-  /** Finds those windows again that a checkpoint has brought back. */
+  /** Fills in what the tracer can't know. */
+  private completed(event: TraceEvent): TraceEvent {
+    if (event.type === 'state') return { ...event, was: this.past.before(event) }
+    if (event.type !== 'window' || event.count !== undefined) return event
+    const isGrown = event.change === 'updated' || event.change === 'merged'
+    let count: number | undefined = isGrown ? 1 : 0
+    for (const id of event.was) {
+      const before = (this.events[id - this.base - 1] as typeof event | undefined)?.count
+      count = count === undefined || before === undefined ? undefined : count + before
+    }
+    return { ...event, count }
+  }
+
+  /** Finds again what a checkpoint has brought back. */
   private meet(last: number): void {
     this.numbers.clear()
-    const known = new Map<string, number>()
-    for (const event of this.between(0, last)) if (event.type === 'window') known.set(nameOf(event), event.id)
+    this.past = new Past(this.between(0, last))
     for (const event of this.restored) {
-      const id = event.type === 'window' ? known.get(nameOf(event)) : undefined
+      const id = this.past.last(event)
       if (id !== undefined) this.numbers.set(event.id, id)
     }
     this.restored = []
@@ -103,6 +120,7 @@ export class Journal {
     this.base += this.events.length
     this.events = []
     this.numbers.clear()
+    this.past = new Past([])
     this.now = undefined
     this.first = index
     this.ends = [0]
@@ -124,5 +142,3 @@ export class Journal {
     if (this.now !== undefined) this.now.next -= dropped
   }
 }
-
-const nameOf = ({ task, node, key, window }: Window) => JSON.stringify([task, node, key, window.start, window.end])
