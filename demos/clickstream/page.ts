@@ -1,6 +1,7 @@
 import recording from 'virtual:recording/clickstream'
 import { byId } from '../site/element.js'
 import { showSource } from '../site/showSource.js'
+import { spanOf } from '../site/spanOf.js'
 import { Theater } from '../site/theater.js'
 import { panel } from './panel.js'
 import type { View } from './pipeline.js'
@@ -11,7 +12,7 @@ showSource(source)
 const theater = new Theater({
   panel: panel(byId('panel')),
   marbles: () => ({
-    span: '3h',
+    span: spanOf('3h', '75m'),
     lanes: ['page-views', 'sessions', 'engagement'],
     titles: { 'page-views': 'Page views', sessions: 'Sessions', engagement: 'Engagement' },
     rows: 5,

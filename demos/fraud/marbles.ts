@@ -1,8 +1,9 @@
 import type { MarbleViewOptions } from 'tidemark/marbles'
+import { spanOf } from '../site/spanOf.js'
 
 /** What of the pipeline is drawn, and how. */
 export const marbles = (): MarbleViewOptions => ({
-  span: '2h',
+  span: spanOf('2h', '45m'),
   lanes: ['transactions', 'to fraud-alerts', 'volume'],
   titles: { transactions: 'Transactions', 'to fraud-alerts': 'Alerts', volume: 'Volume per country' },
   rows: 5,

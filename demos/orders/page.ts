@@ -2,6 +2,7 @@ import recording from 'virtual:recording/orders'
 import { byId } from '../site/element.js'
 import { moment } from '../site/moment.js'
 import { showSource } from '../site/showSource.js'
+import { spanOf } from '../site/spanOf.js'
 import { Theater } from '../site/theater.js'
 import { panel } from './panel.js'
 import type { Order } from './pipeline.js'
@@ -13,7 +14,7 @@ const columns = ({ warehouse, amount, time }: Order) => ({ warehouse, amount: am
 const theater = new Theater({
   panel: panel(byId('panel')),
   marbles: () => ({
-    span: '48h',
+    span: spanOf('48h', '36h'),
     lanes: ['orders', 'shipments', 'to shipped-orders', 'to overdue-orders', 'to late-shipments'],
     titles: {
       orders: 'Orders',

@@ -51,7 +51,7 @@ export function editor(parent: HTMLElement, code: string, run: () => void, chang
       theme,
       syntaxHighlighting(colours),
       lintGutter(),
-      EditorView.contentAttributes.of({ 'aria-label': 'The pipeline, in TypeScript' }),
+      EditorView.contentAttributes.of({ 'aria-label': 'The pipeline, in TypeScript', tabindex: '0' }),
       EditorView.updateListener.of(({ docChanged }) => {
         if (docChanged) changed()
       }),
