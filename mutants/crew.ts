@@ -11,6 +11,13 @@ const SILENCE_MS = 2_000
 /** A worker that takes longer to begin is kept from it by what an earlier mutant has left running. */
 const HEARING_MS = 10_000
 
+/** What has noticed a mutant. */
+export interface Killer {
+  readonly test: number
+  /** It did not fail: it did not end. */
+  readonly isStuck: boolean
+}
+
 /** A worker that can be given one order at a time. One that no longer answers is replaced. */
 export class Hand {
   private worker: Worker | undefined
@@ -24,12 +31,12 @@ export class Hand {
   measure = (test: number) => this.order({ do: 'measure', test }) as Promise<Given<'error'>>
 
   /** Tries a mutant. @returns the test that it failed or never ended, if there is one */
-  async try(mutant: number, tests: Extract<Order, { do: 'try' }>['tests']): Promise<number | undefined> {
+  async try(mutant: number, tests: Extract<Order, { do: 'try' }>['tests']): Promise<Killer | undefined> {
     const answer = await this.order({ do: 'try', mutant, tests })
-    if ('begins' in answer) return answer.begins
+    if ('begins' in answer) return { test: answer.begins, isStuck: true }
     const { killedBy, isStuck } = answer as Given<'killedBy'>
     if (isStuck) await this.end()
-    return killedBy
+    return killedBy === undefined ? undefined : { test: killedBy, isStuck }
   }
 
   async end(): Promise<void> {

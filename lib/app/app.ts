@@ -135,14 +135,15 @@ export interface App {
   /** Adds a pipeline that `start` will run. The name is shown in the plan. */
   run(name: string, pipeline: Observable<unknown>): void
   /**
-   * Plans, joins the group, restores and runs. Resolves when its tasks run; after 5 s in any case: then `state$` and `health()` tell the rest.
+   * Plans, joins the group, restores and runs. Resolves when its tasks run; after 5 s in any case: then `state$` and `health()` tell the rest. Where tabs share a broker
+   * whose store has the state, it first waits until this is the one that hosts it: `standing by`, which `stop` ends.
    *
    * @throws TidemarkError every planning error, `BROKER_UNAVAILABLE`, `UNKNOWN_TOPIC`, `CO_PARTITION`, `STORE_LOCKED`, `APP_ID_TAKEN`
    */
   start(): Promise<void>
   /** Ends the running slice, writes outputs and a last checkpoint, leaves the group. What was read ahead is read again next time. */
   stop(): Promise<void>
-  /** `created starting rebalancing running stopping stopped failed`; the present one first. */
+  /** `created starting 'standing by' rebalancing running stopping stopped failed`; the present one first. */
   readonly state$: Observable<AppState>
   /** Every error: those that end the app (then `state$` says `failed`) and those that it goes on after. Never errors itself. */
   readonly errors$: Observable<TidemarkError>

@@ -5,7 +5,15 @@ import type { RestoreStats } from './restore.js'
 import type { StandbyStats } from './standbys.js'
 import type { TaskScope } from './taskScope.js'
 
-export type AppState = 'created' | 'starting' | 'rebalancing' | 'running' | 'stopping' | 'stopped' | 'failed'
+export type AppState =
+  | 'created'
+  | 'starting'
+  | 'standing by'
+  | 'rebalancing'
+  | 'running'
+  | 'stopping'
+  | 'stopped'
+  | 'failed'
 
 /** Figures of one task. */
 export interface TaskStats {

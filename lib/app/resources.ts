@@ -34,10 +34,12 @@ export class Resources {
     private readonly error: (error: TidemarkError, fatal: boolean) => void,
   ) {}
 
-  async open(plan: Plan): Promise<void> {
+  /** @param turn gives false if it isn't to be opened after all, once the broker is connected */
+  async open(plan: Plan, turn: () => Promise<boolean>): Promise<void> {
     const { id, broker, store, keeper } = this.options
     await broker.connect()
     this.opened.push(() => broker.close())
+    if (!(await turn())) return
     const hasChangelogs = keeper === 'changelogs'
     // By name: a topic that isn't there, and one that nobody shows us, are told apart.
     const named = plan.subTopologies.flatMap((sub) => [

@@ -48,7 +48,7 @@ export class Runtime implements TaskHost {
   private ending: Promise<void> | undefined
   private starting: Promise<void> | undefined
   private hasStarted = false
-  private isStopping = false
+  private readonly stopping = new AbortController()
 
   constructor(readonly options: RuntimeOptions) {
     this.clock = options.clock
@@ -108,8 +108,8 @@ export class Runtime implements TaskHost {
       this.hasAssigned = resolve
     })
     try {
-      await this.resources.open(this.plan)
-      await this.membership.join()
+      await this.resources.open(this.plan, () => this.turn())
+      if (!this.isStopping) await this.membership.join()
     } catch (error) {
       this.failed(this.asError(error))
     }
@@ -124,6 +124,22 @@ export class Runtime implements TaskHost {
     this.hasStarted = true
   }
 
+  /** Waits until this is where the state is; false if the app is stopped before. */
+  private async turn(): Promise<boolean> {
+    const { broker, keeper } = this.options
+    if (keeper === 'broker' && broker.standBy !== undefined && !this.isStopping) {
+      this.state$.next('standing by')
+      const lost = await broker.standBy(this.stopping.signal)
+      lost.addEventListener('abort', () => this.failed(this.asError(lost.reason)))
+      if (!this.isStopping) this.state$.next('starting')
+    }
+    return !this.isStopping
+  }
+
+  private get isStopping(): boolean {
+    return this.stopping.signal.aborted
+  }
+
   /** Tasks run, or there is none to run. */
   runs(): void {
     if (this.state !== 'running') this.state$.next('running')
@@ -135,7 +151,7 @@ export class Runtime implements TaskHost {
       this.state$.next('stopped')
       return
     }
-    this.isStopping = true
+    this.stopping.abort()
     this.hasAssigned?.()
     await this.starting
     if (this.state === 'stopped' || this.state === 'failed' || this.state === 'stopping') {

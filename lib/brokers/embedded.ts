@@ -129,9 +129,9 @@ class EmbeddedBroker implements Broker {
     this.checkLoaded()
     let closed = false
     return {
-      send: async (records) => {
+      send: async (records, along = []) => {
         if (closed) throw new TidemarkError('BAD_STATE', 'the producer is closed')
-        await this.contents.journal.write(this.contents.addition({ records }))
+        await this.contents.journal.write(this.contents.addition({ records, along }))
       },
       close: async () => {
         closed = true

@@ -5,7 +5,7 @@ import type { SeriesCell } from '../task/seriesState.js'
 
 /**
  * Holds each record back until time is at least its timestamp and a grace; those that are due come out by timestamp, then key, then arrival. One that
- * has no time left to wait is released at once.
+ * is later than the grace is released at once.
  *
  * @returns takes a record
  */
@@ -26,7 +26,7 @@ export function graceBuffer<R extends StreamRecord<any, any>>(
   })
   return (record) => {
     const { key, timestamp } = record
-    if (timestamp <= context.accept(timestamp) - graceMs) {
+    if (timestamp < context.accept(timestamp) - graceMs) {
       release(record)
       return
     }

@@ -9,8 +9,6 @@ export class InputTimes implements WindowTime {
   private readonly times
   private closedUpTo: number
   private readonly firings: Firing[] = []
-  private isFiring = false
-  private settledAt = Number.NEGATIVE_INFINITY
 
   constructor(
     private readonly context: OperatorContext<unknown>,
@@ -43,11 +41,9 @@ export class InputTimes implements WindowTime {
     return least
   }
 
+  /** The last moment at which nothing is due. */
   settled(): number {
-    const now = this.now()
-    const isDue = this.firings.some((firing) => firing.due() <= now && firing.due() < Number.POSITIVE_INFINITY)
-    if (!this.isFiring && !isDue) this.settledAt = now
-    return this.settledAt
+    return Math.min(this.now(), ...this.firings.map((firing) => firing.due() - 1))
   }
 
   /** To the operator's own time, which is ahead, nothing is due before it is due by this one. */
@@ -58,14 +54,7 @@ export class InputTimes implements WindowTime {
         const due = firing.due()
         return due <= this.now() ? due : Number.POSITIVE_INFINITY
       },
-      fireNext: () => {
-        this.isFiring = true
-        try {
-          firing.fireNext()
-        } finally {
-          this.isFiring = false
-        }
-      },
+      fireNext: () => firing.fireNext(),
       waiting: (key) => firing.waiting?.(key) ?? [],
     })
   }

@@ -83,8 +83,9 @@ export interface ProcessOptions extends VersionOptions {
  *
  * `setup` runs once per task. A timer is one for each key and timestamp, in ms, and fires by timestamp and then key: `timers` after the record
  * that brought the time; `wallTimers` when the clock says so, between records, and after a restart at once if their time has passed meanwhile. On
- * completion all of `timers` fire first; wall timers and `every` don't any more, and don't hold it back. What a wall timer emits is late for
- * what follows if its timestamp is below `time()`. State and timers are part of the checkpoint and stay until they are deleted or have fired.
+ * completion all of `timers` fire first; wall timers and `every` don't any more, and don't hold it back. What is emitted with a timestamp below
+ * `time()`, by a wall timer or of a record that was kept, may be late for what follows; what a timer emits with its own timestamp isn't, by a
+ * watermark or behind `keyBy`. State and timers are part of the checkpoint and stay until they are deleted or have fired.
  * Errors pass on. Kafka Streams' `process`, Flink's KeyedProcessFunction.
  *
  * @throws TidemarkError `OPERATOR_FAILED` with the record's place if it throws; `TIMER_LOOP` if timers set timers at the present for ever;

@@ -59,8 +59,12 @@ export interface PartitionRange {
 
 /** Writes records. The caller has chosen the partition of each. */
 export interface Producer {
-  /** Resolves when all are acknowledged by the in-sync replicas. Per partition the order of calls is kept. */
-  send(records: readonly OutRecord[]): Promise<void>
+  /**
+   * Resolves when all are acknowledged by the in-sync replicas. Per partition the order of calls is kept.
+   *
+   * `along`: changes for the broker's own store (`Broker.store`), committed in the same atomic write.
+   */
+  send(records: readonly OutRecord[], along?: readonly StoreChanges[]): Promise<void>
   close(): Promise<void>
 }
 
@@ -170,6 +174,13 @@ export interface Broker {
   readonly durable: boolean
   /** @throws TidemarkError `BROKER_UNAVAILABLE`, with the addresses tried */
   connect(): Promise<void>
+  /**
+   * There if `store` is open in one place at a time: resolves, once connected, when that is here, and then an app whose state is in it may run; or when
+   * `signal` aborts.
+   *
+   * @returns what aborts, with a `TidemarkError`, if that is no longer here although nobody has closed anything
+   */
+  standBy?(signal: AbortSignal): Promise<AbortSignal>
   /** Partition counts of the topics that exist among these (all, if none are named). */
   topics(names?: readonly string[]): Promise<ReadonlyMap<string, number>>
   /**

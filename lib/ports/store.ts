@@ -19,7 +19,7 @@ export interface StoreChanges {
  *   before it, in the same commit too.
  * - Arguments are taken as they are at the call: the caller may change them at once.
  * - `load` sees every commit that had resolved before the call; what it returned doesn't change later. The order of entries is free.
- * - A failed commit rejects with `STORE_FAILED`, leaves the last whole state, and later commits work. Keys and scopes that
+ * - A failed commit rejects with `STORE_FAILED` (for want of room, where the store can tell, `STORE_FULL`), leaves the last whole state, and later commits work. Keys and scopes that
  *   aren't well-formed strings are refused so. Where a server can't be reached it rejects with `STORE_UNAVAILABLE`: what it would change is
  *   there as a whole, or not at all.
  * - A shared store has `claim`: once it resolves, no commit of another adapter that claimed the scope before changes

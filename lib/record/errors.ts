@@ -47,6 +47,7 @@ export type ErrorCode =
   | 'STALLED'
   | 'STORE_CLOSED'
   | 'STORE_FAILED'
+  | 'STORE_FULL'
   | 'STORE_LOCKED'
   | 'STORE_UNAVAILABLE'
   | 'TIMER_LOOP'

@@ -15,8 +15,9 @@ import { webLock } from './webLock.js'
  *
  * One tab at a time has an app's database, by a Web Lock for which `open` waits a second. Where there are none
  * (pages without a secure context) the tab that opened last has it, and commits of the one before are refused; both
- * with `STORE_LOCKED`.
- * A full disk is `STORE_FAILED`: nothing of that commit is kept, and all that was there before is.
+ * with `STORE_LOCKED`. So they are of a page that the browser has put aside, into its back/forward cache say, and brought back when another had opened it meanwhile.
+ * Where there is no more room a commit is `STORE_FULL`: nothing of it is kept, and all that was there before is. So it is when the database is deleted
+ * under it, as a user does who clears the site's data: `STORE_FAILED`, and what opens it next begins anew.
  *
  * ```ts
  * const app = createApp({ id: 'spend', broker: embedded(), store: idb('tidemark') })
@@ -35,6 +36,8 @@ export function idb(database: string): StoreAdapter {
     shared: false,
     async take(app) {
       const path = `${database}/${encodeURIComponent(app)}`
+      if (globalThis.indexedDB === undefined)
+        throw new Error('there is no IndexedDB here; a private window may have none')
       const unlock = await webLock(`tidemark ${path}`)
       if (unlock === undefined) throw lockedByAnother(name)
       try {
@@ -78,10 +81,17 @@ async function openIdb(name: string, useStore: UseStore, unlock: () => Promise<v
     return last + 1
   })
 
+  /** In the transaction, so that nothing comes between. */
+  async function checkOurs(store: IDBObjectStore): Promise<void> {
+    const found = await promisifyRequest(store.get(EPOCH))
+    if (found === undefined) throw deleted(name)
+    if (found !== epoch) throw lockedByAnother(name)
+  }
+
   /** Each write is one transaction, in which a writer that another has replaced finds out. */
   async function change(body: (store: IDBObjectStore) => Promise<Map<string, Manifest | undefined>>): Promise<void> {
     const changed = await transact(name, useStore, 'readwrite', async (store) => {
-      if ((await promisifyRequest(store.get(EPOCH))) !== epoch) throw lockedByAnother(name)
+      await checkOurs(store)
       const after = await body(store)
       for (const [scope, manifest] of after) {
         if (manifest === undefined) store.delete(scope)
@@ -109,7 +119,11 @@ async function openIdb(name: string, useStore: UseStore, unlock: () => Promise<v
     }
   }
 
-  const load = (scope: string) => transact(name, useStore, 'readonly', (store) => readScope(store, scope))
+  const load = (scope: string) =>
+    transact(name, useStore, 'readonly', async (store) => {
+      await checkOurs(store)
+      return readScope(store, scope)
+    })
 
   return {
     load,
@@ -219,8 +233,15 @@ function abort(transaction: IDBTransaction): void {
 }
 
 function outOfRoom(name: string, cause: unknown): TidemarkError {
-  const message = `${name}: the browser has no more room for this page's data; free some. All that was committed is whole`
-  return new TidemarkError('STORE_FAILED', message, {}, { cause })
+  const message = `${name}: the browser has no more room for this page's data; free some and start again. All that was committed is whole`
+  return new TidemarkError('STORE_FULL', message, {}, { cause })
+}
+
+function deleted(name: string): TidemarkError {
+  return new TidemarkError(
+    'STORE_FAILED',
+    `${name}: its database has been deleted while it was open; reload to begin anew`,
+  )
 }
 
 function lockedByAnother(name: string): TidemarkError {

@@ -48,14 +48,10 @@ export const sessionStrategy = (gapMs: number): Strategy<HeldUntil, SessionsByEn
       }
       if (!isOpen(window.end, now)) return 1
 
-      const isMoment = window.end - window.start === 1
-      for (const { cell, windows } of found) {
-        // A session of one moment that stays one is replaced without a word.
-        if (isMoment) windows.remove(cell)
-        else results.replace(cell, windows, record)
-      }
-      const forgotten = open.find(key, window)
-      if (forgotten !== undefined) open.remove(forgotten)
+      // A session of one moment that stays one is replaced without a word.
+      if (window.end - window.start > 1) for (const { cell, windows } of found) results.replace(cell, windows, record)
+      const same = open.find(key, window)
+      if (same !== undefined) open.remove(same)
       const values = found.map(({ cell }) => cell.value)
       results.put(undefined, window, merged(values, record), window.end - 1, record)
       return 0

@@ -86,8 +86,7 @@ export const slidingStrategy = (differenceMs: number): Strategy<HeldUntil, Windo
               ? results.begin(record)
               : aggregator.add(copyData(before.value), record)
           // Made just now as the one after the record before, it comes out again, as in Kafka Streams.
-          const made = previous === left - 1 ? open.find(record.key, window) : undefined
-          results.put(made, window, acc, timestamp, record)
+          results.put(open.find(record.key, window), window, acc, timestamp, record)
         })
       }
       makeAfter()

@@ -14,7 +14,6 @@ import type { AnyAggregator, KeyedRecord } from './strategy.js'
 export class WindowResults<C extends Cell<unknown>> implements Firing {
   /** Of the windows that are closing, what is still to be closed, the first last. */
   private closing: C[] = []
-  private closingAt = 0
 
   constructor(
     private readonly aggregator: AnyAggregator,
@@ -88,8 +87,9 @@ export class WindowResults<C extends Cell<unknown>> implements Firing {
   }
 
   due(): number {
-    if (this.closing.length > 0) return this.closingAt
-    const end = this.open.firstEnd()
+    // Those that are closing end together.
+    const closing = this.closing[0]
+    const end = closing === undefined ? this.open.firstEnd() : this.open.windowOf(closing).end
     return end < Number.POSITIVE_INFINITY ? this.closeOf(end) : end
   }
 
@@ -111,15 +111,16 @@ export class WindowResults<C extends Cell<unknown>> implements Firing {
   /** Closes one key's window after the other, so that a window of a million keys can be interrupted. */
   fireNext(): void {
     if (this.closing.length === 0) {
-      this.closingAt = this.due()
       const cells = this.open.takeFirst(this.emission.onClose)
-      if (!this.emission.onClose) {
-        if (this.kept !== undefined) for (const cell of cells) this.kept.add(cell, this.open.windowOf(cell))
-        return
-      }
-      this.closing = cells.toReversed()
+      if (this.emission.onClose) this.closing = cells.toReversed()
+      else if (this.kept !== undefined) for (const cell of cells) this.kept.add(cell, this.open.windowOf(cell))
     }
-    const cell = this.closing.pop()
-    if (cell !== undefined) this.closed(cell)
+    const cell = this.closing.at(-1)
+    try {
+      if (cell !== undefined) this.closed(cell)
+    } finally {
+      // Due until it is out, so that nothing behind it sees a time past it.
+      this.closing.pop()
+    }
   }
 }

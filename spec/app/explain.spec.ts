@@ -282,6 +282,8 @@ test('of a key: what suppress keeps back', async () => {
   const { tasks, closesAt } = t.app.explain({ operator: 'held', key: 'x', window })
   expect(closesAt).toBe(65_000)
   expect(tasks).toMatchObject([{ isOpen: true, waiting: [{ what: 'change', timestamp: 2_000, until: 65_000 }] }])
+  // Each count has come out of the aggregate.
+  expect(t.app.explain({ operator: 'n', key: 'x', window }).tasks).toMatchObject([{ isOpen: true, waiting: [] }])
   await t.stop()
 })
 

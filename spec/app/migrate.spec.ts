@@ -130,21 +130,26 @@ describe('an aggregate of a newer version', () => {
     await v.t.stop()
   })
 
-  test('in windows migrates those that are open', async () => {
+  test('in windows migrates those that are open, and those that have closed and can be read', async () => {
     const windowed = (options: VersionOptions) => (app: App) =>
       app.run(
         'n',
         read(app, 'a').pipe(
           tumblingWindow('10s'),
-          aggregate(collect(), { name: 'n', emit: 'close', ...options }),
+          aggregate(collect(), { name: 'n', emit: 'close', retention: '1m', ...options }),
           toTopic('out'),
         ),
       )
     const v = await versions(windowed({}), { topics: TOPICS })
     await feed(v, 'a', 1)
-    await v.become(windowed({ version: 2, migrate: (old: number[]) => [0, ...old] }))
     await feed(v, 'a', 2, 'x', 10_000)
-    expect(await out(v)).toEqual([[0, 1]])
+    await v.become(windowed({ version: 2, migrate: (old: number[]) => [0, ...old] }))
+    await feed(v, 'a', 3, 'x', 20_000)
+    expect(await out(v)).toEqual([[1], [0, 2]])
+    expect((await v.t.state('n.closed')).map(({ value }) => value)).toEqual([
+      [0, 1],
+      [0, 2],
+    ])
     await v.t.stop()
   })
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
-import { filter, from, type Observable, Subject } from 'rxjs'
+import { filter, from, mergeMap, type Observable, Subject } from 'rxjs'
 import {
   type App,
   aggregate,
@@ -281,6 +281,23 @@ describe('with a versioned table', () => {
           streamTableJoin(toTable('t', table, { history: 20 }), together, { grace: 4 }),
         ),
     })
+  })
+
+  test('with a watermark, one that is late by grace waits for those before it', () => {
+    const table = toTable('t', from([record('ann', 'x', 1)]), { history: 20 })
+    const source = new Subject<StreamRecord<string, number[]>>()
+    const joined: number[] = []
+    const stream = source.pipe(
+      withWatermark({ maxOutOfOrderness: 0 }),
+      shared(),
+      mergeMap(({ key, value }) => value.map((time) => record(key, time, time))),
+      streamTableJoin(table, (time) => time, { grace: 5 }),
+    )
+    local(stream).subscribe(({ value }) => joined.push(value))
+    source.next(record('ann', [10], 10))
+    // Brings the time at which the one before is due, and one that is due by then too.
+    source.next(record('ann', [15], 20))
+    expect(joined).toEqual([10, 15])
   })
 
   test('a window behind it is late for none of what has waited', async () => {

@@ -585,6 +585,21 @@ test('where nobody asks what rows were before, a change says that it is not know
   ])
 })
 
+test('explain knows its time: that of the newest change of either table', async () => {
+  const t = await testApp(
+    (app) => {
+      const [a, b] = ['a', 'b'].map((topic) => app.table<number>(topic, { value: json() })) as [Plain, Plain]
+      app.run('out', a.pipe(join('outer', b, 'joined'), toStream()).pipe(toTopic('out')))
+    },
+    { topics: { a: 1, b: 1, out: 1 } },
+  )
+  await t.send('a', { key: 'k', value: 1, timestamp: 7 })
+  await t.send('b', { key: 'l', value: 2, timestamp: 5 })
+  await t.settle()
+  expect(t.app.explain({ operator: 'joined' }).tasks).toMatchObject([{ time: 7 }])
+  await t.stop()
+})
+
 describe('its rows', () => {
   const joinedBy = (joiner: (a: unknown, b: unknown) => string, name?: string) => {
     const [a, b] = [new Subject<StreamRecord<string, number>>(), new Subject<StreamRecord<string, number>>()]

@@ -62,7 +62,7 @@ describe('imports', () => {
   })
 
   test('reach no adapter: any of them could be deleted and the rest would compile', () => {
-    const adapters = /^(brokers|stores)\/(kafka|embedded|level|idb|postgres|memory)(\/|$)/
+    const adapters = /^(brokers|stores)\/(kafka|embedded|tabs|level|idb|postgres|memory)(\/|$)/
     const reached = ours.filter(
       ({ from, to }) =>
         !['index', 'cli'].includes(folderOf(from)) &&

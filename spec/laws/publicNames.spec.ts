@@ -47,6 +47,9 @@ const NAMES: Record<string, string> = {
     OpenRecordingOptions RecordTopicsOptions RecordedRecord Recording RecordingPlace Replay ReplayOptions ReplayOutput
     ReplayPosition ReplayState StateEntry createReplay openRecording recordTopics writeRecording
   `,
+  'tidemark/tabs': `
+    tabs
+  `,
   'tidemark/testing': `
     BrokerLaw Diagram Emission ExpectedRecord FaultOptions FaultReport InputRecord MarbleOptions MarbleRun MarbleSources MarbleTools MarbleValue Mark
     OperatorLaw OperatorLawOptions ReadRecord RecordMatchers SentRecord StateEntry StoreConformanceOptions StoreLaw

@@ -116,6 +116,22 @@ describe.each(Object.keys(WINDOWS))('the table of %s windows', (kind) => {
     )
   })
 
+  test('an early result for each record is what an update says', () => {
+    fc.assert(
+      fc.property(given, fc.boolean(), (all, isInOrder) => {
+        // In order, windows close between one record of a key and the next.
+        const some = isInOrder ? all.slice(0, 9).sort((a, b) => a.time - b.time) : all
+        const records = some.map(({ key, time }, index) => record(key, index, time))
+        const run = (options: AggregateOptions) =>
+          stepwise(records, (s) => (WINDOWS[kind] as (s: any) => any)(s).pipe(aggregate(collect(), options))).map(
+            ({ results }) => results.filter(({ final }) => !final),
+          )
+        expect(run({ emit: 'close', early: () => true })).toEqual(run({ emit: 'update' }))
+      }),
+      { seed: 36, numRuns: 300 },
+    )
+  })
+
   test.each(Object.keys(EMITS))('emit %s: so it does where the aggregator deletes', (mode) => {
     /** Keeps the values since the last that is divisible by 3. */
     const since = {
@@ -258,6 +274,21 @@ describe('against recomputing: every and early, over tumbling windows', () => {
       { seed: 33, numRuns: 300 },
     )
   })
+})
+
+test('at a tick, windows speak in the order in which they close: by end, then start, then key', () => {
+  const windows = [window(0, 10), window(5, 10), window(2, 9), window(20, 30)]
+  const windowsOf = (time: number) => windows.filter((_, index) => [1, 6, 4, 20][index] === time)
+  const records = [record('d', 1, 1), record('a', 1, 6), record('b', 1, 1), record('c', 1, 4), record('z', 1, 20)]
+  const steps = stepwise(records, (s) =>
+    s.pipe(customWindow({ windowsOf, maxSize: 10 }, { grace: 20 }), aggregate(count(), { emit: { every: 10 } })),
+  )
+  expect(steps[4]?.results.map(({ key, start, end }) => [key, start, end])).toEqual([
+    ['c', 2, 9],
+    ['b', 0, 10],
+    ['d', 0, 10],
+    ['a', 5, 10],
+  ])
 })
 
 describe('retention', () => {

@@ -121,7 +121,7 @@ describe('edges', () => {
     out: string,
     late: string | undefined,
     options: AggregateOptions = {},
-    watermark = false,
+    maxOutOfOrderness?: number,
   ) =>
     runMarbles({
       source,
@@ -129,7 +129,7 @@ describe('edges', () => {
       ...(late !== undefined && { late }),
       values,
       pipeline: ({ a, b }, tools) => {
-        const timed = (s: Rows) => (watermark ? s.pipe(withWatermark({ maxOutOfOrderness: 0 })) : s)
+        const timed = (s: Rows) => (maxOutOfOrderness === undefined ? s : s.pipe(withWatermark({ maxOutOfOrderness })))
         const declare = windowed({ late: tools.late })
         return both(timed(a).pipe(declare), timed(b).pipe(declare), options)
       },
@@ -172,7 +172,9 @@ describe('edges', () => {
   })
 
   test('with watermarks the lowest rules for all', async () => {
-    await run({ a: 'p@3-----p@5--|', b: '---q@30------|' }, '-------------(fi|)', '', { emit: 'close' }, true)
+    await run({ a: 'p@3-----p@5--|', b: '---q@30------|' }, '-------------(fi|)', '', { emit: 'close' }, 0)
+    // Nothing is late by its own input's newest record.
+    await run({ a: 'p@3-p@30-p@5--|', b: '--------------|' }, '--------------(fj|)', '', { emit: 'close' }, 25)
   })
 
   test('streams with different windows, or only one with any, are LOST_WINDOW', () => {

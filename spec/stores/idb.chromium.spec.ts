@@ -67,7 +67,7 @@ describeInChromium('idb in Chromium', () => {
     await full.page.goto(served.url)
     await run(full.page, 'open')
     const { committed, error } = await full.page.evaluate(() => (globalThis as PageGlobals).store.fill())
-    expect(error).toContain('STORE_FAILED: idb tidemark: the browser has no more room')
+    expect(error).toContain('STORE_FULL: idb tidemark: the browser has no more room')
     expect(committed).toBeGreaterThan(5)
     expect(await read(full.page)).toEqual([committed])
     await full.kill()

@@ -74,6 +74,33 @@ describe('idb', () => {
     await store.close()
   })
 
+  test('a browser without IndexedDB is STORE_FAILED, and says so', async () => {
+    const { indexedDB } = globalThis
+    Object.assign(globalThis, { indexedDB: undefined })
+    try {
+      await expect(idb(freshDatabase()).open('app')).rejects.toMatchObject({
+        code: 'STORE_FAILED',
+        message: expect.stringContaining('there is no IndexedDB here'),
+      })
+    } finally {
+      Object.assign(globalThis, { indexedDB })
+    }
+  })
+
+  test('a database that is emptied under it is STORE_FAILED, for reads as for writes, and holds nothing of what follows', async () => {
+    const database = freshDatabase()
+    const store = idb(database)
+    await store.open('app')
+    await store.commit([{ scope: 's', entries: [['a', bytes('a')]] }])
+    const useStore = createStore(`${database}/app`, 'tidemark')
+    await useStore('readwrite', (raw) => raw.clear())
+    const deleted = { code: 'STORE_FAILED', message: expect.stringContaining('has been deleted while it was open') }
+    await expect(store.load('s')).rejects.toMatchObject(deleted)
+    await expect(store.commit([{ scope: 's', entries: [['b', bytes('b')]] }])).rejects.toMatchObject(deleted)
+    expect(await allKeys(useStore)).toEqual([])
+    await store.close()
+  })
+
   describe('compaction', () => {
     test('keeps the log in proportion to what is live, and takes deleted scopes away', async () => {
       const database = freshDatabase()

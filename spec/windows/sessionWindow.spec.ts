@@ -1,6 +1,18 @@
 import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
-import { aggregate, collect, count, json, record, reduce, sessionWindow, withWatermark } from 'tidemark'
+import { mergeMap } from 'rxjs'
+import {
+  aggregate,
+  collect,
+  count,
+  json,
+  record,
+  reduce,
+  type StreamRecord,
+  sessionWindow,
+  shared,
+  withWatermark,
+} from 'tidemark'
 import { matchers, operatorLaws, runMarbles, testApp } from 'tidemark/testing'
 import { expectDrawn } from '../testing/docstring.js'
 import { byClose, type Shown, stepwise } from './steps.js'
@@ -135,6 +147,33 @@ describe('edges', () => {
     })
   })
 })
+
+test.each([
+  { later: 25, sessions: [[10, 14]] },
+  {
+    later: 26,
+    sessions: [
+      [10, 11],
+      [13, 14],
+    ],
+  },
+])(
+  'a record that brings the time $later with an earlier one: whether that joins what is closing',
+  ({ later, sessions }) => {
+    // A gap of 5 and a grace of 10: the first session closes at 26.
+    const records = [record('ann', [10], 10), record('ann', [13], later)]
+    const steps = stepwise(records, (s) =>
+      s.pipe(
+        withWatermark({ maxOutOfOrderness: 0 }),
+        shared<StreamRecord<string, number[]>>(),
+        mergeMap(({ key, value }) => value.map((time: number) => record(key, time, time))),
+        sessionWindow(5, { grace: 10 }),
+        aggregate(collect(), { emit: 'close' }),
+      ),
+    )
+    expect(steps.flatMap(({ results }) => results.map(({ start, end }) => [start, end]))).toEqual(sessions)
+  },
+)
 
 test('a gap of 0: records of one moment share a session, and no others', () => {
   const steps = stepwise(

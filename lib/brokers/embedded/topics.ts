@@ -1,5 +1,5 @@
 import type { NewTopic, OutRecord, Position, TopicPartition } from '../../ports/broker.js'
-import type { StoreAdapter } from '../../ports/store.js'
+import type { StoreAdapter, StoreChanges } from '../../ports/store.js'
 import { utf8 } from '../../record/serde.js'
 import { notCompacted } from '../rules/notCompacted.js'
 import { partitionKey } from '../rules/partitionKey.js'
@@ -24,6 +24,8 @@ export interface Addition {
   readonly offsets?: readonly { readonly group: string; readonly positions: readonly Position[] }[]
   /** Whether it ends a transaction: that takes one offset in each partition. */
   readonly marked?: boolean
+  /** What else the store is to keep in the same commit. */
+  readonly along?: readonly StoreChanges[]
 }
 
 /** The topics and the groups' offsets, in memory and, if there is a store, in it too. */
@@ -124,7 +126,7 @@ export class Topics {
    *
    * @throws TidemarkError `UNKNOWN_TOPIC` when staged
    */
-  addition({ records, offsets = [], marked = false }: Addition): Write & { ends(): Position[] } {
+  addition({ records, offsets = [], marked = false, along = [] }: Addition): Write & { ends(): Position[] } {
     let added: { log: PartitionLog; chunk: ReturnType<PartitionLog['reserve']> }[] = []
     return {
       ends: () => added.map(({ log: { topic, partition }, chunk }) => ({ topic, partition, offset: chunk.nextOffset })),
@@ -144,6 +146,7 @@ export class Topics {
             changes.put(OFFSETS, JSON.stringify([group, topic, partition]), utf8.encode(String(offset)))
           }
         }
+        changes.add(along)
       },
       apply: () => {
         for (const { group, positions } of offsets) for (const position of positions) this.setOffset(group, position)

@@ -70,13 +70,12 @@ class OpenTransaction implements Transaction {
   async commit(along: readonly StoreChanges[] = []): Promise<readonly Position[]> {
     this.check()
     this.state = 'ended'
-    const addition = this.topics.addition({ records: this.records, offsets: this.offsets, marked: true })
+    const addition = this.topics.addition({ records: this.records, offsets: this.offsets, marked: true, along })
     await this.topics.journal.write({
       ...addition,
       stage: (changes) => {
         this.checkEpoch()
         addition.stage(changes)
-        changes.add(along)
       },
     })
     return addition.ends()

@@ -1,0 +1,94 @@
+import { whenPutAside } from '../../ports/whenPutAside.js'
+import type { TidemarkError } from '../../record/errors.js'
+
+/** What a tab does when its turn has come: begins, and gives what ends it. */
+export type Begin = () => Promise<() => Promise<void>>
+
+/**
+ * A tab's place in the queue for something that one of them has at a time. A page that the browser puts aside gives it up, or leaves the queue, and
+ * lines up again when it is brought back.
+ */
+export class Turn {
+  /** Resolves when it has begun; rejects if it couldn't, or was closed before. */
+  readonly begun: Promise<void>
+  /** Aborts when it is over and nobody has closed it. */
+  readonly lost: AbortSignal
+  private readonly losing = new AbortController()
+  private readonly closing = new AbortController()
+  private readonly takeBack: () => void
+  /** Of the request for the lock. */
+  private waiting = new AbortController()
+  private work: Promise<void> | undefined
+  private resolve: () => void = () => {}
+  private reject: (error: unknown) => void = () => {}
+
+  /**
+   * @param lock the name of a Web Lock
+   * @param again is called when the page is brought back that had lost its turn
+   */
+  constructor(
+    private readonly lock: string,
+    private readonly begin: Begin,
+    putAside: () => TidemarkError,
+    again: () => void,
+  ) {
+    this.lost = this.losing.signal
+    this.begun = new Promise((resolve, reject) => {
+      this.resolve = resolve
+      this.reject = reject
+    })
+    this.takeBack = whenPutAside(
+      () => {
+        if (this.work) this.losing.abort(putAside())
+        else this.waiting.abort()
+      },
+      () => {
+        if (this.lost.aborted) {
+          this.takeBack()
+          again()
+        } else if (this.waiting.signal.aborted) this.lineUp()
+      },
+    )
+    this.lineUp()
+  }
+
+  /** Ends it, or the wait for it. */
+  async close(): Promise<void> {
+    this.takeBack()
+    this.closing.abort()
+    this.waiting.abort()
+    // What kept it from beginning has been told.
+    await this.begun.then(
+      () => this.work,
+      () => {},
+    )
+  }
+
+  private lineUp(): void {
+    this.waiting = new AbortController()
+    const { signal } = this.waiting
+    navigator.locks
+      .request(this.lock, { signal }, () => {
+        this.work = this.have()
+        // A page that is put aside doesn't come to the end of it.
+        return Promise.race([this.work, aborted(this.lost)])
+      })
+      .catch((error) => {
+        if (!signal.aborted || this.closing.signal.aborted) this.reject(error)
+      })
+  }
+
+  private async have(): Promise<void> {
+    const end = await this.begin()
+    this.resolve()
+    await Promise.race([aborted(this.closing.signal), aborted(this.lost)])
+    await end()
+  }
+}
+
+/** Resolves when a signal aborts. */
+export const aborted = (signal: AbortSignal): Promise<void> =>
+  new Promise((resolve) => {
+    if (signal.aborted) resolve()
+    else signal.addEventListener('abort', () => resolve(), { once: true })
+  })
