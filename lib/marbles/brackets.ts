@@ -25,7 +25,12 @@ interface Band {
   readonly isClosed: boolean
   /** Up to here time has passed through it. */
   readonly filledTo: number
-  readonly label: string
+}
+
+interface Label {
+  readonly band: Band
+  readonly count: number
+  readonly keys: number
 }
 
 /** Draws a lane's windows: they fill as time passes through them, and are hatched once they have closed. @returns whether one is still moving */
@@ -36,10 +41,12 @@ export function drawBrackets(bands: Bands, frame: Frame, strip: Strip): boolean 
   const scale = (layout.width - layout.left) / camera.span
   const time = scene.timeOf(lane) ?? Number.NEGATIVE_INFINITY
   const isSession = lane.node.windows?.startsWith('session') === true
-  const pad = isSession ? SESSION_PAD : 0
+  // Less where its gap is narrower.
+  const pad = isSession ? Math.min(SESSION_PAD, ((lane.node.closesAfterMs ?? 0) * scale) / 2) : 0
   const [edge, end] = [layout.left - 40, layout.width + 40]
   const x = (at: number) => Math.max(edge, Math.min(end, layout.left + (at - camera.from) * scale))
   let moves = false
+  const labels = new Map<string, Label>()
   for (const bracket of lane.brackets.values()) {
     const left = x(bracket.start) - pad
     const right = x(bracket.end) + pad
@@ -50,30 +57,32 @@ export function drawBrackets(bands: Bands, frame: Frame, strip: Strip): boolean 
     const [top, height] = bandOf(strip, row, level)
     const colour = theme.keys[bracket.colour] as string
     const filledTo = time >= bracket.end ? Number.POSITIVE_INFINITY : time > bracket.start ? x(time) : left
-    const label = count === undefined ? '' : `${count}${isClosed ? ' ✓' : ''}`
-    const band = { left, right, top, height, colour, isClosed, filledTo, label }
+    const band = { left, right, top, height, colour, isClosed, filledTo }
     const age = isCalm ? GROW_MS : now - bracket.since
     if (before.length > 0 && age < GROW_MS) {
       moves = true
       const t = 1 - (1 - Math.max(0, age) / GROW_MS) ** 3
       for (const former of before) {
         const [from, to] = [x(former.start) - pad, x(former.end) + pad]
-        drawBand(
-          bands,
-          { ...band, left: from + (left - from) * t, right: to + (right - to) * t, label: '' },
-          layout.left,
-        )
+        drawBand(bands, { ...band, left: from + (left - from) * t, right: to + (right - to) * t })
       }
-    } else drawBand(bands, band, layout.left)
+    } else {
+      drawBand(bands, band)
+      const place = `${top}/${left}/${right}`
+      const shared = labels.get(place)
+      if (count !== undefined && isLit)
+        labels.set(place, { band, count: count + (shared?.count ?? 0), keys: 1 + (shared?.keys ?? 0) })
+    }
     if (!isClosed && isSession)
       drawWait(context, right, x(bracket.end + (lane.node.closesAfterMs ?? 0)), top + height / 2, colour)
   }
   context.globalAlpha = 1
+  for (const label of labels.values()) drawLabel(bands, label, layout.left)
   return moves
 }
 
-function drawBand({ context, hatch }: Bands, band: Band, edge: number): void {
-  const { top, height, colour, isClosed, filledTo, label } = band
+function drawBand({ context, hatch }: Bands, band: Band): void {
+  const { top, height, colour, isClosed, filledTo } = band
   const inset = height > 10 ? 1.5 : 0.5
   const left = band.left + inset
   const width = Math.max(3, band.right - band.left - 2 * inset)
@@ -98,13 +107,21 @@ function drawBand({ context, hatch }: Bands, band: Band, edge: number): void {
   context.strokeStyle = `${colour}${isClosed ? '8c' : 'e6'}`
   context.lineWidth = isClosed ? 1 : 1.5
   context.stroke(shape)
-  if (label === '' || width < 44 || height < 14) return
-  context.fillStyle = colour
+}
+
+/** Writes how many records are in it; of several keys that share a line, their sum. */
+function drawLabel({ context, theme }: Bands, { band, count, keys }: Label, edge: number): void {
+  const { top, height, colour, isClosed } = band
+  const width = band.right - band.left
+  const text = `${count}${keys > 1 ? ` of ${keys} keys` : ''}${isClosed ? ' ✓' : ''}`
+  if (height < 14 || width < 24 + text.length * 6) return
+  context.fillStyle = keys > 1 ? theme.text : colour
   context.font = '600 10px system-ui, sans-serif'
   context.textAlign = 'left'
   context.textBaseline = 'middle'
   // As long as the window is in view, so is its count.
-  context.fillText(label, Math.min(Math.max(left, edge) + 7, left + width - 26), top + height / 2 + 0.5)
+  const at = Math.min(Math.max(band.left, edge) + 8, band.right - 10 - text.length * 6)
+  context.fillText(text, at, top + height / 2 + 0.5)
 }
 
 /** Until when a session waits for another record. */

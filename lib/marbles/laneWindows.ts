@@ -1,5 +1,6 @@
 import { keyText } from '../record/key.js'
-import type { TracedWindow, TraceEvent } from '../task/traceEvent.js'
+import type { TracedWindow } from '../task/traceEvent.js'
+import type { EventLog } from './eventLog.js'
 import type { KeyLook } from './keyLooks.js'
 import type { Lane } from './lane.js'
 
@@ -7,13 +8,15 @@ import type { Lane } from './lane.js'
 const MAX_LEVELS = 4
 /** Numbers of records, or all of time: no stretch of it. */
 const NOT_OF_TIME = /^(count|global)Window/
+/** A key's never overlap. */
+const APART = /^(tumbling|session)Window/
 
 /** Takes what has become of a window into the brackets of its lane. @param now the page's clock */
 export function changeBrackets(
   lane: Lane,
   event: TracedWindow,
   { row, colour }: KeyLook,
-  events: ReadonlyMap<number, TraceEvent>,
+  events: Pick<EventLog, 'get'>,
   now: number,
 ): void {
   const { key, window, change, count } = event
@@ -57,6 +60,7 @@ export function changeBrackets(
 
 /** The first line on which no other of the key's windows is in the way. */
 function levelOf(lane: Lane, name: string, start: number, end: number): number {
+  if (APART.test(lane.node.windows ?? '')) return 0
   const taken = new Set<number>()
   for (const other of lane.brackets.values())
     if (other.start < end && start < other.end && other.name === name) taken.add(other.level)

@@ -87,8 +87,8 @@ class Walk {
   forth(of: Marble): void {
     /** Events that it has led to, with the last marble on the way. */
     const reached = new Map<number, Marble>([[of.event, of]])
-    for (const event of this.scene.events.values()) {
-      if (event.id <= of.event || event.type === 'time' || event.type === 'fired' || event.type === 'node') continue
+    for (const event of this.scene.events.after(of.event)) {
+      if (event.type === 'time' || event.type === 'fired' || event.type === 'node') continue
       const via = this.via(event, reached)
       if (via === undefined) continue
       reached.set(event.id, via)

@@ -1,6 +1,7 @@
 import type { WindowedRecord } from '../record/record.js'
 import type { AnyRecord } from '../task/definition.js'
 import type { TracedNode, TraceEvent } from '../task/traceEvent.js'
+import { EventLog } from './eventLog.js'
 import { firstFrom } from './firstFrom.js'
 import { KeyLooks } from './keyLooks.js'
 import type { Lane, Marble, Shape } from './lane.js'
@@ -20,7 +21,7 @@ const HIDDEN = ['root', 'writer', 'sink']
 
 /** What there is to see, made of the events of a trace. Knows nothing of pixels. */
 export class Scene {
-  readonly events = new Map<number, TraceEvent>()
+  readonly events: EventLog
   private nodes = new Map<string, TracedNode>()
   private byNode = new Map<string, Lane>()
   /** By node, then task; told before the node's first record too. */
@@ -42,6 +43,7 @@ export class Scene {
   oldest = Number.POSITIVE_INFINITY
 
   constructor(private readonly options: SceneOptions) {
+    this.events = new EventLog(options.keep * EVENTS_PER_MARBLE)
     this.looks = new KeyLooks(options.rows)
   }
 
@@ -52,8 +54,7 @@ export class Scene {
   /** @param now the page's clock */
   add(event: TraceEvent, now: number): void {
     this.last = event.id
-    this.events.set(event.id, event)
-    if (this.events.size > this.options.keep * EVENTS_PER_MARBLE) this.forgetEvent()
+    this.events.add(event)
     switch (event.type) {
       case 'node':
         this.nodes.set(event.node, event)
@@ -80,7 +81,7 @@ export class Scene {
 
   /** Forgets what was told after that event. */
   truncate(id: number): void {
-    const kept = [...this.events.values()].filter((event) => event.id <= id)
+    const kept = this.events.until(id)
     const nodes = [...this.nodes.values()].filter((node) => node.id <= id)
     this.events.clear()
     this.nodes = new Map(nodes.map((node) => [node.node, node]))
@@ -162,7 +163,7 @@ export class Scene {
     if (lane === undefined) return
     changeBrackets(lane, event, this.looks.of(event.key), this.events, now)
     // Of a restored state, say.
-    if (lane.brackets.size > this.options.keep) lane.brackets.delete(lane.brackets.keys().next().value as string)
+    if (lane.brackets.size > this.options.keep * 1.2) forgetFirst(lane.brackets, lane.brackets.size - this.options.keep)
   }
 
   // ---- marbles
@@ -227,9 +228,13 @@ export class Scene {
     for (const { brackets } of this.lanes)
       for (const [id, { isClosed, end }] of brackets) if (isClosed && end < this.oldest) brackets.delete(id)
   }
+}
 
-  private forgetEvent(): void {
-    this.events.delete(this.events.keys().next().value as number)
+function forgetFirst(map: Map<unknown, unknown>, count: number): void {
+  let left = count
+  for (const key of map.keys()) {
+    if (left-- <= 0) return
+    map.delete(key)
   }
 }
 

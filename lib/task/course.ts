@@ -1,6 +1,5 @@
 import type { Node } from './node.js'
 import type { TraceEvent } from './traceEvent.js'
-import type { Unnumbered } from './tracer.js'
 
 /** The record that an operator handles. */
 export interface Handled {
@@ -15,9 +14,11 @@ export interface Place {
   readonly operator: string
 }
 
-export type Details<E = Unnumbered<TraceEvent>> = E extends unknown
-  ? Omit<E, 'task' | 'node' | 'operator' | 'cause'>
-  : never
+/** What is different from event to event. */
+export type Details<E = TraceEvent> = E extends TraceEvent ? Omit<E, 'id' | keyof Place | 'cause'> : never
+
+/** Numbers an event and passes it on. @returns its id */
+export type Tell = (place: Place, cause: number | undefined, details: Details) => number
 
 /** What is going on in a task right now, and so the cause of what is told. */
 export class Course {
@@ -36,11 +37,7 @@ export class Course {
   /** The source record that is being handled, up to the end of the advance that it brings about. */
   arrival: number | undefined
 
-  constructor(private readonly teller: (event: Unnumbered<TraceEvent>) => number) {}
-
-  tell(place: Place, cause: number | undefined, details: Details): number {
-    return this.teller({ ...details, ...place, cause } as Unnumbered<TraceEvent>)
-  }
+  constructor(readonly tell: Tell) {}
 
   /** Tells something that what is going on has brought about. */
   follow(place: Place, details: Details): number {

@@ -1,12 +1,10 @@
 import type { WindowedRecord } from '../record/record.js'
-import { Course, type Place } from './course.js'
+import { Course, type Place, type Tell } from './course.js'
 import type { AnyRecord, DropReason } from './definition.js'
 import type { Node } from './node.js'
 import type { Scope } from './scope.js'
 import type { SentRecords } from './sentRecords.js'
 import { StateTrace } from './stateTrace.js'
-import type { TraceEvent } from './traceEvent.js'
-import type { Unnumbered } from './tracer.js'
 import { describeWindowing } from './windowing.js'
 
 type Writable<T> = { -readonly [Name in keyof T]: T[Name] }
@@ -30,11 +28,11 @@ export class TaskTrace {
   private readonly states: StateTrace
 
   constructor(
-    teller: (event: Unnumbered<TraceEvent>) => number,
+    tell: Tell,
     private readonly sent: SentRecords,
     private readonly scope: Scope,
   ) {
-    this.course = new Course(teller)
+    this.course = new Course(tell)
     this.states = new StateTrace(this.course)
     const { id } = scope.info
     this.graph = id.split('_')[0] as string

@@ -1,3 +1,4 @@
+import type { Tell } from './course.js'
 import type { Node } from './node.js'
 import { outsideOfTasks } from './readers.js'
 import type { Scope } from './scope.js'
@@ -11,9 +12,6 @@ export interface Tracer {
   follow(scope: Scope): (node: Node) => () => void
 }
 
-/** An event before it has its number. */
-export type Unnumbered<E> = E extends TraceEvent ? Omit<E, 'id'> : never
-
 /**
  * Tells of each record on its way through the operators of an app or a local pipeline, of each window, state and time, and what brought it about.
  *
@@ -22,14 +20,24 @@ export type Unnumbered<E> = E extends TraceEvent ? Omit<E, 'id'> : never
  * const counts = local(orders.pipe(tumblingWindow('1m'), aggregate(count())), { trace: tracer(console.log) })
  * ```
  *
- * `listener` is called within the task, so it must be quick; what it throws fails the task. One tracer may follow several tasks, one after the other too: the
+ * `listener` is called in the midst of it, so it must be quick; what it throws is reported as uncaught, and the task goes on. One tracer may follow several tasks, one after the other too: the
  * ids of its events rise over all of them. What isn't traced costs nothing; what is runs at a fraction of its speed, as each state's value is copied when it changes.
  */
 export function tracer(listener: (event: TraceEvent) => void): Tracer {
   let last = 0
-  const tell = (event: Unnumbered<TraceEvent>): number => {
+  const tell: Tell = ({ task, node, operator }, cause, details) => {
     const id = ++last
-    outsideOfTasks(() => listener({ id, ...event } as TraceEvent))
+    const event = { id, task, node, operator, cause, ...details } as TraceEvent
+    outsideOfTasks(() => {
+      try {
+        listener(event)
+      } catch (error) {
+        // Who looks on changes nothing: told as an error that nobody has caught.
+        queueMicrotask(() => {
+          throw error
+        })
+      }
+    })
     return id
   }
   const sent = new SentRecords()

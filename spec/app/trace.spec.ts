@@ -144,6 +144,31 @@ describe('a tracer of an app', () => {
     await t.stop()
   })
 
+  test('knows that the wall clock moved time, and no record', async () => {
+    const { trace, events, of } = collector()
+    const quiet = (app: App) => {
+      const source = app.stream<Visit>('visits', {
+        value: json(),
+        watermark: { maxOutOfOrderness: 0, idleTimeout: '1s' },
+      })
+      const counts = aggregate(count(), { name: 'counts', emit: 'close' })
+      app.run('counts', source.pipe(tumblingWindow(1_000), counts, toTopic('counts')))
+    }
+    const t = await testApp(quiet, { topics: { visits: 1, counts: 1 }, trace })
+    await t.send('visits', [visit('ann', 100), visit('ann', 200)])
+    await t.settle()
+    expect(of('fired')).toEqual([])
+    await t.advance('5s')
+    const [fired] = of('fired')
+    expect(fired).toMatchObject({ operator: 'counts', time: 1_000, cause: undefined })
+    const result = of('out').find(({ operator }) => operator === 'counts')
+    expect(result).toMatchObject({ cause: fired?.id, record: { key: 'ann', value: 2 } })
+    expect(sourcesOf(events, result?.id as number).size).toBe(2)
+    const moved = of('time').filter(({ id }) => id < (fired?.id ?? 0) && id > (of('in').at(1)?.id ?? 0))
+    expect(moved.map(({ operator, cause }) => [operator, cause])).toContainEqual(['visits', undefined])
+    await t.stop()
+  })
+
   test('goes on after a record that made its task go back', async () => {
     const { trace, events, of } = collector()
     const strict = (app: App) => {

@@ -83,6 +83,10 @@ describeInChromium('the marble view', () => {
     await call('send', [['ann', 1, 40]])
     expect(isColourful(await pixel('keyBy', 40))).toBe(true)
     expect(isColourful(await pixel('keyBy', 50))).toBe(false)
+    // Onto what has been drawn already.
+    await call('send', [['ann', 1, 50]])
+    expect(isColourful(await pixel('keyBy', 50))).toBe(true)
+    expect(isColourful(await pixel('keyBy', 40))).toBe(true)
     expect(isColourful(await pixel('in', 30))).toBe(false)
   })
 
@@ -330,6 +334,17 @@ describeInChromium('the marble view', () => {
     await call('drawn')
     expect(await call('violations')).toEqual([])
     await browser.page.emulateMedia({ colorScheme: 'light' })
+  })
+
+  test('a listener that throws is told of, and changes nothing', async () => {
+    await open()
+    const errors: string[] = []
+    const listen = ({ message }: Error) => errors.push(message)
+    browser.page.on('pageerror', listen)
+    expect(await call('broken')).toEqual([2])
+    await until('the errors', () => errors.length > 0)
+    browser.page.off('pageerror', listen)
+    expect(new Set(errors)).toEqual(new Set(['broken listener']))
   })
 
   test('leaves nothing behind', async () => {

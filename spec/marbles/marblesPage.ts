@@ -1,5 +1,5 @@
 import axe from 'axe-core'
-import { filter, merge, Subject } from 'rxjs'
+import { filter, merge, of, Subject } from 'rxjs'
 import {
   aggregate,
   count,
@@ -85,6 +85,15 @@ const page = {
     const until = performance.now() + 400
     do await new Promise((resolve) => requestAnimationFrame(resolve))
     while (performance.now() < until)
+  },
+  /** What a pipeline emits whose trace is listened to by something broken. */
+  broken(): unknown[] {
+    const found: unknown[] = []
+    const trace = tracer(() => {
+      throw new Error('broken listener')
+    })
+    local(of(record('a', 1, 1)).pipe(mapValues((n) => n + 1)), { trace }).subscribe(({ value }) => found.push(value))
+    return found
   },
   async violations(): Promise<string[]> {
     const { violations } = await axe.run(document)
