@@ -38,7 +38,7 @@ export interface ReplayPosition {
   readonly index: number
   /** and how many there are. */
   readonly of: number
-  /** The time at which the last of them was recorded, ms: that of a live app's clock then. The smallest of the recording before the first. */
+  /** The time at which the last of them was recorded, ms: that of a live app's clock then. Before any, that of the first. */
   readonly timestamp: number
   /** How far event time is: the lowest watermark of all tasks that have one; where none is declared, stream time. -Infinity before the first record. */
   readonly watermark: number

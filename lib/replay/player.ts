@@ -130,9 +130,9 @@ export class Player {
     await Promise.resolve()
     while (!this.isClosed) {
       // What a record that was broken off has done is done away with.
-      if (this.goal === undefined && this.run.isHalfway)
-        this.goal = { index: this.run.index, resolve() {}, reject() {} }
-      if (this.goal !== undefined) await this.approach(this.goal)
+      const owed = this.run.owed ?? (this.run.isHalfway ? this.run.index : undefined)
+      if (this.goal === undefined && owed !== undefined && !this.isFailed) await this.goBackTo(owed)
+      else if (this.goal !== undefined) await this.approach(this.goal)
       else if (this.isPlaying && !this.isFailed && this.run.index < this.run.recording.size) await this.playOn()
       else break
     }
@@ -147,11 +147,8 @@ export class Player {
     const { run } = this
     this.tell('seeking')
     const nearest = run.checkpoints.before(goal.index) ?? 0
-    const from = run.index
-    if (goal.index < run.index || this.isFailed || run.isHalfway || nearest > run.index) {
-      run.restore(goal.index)
-      this.isFailed = false
-    }
+    const from = this.position$.value.index
+    if (goal.index < run.index || this.isFailed || run.isHalfway || nearest > run.index) this.restore(goal.index)
     const isOn = () => this.goal === goal && !this.isClosed && !this.isFailed && !run.isHalfway
     while (run.index < goal.index && isOn()) await this.slice(goal.index)
     if (this.goal !== goal || run.isHalfway) return
@@ -163,17 +160,44 @@ export class Player {
     else goal.reject(run.failure)
   }
 
+  /** To where it has been before. */
+  private async goBackTo(index: number): Promise<void> {
+    const { run } = this
+    const from = this.position$.value.index
+    if (run.isHalfway) this.restore(index)
+    while (run.index < index && this.goal === undefined && !this.isClosed && !this.isFailed && !run.isHalfway)
+      await this.slice(index)
+    if (run.index === index) this.moved(from)
+  }
+
+  private restore(to: number): void {
+    this.isFailed = false
+    try {
+      this.run.restore(to)
+    } catch (error) {
+      this.run.fail(error)
+      this.hasFailed()
+    }
+  }
+
+  private hasFailed(): void {
+    const { failure } = this.run
+    if (failure === undefined || this.isFailed) return
+    this.isFailed = true
+    this.errors$.next(failure)
+  }
+
   private async playOn(): Promise<void> {
     const { run, clock, anchor } = this
     this.tell('playing')
-    const from = run.index
+    const from = this.position$.value.index
     const until =
       this.speedNow === Number.POSITIVE_INFINITY
         ? this.speedNow
         : anchor.recorded + (clock.now() - anchor.real) * this.speedNow
     if (run.nextTime <= until) {
       await this.slice(run.recording.size, until)
-      this.moved(from)
+      if (run.owed === undefined && !run.isHalfway) this.moved(from)
     } else {
       await new Promise<void>((resolve) => {
         const cancel = clock.after(Math.min(WAIT_MS, (run.nextTime - until) / this.speedNow), resolve)
@@ -190,11 +214,12 @@ export class Player {
   private async slice(to: number, until = Number.POSITIVE_INFINITY): Promise<void> {
     const { run, clock } = this
     const end = performance.now() + SLICE_MS
-    await run.advance(to, until, () => performance.now() >= end)
-    if (run.failure !== undefined && !this.isFailed) {
-      this.isFailed = true
-      this.errors$.next(run.failure)
+    try {
+      await run.advance(to, until, () => performance.now() >= end)
+    } catch (error) {
+      run.fail(error)
     }
+    this.hasFailed()
     await new Promise<void>((resolve) => clock.soon(resolve))
   }
 
@@ -210,7 +235,7 @@ export class Player {
   private moved(from: number): void {
     const { outputs, index } = this.run
     if (this.isClosed) return
-    if (index !== this.position$.value.index || index !== from) this.position$.next(this.positionNow())
+    if (index !== from) this.position$.next(this.positionNow())
     if (index <= from) return
     for (const output of outputs.between(outputs.countAt(from), outputs.countAt(index))) this.outputs$.next(output)
   }

@@ -1,5 +1,5 @@
 import type { StoreEntry } from '../ports/store.js'
-import type { TidemarkError } from '../record/errors.js'
+import { TidemarkError } from '../record/errors.js'
 import type { Frame, TaskEntries } from './frame.js'
 import type { RecordedClock } from './recordedClock.js'
 import type { RecordedRecord } from './recordedRecord.js'
@@ -38,7 +38,9 @@ export class ReplayRun {
   private readonly strikeMs: number
   private nextStrike = 0
   /** What has changed since the checkpoint `base`, as far as it has been taken. */
-  private changes: Map<string, readonly StoreEntry[]> = new Map()
+  private changes: Map<string, StoreEntry[]> = new Map()
+  /** It has gone back from here by itself, and has to come here again before it is anywhere. */
+  owed: number | undefined
   /** A record has been broken off while it waited for calls: all that it is good for is {@link restore}. */
   isHalfway = false
   private isWaiting = false
@@ -65,6 +67,21 @@ export class ReplayRun {
 
   get failure(): TidemarkError | undefined {
     return this.tasks.failure
+  }
+
+  /** Something that no task has failed by: a state that can't be written, say. */
+  fail(error: unknown): void {
+    this.tasks.error(
+      error instanceof TidemarkError
+        ? error
+        : new TidemarkError(
+            'OPERATOR_FAILED',
+            error instanceof Error ? error.message : String(error),
+            {},
+            { cause: error },
+          ),
+      true,
+    )
   }
 
   get timestamp(): number {
@@ -97,7 +114,12 @@ export class ReplayRun {
       if (record.timestamp < this.nextStrike && record.timestamp < clock.due) {
         this.take(record)
         tasks.settle()
-      } else for (const _ of this.moments(record)) tasks.settle()
+      } else {
+        for (const _ of this.moments(record)) {
+          tasks.settle()
+          if (tasks.isBrokenOff) break
+        }
+      }
       this.end()
       if ((this.index & 31) === 0 && isOver()) return undefined
     }
@@ -109,13 +131,14 @@ export class ReplayRun {
       const record = this.recording.record(this.index)
       for (const _ of this.moments(record)) {
         this.tasks.settle()
-        while (this.tasks.isCalling && this.failure === undefined) {
+        while (this.tasks.isCalling && !this.tasks.isBrokenOff) {
           this.isWaiting = true
           await this.tasks.nextCall()
           this.isWaiting = false
           if (this.isClosed || this.isHalfway) return
           this.tasks.settle()
         }
+        if (this.tasks.isBrokenOff) break
       }
       this.end()
       if (isOver()) return
@@ -145,6 +168,7 @@ export class ReplayRun {
       yield
       this.nextStrike = this.strikeAfter(next, time)
     }
+    this.nextStrike = this.strikeAfter(time, time)
     this.take(record)
     yield
   }
@@ -153,12 +177,7 @@ export class ReplayRun {
   private take(record: RecordedRecord): void {
     const { clock, tasks } = this
     clock.moveTo(record.timestamp)
-    try {
-      this.options.globals.take(record)
-    } catch (error) {
-      tasks.error(error as TidemarkError, true)
-      return
-    }
+    this.options.globals.take(record)
     tasks.deliver(record)
   }
 
@@ -182,10 +201,12 @@ export class ReplayRun {
       this.outputs.add(this.index, tasks.written)
       tasks.written = []
     }
+    const isBack = this.index === this.owed
+    if (isBack) this.owed = undefined
     if (this.index === checkpoints.last) {
       tasks.save()
       this.rebase(this.index)
-    } else if (checkpoints.isDue(this.index) && tasks.isAtRest) this.checkpoint()
+    } else if ((isBack || checkpoints.isDue(this.index)) && tasks.isAtRest) this.checkpoint()
   }
 
   private checkpoint(): void {
@@ -197,7 +218,11 @@ export class ReplayRun {
   /** Adds what has changed to what has been taken since `base`. */
   private takeChanges(): Frame {
     const { frame, changes } = this.tasks.save()
-    for (const [task, entries] of changes) this.changes.set(task, [...(this.changes.get(task) ?? []), ...entries])
+    for (const [task, entries] of changes) {
+      const own = this.changes.get(task)
+      if (own === undefined) this.changes.set(task, [...entries])
+      else for (const entry of entries) own.push(entry)
+    }
     return frame
   }
 
@@ -215,34 +240,39 @@ export class ReplayRun {
   /** A record has gone wrong half-way, and what is to become of it is known now: all begin anew before it. */
   private goBack(): void {
     const { index } = this
-    this.restore(index)
-    const reached = this.advance(index, Number.POSITIVE_INFINITY, () => false)
-    if (reached === undefined && this.tasks.isAtRest) this.checkpoint()
+    this.restore(index, this.tasks.all)
+    // The next one that goes wrong may be near.
+    if (this.index < index) this.owed = index
   }
 
   // ---- back
 
-  /** Goes to the last checkpoint at or before a place. */
-  restore(to: number): void {
+  /**
+   * Goes to the last checkpoint at or before a place.
+   *
+   * @param learnt tasks that know what is to become of bad records; otherwise that is found out again, as it was the first time
+   */
+  restore(to: number, learnt?: ReplayTasks['all']): void {
     this.isHalfway = false
+    this.owed = undefined
     const at = this.checkpoints.before(to)
-    if (at === undefined) this.begin()
+    if (at === undefined) this.begin(learnt)
     else {
       this.index = at
       this.rebase(at)
       this.options.globals.open(this.recording, at)
-      this.tasks.open(this.checkpoints.at(at))
+      this.tasks.open(this.checkpoints.at(at), learnt)
       this.nextStrike = this.strikeAfter(this.clock.now(), this.clock.now())
     }
   }
 
-  private begin(): void {
+  private begin(learnt?: ReplayTasks['all']): void {
     this.index = 0
     this.rebase(0)
     this.options.globals.open(this.recording, 0)
     this.clock.reset(this.recording.size === 0 ? 0 : this.recording.timestamp(0))
     this.nextStrike = this.strikeAfter(this.clock.now(), this.clock.now())
-    this.tasks.open()
+    this.tasks.open(undefined, learnt)
     this.tasks.settle()
   }
 

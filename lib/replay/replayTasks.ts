@@ -109,10 +109,14 @@ export class ReplayTasks implements TaskHost {
 
   // ---- opening and closing
 
-  /** Opens all tasks: at the beginning, or where others have been saved. */
-  open(at?: { readonly frame: Frame; readonly entries: TaskEntries }): void {
+  /**
+   * Opens all tasks: at the beginning, or where others have been saved.
+   *
+   * @param learnt those that know what has to be known of bad records
+   */
+  open(at?: { readonly frame: Frame; readonly entries: TaskEntries }, learnt: readonly TaskScope[] = []): void {
     const { plan, clock } = this
-    const before = new Map(this.all.map((task) => [task.info.writer, task]))
+    const before = new Map(learnt.map((task) => [task.info.writer, task]))
     this.close()
     this.failure = undefined
     this.isGoingBack = false
@@ -179,6 +183,11 @@ export class ReplayTasks implements TaskHost {
     return this.all.every((task) => task.isAtRest)
   }
 
+  /** What is being handled can't be handled to its end. */
+  get isBrokenOff(): boolean {
+    return this.failure !== undefined || this.isGoingBack
+  }
+
   // ---- records
 
   /** Gives a record to those that read its partition. {@link settle} does the rest. */
@@ -206,7 +215,7 @@ export class ReplayTasks implements TaskHost {
         this.isDue[n] = false
         const task = this.all[n] as TaskScope
         task.step(NEVER)
-        if (this.failure !== undefined || this.isGoingBack) return
+        if (this.isBrokenOff) return
         if (task.output.records.length > 0) this.pass(task.output.take())
       }
     }

@@ -65,7 +65,11 @@ export const PIPELINES: Record<string, (app: App) => void> = {
   'two exchanges with watermarks, and words between'(app) {
     const a = app.stream<Thing>('a', { value: json(), watermark: WATERMARK })
     const b = app.stream<Thing>('b', { value: json(), watermark: WATERMARK })
-    const keyed = merge(a, b).pipe(keyBy(({ value }) => value.other, { name: 'other' }))
+    const keyed = merge(a, b).pipe(
+      keyBy(({ value }) => value.other, { name: 'other' }),
+      // Words take offsets, too: one more or less shows.
+      map((one) => ({ ...one, value: { ...one.value, n: one.offset } })),
+    )
     const counted = keyed.pipe(tumblingWindow(50), aggregate(all(), { name: 'first', emit: 'close' }))
     app.run('first', counted.pipe(toTopic('counted')))
     app.run(
