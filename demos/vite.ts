@@ -28,6 +28,7 @@ const config: InlineConfig = {
     alias: [
       { find: /^tidemark$/, replacement: `${lib}/index.ts` },
       { find: /^tidemark\/idb$/, replacement: `${lib}/stores/idb.ts` },
+      { find: /^tidemark\/tabs$/, replacement: `${lib}/brokers/tabs.ts` },
       { find: /^tidemark\/(marbles|replay)$/, replacement: `${lib}/$1/index.ts` },
     ],
   },

@@ -22,11 +22,10 @@ const send = (command: LiveCommand) => worker.postMessage(command)
 
 worker.onmessage = ({ data }: MessageEvent<LiveMessage>) => {
   if (data.type === 'sight') {
-    byId('locked').hidden = true
+    turn(data.isStandingBy)
     for (const event of data.told) view.add(event)
     draw(data.sight)
-  } else if (data.type === 'locked') byId('locked').hidden = false
-  else if (data.type === 'gone') location.reload()
+  } else if (data.type === 'gone') location.reload()
   else {
     byId('error').textContent = data.message
     byId('error').hidden = false
@@ -42,6 +41,12 @@ toggle.onclick = () => {
 }
 byId('reload').onclick = () => location.reload()
 byId('reset').onclick = () => send('reset')
+
+/** Whose turn it is: what another tab runs can't be paused here. */
+function turn(isStandingBy: boolean): void {
+  byId('standby').hidden = !isStandingBy
+  for (const id of ['pause', 'reset']) byId<HTMLButtonElement>(id).disabled = isStandingBy
+}
 
 function draw({ written, handled, perSecond, watermark, news }: Sight): void {
   figures.set('Transactions', written)

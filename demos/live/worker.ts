@@ -1,6 +1,7 @@
 // The fraud detector in a worker of a browser tab: broker, pipeline, state and onlooker, all here.
-import { createApp, embedded, TidemarkError, type TraceEvent, tracer } from 'tidemark'
+import { createApp, embedded, type TraceEvent, tracer } from 'tidemark'
 import { idb } from 'tidemark/idb'
+import { tabs } from 'tidemark/tabs'
 import { demo } from '../fraud/demo.js'
 import { fraud } from '../fraud/pipeline.js'
 import { feed, prepare } from '../shared/feed.js'
@@ -10,7 +11,6 @@ import type { LiveCommand, LiveMessage } from './messages.js'
 const SEED = 1
 const RATE = 15
 const LOOK_MS = 250
-const AGAIN_MS = 1_000
 const DATABASE = 'tidemark-demo'
 
 const tell = (message: LiveMessage) => postMessage(message)
@@ -19,16 +19,15 @@ const fail = (error: unknown) =>
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms))
 
 async function main(): Promise<void> {
-  // One store for topics, offsets and state: each commit takes all three along.
+  // One store for topics, offsets and state: each commit takes all three along. And one broker for all tabs.
   const store = idb(DATABASE)
-  const broker = embedded({ store })
-  await connected(() => broker.connect())
+  const broker = tabs(DATABASE, embedded({ store }))
+  await broker.connect()
   await prepare(broker, demo, SEED)
   let told: TraceEvent[] = []
   const app = createApp({ id: demo.name, broker, store, trace: tracer((event) => told.push(event)) })
   fraud(app, { watermark: { maxOutOfOrderness: '1m' } })
   app.errors$.subscribe(fail)
-  await app.start()
 
   let stopping = new AbortController()
   let feeding = Promise.resolve()
@@ -50,26 +49,15 @@ async function main(): Promise<void> {
     else if (data === 'pause') stopping.abort()
     else reset().catch(fail)
   })
-  go()
+  // When it is this tab's turn.
+  app.start().then(go).catch(fail)
 
   const look = onlooker(app, broker, demo)
   while (!['stopped', 'failed'].includes(app.stats().state)) {
-    tell({ type: 'sight', sight: await look(), told })
+    const sight = await look()
+    tell({ type: 'sight', sight, told, isStandingBy: app.stats().state === 'standing by' })
     told = []
     await pause(LOOK_MS)
-  }
-}
-
-/** Another tab may have the store: then this one waits for it. */
-async function connected(connect: () => Promise<unknown>): Promise<void> {
-  for (;;) {
-    try {
-      return void (await connect())
-    } catch (error) {
-      if (!(error instanceof TidemarkError) || error.code !== 'STORE_LOCKED') throw error
-      tell({ type: 'locked' })
-      await pause(AGAIN_MS)
-    }
   }
 }
 

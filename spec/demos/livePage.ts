@@ -49,17 +49,20 @@ export function livePage(visitor: () => Visitor): void {
     expect(numbers.reduce((sum, n) => sum + n, 0)).toBe(raised)
   })
 
-  test('of two tabs one has the store, and the other takes over', async () => {
+  test('of two tabs one runs it, and the other looks on and takes over', async () => {
     await visitor().open('live/index.html')
-    await until(`more than ${0} are handled`, async () => (await handled()) > 0, WAIT_MS)
+    await until('some are handled', async () => (await handled()) > 0, WAIT_MS)
     const first = visitor().page
     const second = await visitor().browser.context.newPage()
     visitor().turnTo(second)
     await visitor().open('live/index.html')
-    await second.getByText('Another tab has the store').waitFor()
+    await second.getByText('Another tab runs the pipeline').waitFor()
+    await until('the second looks on', async () => (await handled()) > 0, WAIT_MS)
+    expect(await second.getByRole('button', { name: 'Pause' }).isDisabled()).toBe(true)
     await first.close()
-    await until(`more than ${0} are handled`, async () => (await handled()) > 0, WAIT_MS)
-    expect(await second.getByText('Another tab has the store').isVisible()).toBe(false)
+    await second.getByText('Another tab runs the pipeline').waitFor({ state: 'hidden' })
+    const before = await handled()
+    await until('the second goes on', async () => (await handled()) > before + 20, WAIT_MS)
   })
 
   test('it can begin anew', async () => {
