@@ -10,7 +10,7 @@ import type { LiveCommand, LiveMessage } from './messages.js'
 
 const SEED = 1
 const RATE = 15
-const LOOK_MS = 250
+const LOOK_MS = 150
 const DATABASE = 'tidemark-demo'
 
 const tell = (message: LiveMessage) => postMessage(message)
