@@ -39,6 +39,8 @@ const config: InlineConfig = {
     outDir: values.out,
     emptyOutDir: true,
     modulePreload: { polyfill: false },
+    // The editor is as large as it is.
+    chunkSizeWarningLimit: 600,
     rollupOptions: {
       input: ['', 'fraud/', 'clickstream/', 'orders/', 'live/', 'playground/'].map(
         (page) => `${root}${page}index.html`,

@@ -9,6 +9,8 @@ const MAX_EVENTS = 60_000
 export class ToldTrace {
   private told: Told[] = [{ index: 0, events: [] }]
   private size = 0
+  /** There has been a record. */
+  private isUnderWay = false
   /** By topic and partition: the place of its first record, then of each. */
   private readonly places = new Map<string, Map<number, number>>()
   private readonly sources = new Set<string>()
@@ -39,7 +41,6 @@ export class ToldTrace {
     ;(this.told.at(-1) as Told).events.push(event)
     if (++this.size > MAX_EVENTS && this.told.length > 1) this.size -= (this.told.shift() as Told).events.length
   }
-  private isUnderWay = false
 
   take(): Told[] {
     const told = this.told
