@@ -11,7 +11,7 @@ export default {
   moduleNameMapper: {
     '^(\\.{1,2}/.*)\\.js$': '$1',
     '^tidemark$': '<rootDir>/lib/index.ts',
-    '^tidemark/(kafka|tabs)$': '<rootDir>/lib/brokers/$1.ts',
+    '^tidemark/(kafka|bridge|remote|tabs)$': '<rootDir>/lib/brokers/$1.ts',
     '^tidemark/(level|idb|postgres)$': '<rootDir>/lib/stores/$1.ts',
     '^tidemark/(marbles|replay|testing)$': '<rootDir>/lib/$1/index.ts',
   },

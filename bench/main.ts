@@ -1,18 +1,22 @@
 // `npm run bench`: what Tidemark costs beside a loop written by hand. `npm run bench -- core` runs one part.
+import { benchCheckpoint } from './checkpoint.js'
 import { benchCore } from './core.js'
 import { benchDemos } from './demos.js'
 import { benchKafka } from './kafka.js'
 import { benchMarbles } from './marbles.js'
 import { benchReplay } from './replay.js'
 import { benchRestore } from './restore.js'
+import { benchState } from './state.js'
 
 const parts: Record<string, () => Promise<void>> = {
   core: benchCore,
+  checkpoint: benchCheckpoint,
   demos: benchDemos,
   kafka: benchKafka,
   marbles: benchMarbles,
   replay: benchReplay,
   restore: benchRestore,
+  state: benchState,
 }
 
 const wanted = process.argv.slice(2)

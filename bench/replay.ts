@@ -29,7 +29,9 @@ async function runApp(): Promise<Outcome> {
   await app.stop()
   const outputs: { key: Uint8Array | null; value: Uint8Array | null; timestamp: number }[] = []
   for (const [partition, { end }] of (await broker.ranges('totals')).entries())
-    await broker.read({ topic: 'totals', partition }, 0, end, ({ records }) => outputs.push(...records))
+    await broker.read({ topic: 'totals', partition }, 0, end, ({ records }) => {
+      outputs.push(...records)
+    })
   await broker.close()
   return { result: checksum(outputs), seconds }
 }

@@ -10,6 +10,7 @@ const USAGE = `npm run conformance [-- folder-or-file …] [options]
   --store kind       ${STORES.join(', ')}; default memory
   --chromium         in a page of headless Chromium, on its IndexedDB
   --restart n        crashes the app at every n-th step and starts it again
+  --forget            no value of a state stays in memory from one step to the next
   --verbose          every failing case, and the drop counts and stores that differ`
 
 const { values, positionals } = parseArgs({
@@ -19,6 +20,7 @@ const { values, positionals } = parseArgs({
     store: { type: 'string', default: 'memory' },
     chromium: { type: 'boolean', default: false },
     restart: { type: 'string' },
+    forget: { type: 'boolean', default: false },
     verbose: { type: 'boolean', default: false },
     help: { type: 'boolean', default: false },
   },
@@ -42,7 +44,8 @@ if (values.chromium) {
   reports.push(...(await runInChromium(files, restartEvery)))
 } else {
   const stores = await storeMaker(values.store as StoreName)
-  for (const file of files) reports.push(await runFile(file, { store: stores.make, restartEvery }))
+  for (const file of files)
+    reports.push(await runFile(file, { store: stores.make, restartEvery, forgets: values.forget }))
   await stores.clear()
 }
 

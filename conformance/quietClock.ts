@@ -22,7 +22,7 @@ export function quiet(given: StoreAdapter): Quiet {
     durable: false,
     shared: given.shared,
     open: (app) => watched(given.open(app)),
-    load: (scope) => watched(given.load(scope)),
+    load: (scope, each) => watched(given.load(scope, each)),
     ...(given.claim && { claim: (scope: string) => watched((given as Required<StoreAdapter>).claim(scope)) }),
     commit: (changes) => watched(given.commit(changes)),
     clear: (scope) => watched(given.clear(scope)),

@@ -13,6 +13,8 @@ export interface RunOptions {
   readonly store: () => StoreAdapter
   /** Crashes the app at every n-th step, in turn before and after that step's checkpoint, and starts it again. */
   readonly restartEvery?: number | undefined
+  /** No value of a state stays in memory after the step that it was used in, where the store can be read synchronously. */
+  readonly forgets?: boolean
 }
 
 /** What our pipelines did with a case. */
@@ -42,6 +44,7 @@ export async function runCase(file: TraceFile, trace: TraceCase, options: RunOpt
       // One that processes share holds no topics.
       ...(store.shared && { broker: embedded({ clock }) }),
       clock,
+      ...(options.forgets && { maxStateBytes: 1 }),
     })
     const outputs = new Outputs(
       t.broker,

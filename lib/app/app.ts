@@ -26,6 +26,7 @@ import type { ExplainRequest, Explanation } from './explanation.js'
 import type { GlobalTopic } from './globalReader.js'
 import { type Plan, planApp, type Root } from './plan.js'
 import type { PlanComparison, UpgradeOptions } from './planComparison.js'
+import { readThroughOf } from './readThrough.js'
 import { Runtime } from './runtime.js'
 import type { Savepoint } from './savepoints.js'
 import type { Health } from './watchdog.js'
@@ -66,6 +67,11 @@ export interface AppOptions {
    * partition has an equal share of it: one that has used up its own is paused, and resumes at a quarter. Default 128 MiB.
    */
   readonly maxBufferedBytes?: number
+  /**
+   * About how much memory the values of states may take, over all tasks of this process: the bytes that they have in the store. Beyond it those unused for longest are let go,
+   * and read from the store when they are asked for; keys stay in memory. Needs a store that is read synchronously, as `level()` is. Default: all stay.
+   */
+  readonly maxStateBytes?: number
   /**
    * How long a task that reads several partitions waits for one that has nothing to read, before it goes on with the others, in the order of
    * timestamps among them. Default 0. One that is known to have more is waited for in any case.
@@ -287,6 +293,7 @@ export function createApp(options: AppOptions): App {
     sliceMs: durationMs(options.slice ?? 5, 'createApp: slice', 1),
     maxTaskIdleMs: durationMs(options.maxTaskIdle ?? 0, 'createApp: maxTaskIdle'),
     maxBufferedBytes: wholeNumber(options.maxBufferedBytes ?? 128 << 20, 'createApp: maxBufferedBytes', 1),
+    readThrough: readThroughOf(options, keeper === 'changelogs'),
     stallMs: durationMs(options.stallTimeout ?? 60_000, 'createApp: stallTimeout', 1),
     onError: options.onError,
     trace: options.trace,

@@ -5,6 +5,7 @@ import { type AssignedTask, assignedTasks } from './assignedTasks.js'
 import type { Committer, CommitterOptions } from './committer.js'
 import { PartitionQueue } from './partitionQueue.js'
 import type { Plan, SubTopology } from './plan.js'
+import type { ReadThrough } from './readThrough.js'
 import { Restore, RestoreCancelled, type Restored } from './restore.js'
 import type { Standbys } from './standbys.js'
 import { storedPlanOf } from './storedPlan.js'
@@ -15,6 +16,7 @@ import type { Upgrade } from './upgrade.js'
 /** What the tasks of this process need of the runtime around them. */
 export interface AssignmentHost
   extends Pick<CommitterOptions, 'app' | 'broker' | 'store' | 'clock' | 'keeper' | 'slots'> {
+  readonly readThrough: ReadThrough | undefined
   readonly plan: Plan
   readonly tasks: TaskHost
   readonly committer: Committer
@@ -30,7 +32,7 @@ export interface AssignmentHost
 const MAX_RESTORES = 4
 
 /** Whether its checkpoint holds more than where it stands. */
-const isKept = ({ states, definitions }: SubTopology) =>
+export const isKept = ({ states, definitions }: SubTopology) =>
   states.size > 0 || definitions.some(({ role }) => role?.is === 'rows')
 
 const keyOf = ({ topic, partition }: TopicPartition) => `${partition}/${topic}`
@@ -93,6 +95,7 @@ export class Assignment {
       store: host.store,
       clock: host.clock,
       hasChangelogs: host.keeper === 'changelogs',
+      readThrough: host.readThrough,
     })
     this.restores.set(task, { assigned, restore })
     return restore

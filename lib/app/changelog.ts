@@ -39,15 +39,20 @@ export const MARK = 'changelog'
 
 /** What a checkpoint of one task writes to the changelogs of its states, and how far these have got. */
 export class TaskChangelog {
+  /** By state. */
+  private readonly topics: ReadonlyMap<string, string>
+
   constructor(
-    private readonly app: string,
-    private readonly states: readonly string[],
+    app: string,
+    states: readonly string[],
     private readonly partition: number,
     readonly history: string,
     /** Number of the last checkpoint. */
     private checkpoint: number,
     private readonly offsets: Map<string, number>,
-  ) {}
+  ) {
+    this.topics = new Map(states.map((state) => [state, changelogTopic(app, state)]))
+  }
 
   /** What the next checkpoint's manifest says of it. */
   next(): { readonly history: string; readonly checkpoint: number } {
@@ -56,21 +61,21 @@ export class TaskChangelog {
 
   /** A checkpoint's entries as records. The manifest goes to every state's topic: any of them may be given up by a later plan. */
   records(entries: readonly StoreEntry[], timestamp: number): OutRecord[] {
-    const { app, partition } = this
-    const to = (state: string, [key, value]: StoreEntry): OutRecord => ({
-      topic: changelogTopic(app, state),
-      partition,
-      key: utf8.encode(key),
-      value,
-      timestamp,
-      headers: NO_HEADERS,
-    })
-    return entries.flatMap((entry) => {
-      const state = stateOf(entry[0])
-      // What is dropped of a state that the plan doesn't have is only dropped here: its changelog is deleted as a whole.
-      if (state !== undefined && !this.states.includes(state)) return []
-      return state === undefined ? this.states.map((each) => to(each, entry)) : [to(state, entry)]
-    })
+    const { partition, topics } = this
+    const records: OutRecord[] = []
+    for (const [key, value] of entries) {
+      const state = stateOf(key)
+      const bytes = utf8.encode(key)
+      const add = (topic: string) =>
+        records.push({ topic, partition, key: bytes, value, timestamp, headers: NO_HEADERS })
+      if (state === undefined) for (const topic of topics.values()) add(topic)
+      else {
+        // What is dropped of a state that the plan doesn't have is only dropped here: its changelog is deleted as a whole.
+        const topic = topics.get(state)
+        if (topic !== undefined) add(topic)
+      }
+    }
+    return records
   }
 
   /** Where the changelog of a state goes on. */
@@ -80,8 +85,7 @@ export class TaskChangelog {
 
   /** A checkpoint has been committed. */
   written(ends: readonly Position[]): void {
-    for (const state of this.states) {
-      const topic = changelogTopic(this.app, state)
+    for (const [state, topic] of this.topics) {
       const end = ends.find((position) => position.topic === topic && position.partition === this.partition)
       if (end !== undefined) this.offsets.set(state, end.offset)
     }
@@ -96,8 +100,8 @@ export class TaskChangelog {
 
 /** What a checkpoint says of itself, as it is stored. */
 export interface Heads {
-  manifest?: Uint8Array
-  plan?: Uint8Array
+  manifest?: Uint8Array | undefined
+  plan?: Uint8Array | undefined
 }
 
 export interface ChangelogStretch {
@@ -108,16 +112,17 @@ export interface ChangelogStretch {
 }
 
 /**
- * Reads a stretch of a changelog into `entries`, the later ones in place of the earlier.
+ * Reads a stretch of a changelog.
  *
- * @param onRead hears how many offsets have been read; may throw to give up
+ * @param take gets its entries, the later ones after the earlier; manifest and plan aside
+ * @param onRead hears how many offsets have been read, and is waited for; may throw to give up
  * @returns the last manifest and plan in it
  */
 export async function readChangelog(
   broker: Broker,
   { topic, partition, from, to }: ChangelogStretch,
-  entries: Map<string, Uint8Array | null>,
-  onRead: (offsets: number) => void,
+  take: (key: string, value: Uint8Array | null) => void,
+  onRead: (offsets: number) => void | Promise<void> = () => {},
 ): Promise<Heads> {
   let position = from
   const head: Heads = {}
@@ -125,11 +130,13 @@ export async function readChangelog(
     for (const { key, value } of records) {
       if (key === null) continue
       const name = utf8.decode(key)
-      if (name !== MANIFEST && name !== PLAN) entries.set(name, value)
+      if (name !== MANIFEST && name !== PLAN) take(name, value)
       else if (value !== null) head[name] = value
+      else delete head[name]
     }
-    onRead(nextOffset - position)
+    const read = nextOffset - position
     position = nextOffset
+    return onRead(read)
   })
   return head
 }

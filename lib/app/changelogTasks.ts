@@ -1,9 +1,7 @@
 import type { Broker } from '../ports/broker.js'
-import { utf8 } from '../record/serde.js'
-import { changelogState } from './changelog.js'
+import { changelogState, readChangelog } from './changelog.js'
 import { type ChangelogPart, mergeParts } from './changelogPlans.js'
-import { MANIFEST, readManifest, readPlan } from './checkpoint.js'
-import { PLAN } from './storedPlan.js'
+import { readManifest, readPlan } from './checkpoint.js'
 import type { StoredTask } from './taskScopes.js'
 
 /** All checkpoints of an app that its changelogs hold. Reads them whole. */
@@ -14,15 +12,9 @@ export async function changelogTasks(app: string, broker: Broker): Promise<Store
     const state = changelogState(app, topic)
     if (state === undefined) continue
     for (const [partition, { start, end }] of (await broker.ranges(topic)).entries()) {
-      const last = new Map<string, Uint8Array>()
-      await broker.read({ topic, partition }, start, end, ({ records }) => {
-        for (const { key, value } of records) {
-          const name = key === null ? undefined : utf8.decode(key)
-          if (value !== null && (name === MANIFEST || name === PLAN)) last.set(name, value)
-        }
-      })
-      const manifest = readManifest(`${topic}/${partition}`, last.get(MANIFEST))
-      const plan = readPlan(`${topic}/${partition}`, last.get(PLAN))
+      const heads = await readChangelog(broker, { topic, partition, from: start, to: end }, () => {})
+      const manifest = readManifest(`${topic}/${partition}`, heads.manifest)
+      const plan = readPlan(`${topic}/${partition}`, heads.plan)
       if (manifest === undefined || plan === undefined) continue
       const title = Object.keys(plan.topics).sort().join('+')
       const name = `${title}/${partition}`

@@ -1,8 +1,8 @@
 import type { Position } from '../ports/broker.js'
-import type { StoreEntry } from '../ports/store.js'
+import type { StoredEntry, StoreEntry } from '../ports/store.js'
 import { TidemarkError } from '../record/errors.js'
 import { utf8 } from '../record/serde.js'
-import { decode, encode } from '../task/state.js'
+import { decode, encode, type StoredValue, standIn } from '../task/storedValue.js'
 import { dictionary } from './dictionary.js'
 import { PLAN, type StoredPlan } from './storedPlan.js'
 
@@ -36,56 +36,124 @@ export const stateOf = (key: string): string | undefined =>
 
 export const manifestEntry = (manifest: Manifest): StoreEntry => [MANIFEST, utf8.encode(JSON.stringify(manifest))]
 
-type Entry = readonly [key: string, value: Uint8Array]
+/** Where the values of a snapshot stay. */
+export interface ValueStore {
+  /** @throws TidemarkError `STORE_FAILED` */
+  read(key: string): Uint8Array
+  /** What may be brought into memory of it at once. */
+  readonly maxBytes: number
+}
 
-/** A task's checkpoint, sorted by state. */
+/** A state's entries: keys, and for each its value. */
+interface StateEntries {
+  readonly keys: string[]
+  readonly values: StoredValue[]
+}
+
+/** A task's checkpoint, sorted by state. Where values stay in the store, it has only what stands for them. */
 export class Snapshot {
-  readonly manifest: Manifest | undefined
-  /** The plan that it was taken under. */
-  readonly plan: StoredPlan | undefined
-  private readonly states = new Map<string, Entry[]>()
+  private readonly own = new Map<string, Uint8Array>()
+  private readonly states = new Map<string, StateEntries>()
   private changes: StoreEntry[] = []
+  private parsed: { readonly manifest: Manifest | undefined; readonly plan: StoredPlan | undefined } | undefined
 
   constructor(
     private readonly task: string,
-    entries: Iterable<Entry>,
-  ) {
-    const own = new Map<string, Uint8Array>()
+    private readonly values?: ValueStore,
+  ) {}
+
+  /** Entries that it doesn't have yet. */
+  add(entries: Iterable<StoredEntry>): void {
+    this.parsed = undefined
     for (const [key, value] of entries) {
       const name = stateOf(key)
-      if (name === undefined) own.set(key, value)
+      if (name === undefined) this.own.set(key, value)
       else {
-        const list = this.states.get(name)
-        const entry = [key, value] as const
-        if (list === undefined) this.states.set(name, [entry])
-        else list.push(entry)
+        const { keys, values } = this.of(name)
+        keys.push(key)
+        values.push(this.values === undefined ? value : standIn(value))
       }
     }
-    this.manifest = readManifest(task, own.get(MANIFEST))
-    this.plan = readPlan(task, own.get(PLAN))
+  }
+
+  /** Later entries, in place of some of those that it has, or besides. */
+  update(later: ReadonlyMap<string, Uint8Array | null>): void {
+    const touched = new Set<string>()
+    for (const key of later.keys()) {
+      const name = stateOf(key)
+      if (name === undefined) this.own.delete(key)
+      else touched.add(name)
+    }
+    for (const name of touched) {
+      const { keys, values } = this.of(name)
+      const kept: StateEntries = { keys: [], values: [] }
+      for (const [index, key] of keys.entries()) {
+        if (later.has(key)) continue
+        kept.keys.push(key)
+        kept.values.push(values[index] as StoredValue)
+      }
+      this.states.set(name, kept)
+    }
+    this.add(put(later))
+  }
+
+  private of(name: string): StateEntries {
+    let found = this.states.get(name)
+    if (found === undefined) {
+      found = { keys: [], values: [] }
+      this.states.set(name, found)
+    }
+    return found
+  }
+
+  /** An entry that concerns the whole task. */
+  head(key: string): Uint8Array | undefined {
+    return this.own.get(key)
+  }
+
+  get manifest(): Manifest | undefined {
+    return this.heads.manifest
+  }
+
+  /** The plan that it was taken under. */
+  get plan(): StoredPlan | undefined {
+    return this.heads.plan
+  }
+
+  /** Known until more is added. */
+  private get heads() {
+    this.parsed ??= {
+      manifest: readManifest(this.task, this.own.get(MANIFEST)),
+      plan: readPlan(this.task, this.own.get(PLAN)),
+    }
+    return this.parsed
   }
 
   /** Hands out a state's entries, without the prefix of its name, once. */
-  take(name: string): Iterable<Entry> {
-    const entries = this.states.get(name) ?? []
+  take(name: string): Iterable<readonly [key: string, value: StoredValue]> {
+    const entries = this.of(name)
     this.states.delete(name)
     return withoutPrefix(entries, name.length + 3)
   }
 
   /** Forgets a state, here and with the next checkpoint. */
   drop(name: string): void {
-    for (const [key] of this.states.get(name) ?? []) this.changes.push([key, null])
+    for (const key of this.of(name).keys) this.changes.push([key, null])
     this.states.delete(name)
   }
 
   /**
    * Replaces a state's values, here and with the next checkpoint. One that becomes null is deleted; one that is null stays.
    *
-   * @throws TidemarkError `OPERATOR_FAILED` if `change` throws
+   * @throws TidemarkError `OPERATOR_FAILED` if `change` throws; `BAD_OPTION` if what is new doesn't fit into memory
    */
   replace(name: string, change: (value: unknown) => unknown): void {
-    const replaced: Entry[] = []
-    for (const [key, bytes] of this.states.get(name) ?? []) {
+    const { keys, values } = this.of(name)
+    const replaced: StateEntries = { keys: [], values: [] }
+    let size = 0
+    for (const [index, key] of keys.entries()) {
+      const stored = values[index] as StoredValue
+      const bytes = typeof stored === 'number' ? (this.values as ValueStore).read(key) : stored
       const [value, timestamp] = decode(bytes, name)
       const place = { operator: name, key: key.slice(name.length + 3) }
       const next = value === null ? null : attempt(() => change(value), this.task, place)
@@ -93,9 +161,12 @@ export class Snapshot {
         this.changes.push([key, null])
         continue
       }
-      const entry = [key, encode({ key: place.key, value: next, timestamp }, name)] as const
-      replaced.push(entry)
-      this.changes.push(entry)
+      const encoded = encode({ key: place.key, value: next, timestamp }, name)
+      size += encoded.length
+      if (this.values !== undefined && size > this.values.maxBytes) throw tooLarge(name, this.task, this.values)
+      replaced.keys.push(key)
+      replaced.values.push(encoded)
+      this.changes.push([key, encoded])
     }
     this.states.set(name, replaced)
   }
@@ -117,10 +188,24 @@ export class Snapshot {
   }
 }
 
-/** One after the other: there may be millions. */
-function* withoutPrefix(entries: readonly Entry[], length: number): Iterable<Entry> {
-  for (const [key, value] of entries) yield [key.slice(length), value]
+function* put(entries: ReadonlyMap<string, Uint8Array | null>): Iterable<StoredEntry> {
+  for (const [key, value] of entries) if (value !== null) yield [key, value]
 }
+
+/** One after the other: there may be millions. */
+function* withoutPrefix(
+  { keys, values }: StateEntries,
+  length: number,
+): Iterable<readonly [key: string, value: StoredValue]> {
+  for (let n = 0; n < keys.length; n++) yield [(keys[n] as string).slice(length), values[n] as StoredValue]
+}
+
+const tooLarge = (operator: string, task: string, { maxBytes }: ValueStore) =>
+  new TidemarkError(
+    'BAD_OPTION',
+    `migrate has made more than ${maxBytes} bytes (maxStateBytes) of new values for task ${task}, and all of them are written in one; start once without maxStateBytes where there is memory for all of the state, or give the state another name`,
+    { operator },
+  )
 
 function attempt<T>(run: () => T, task: string, place: { operator: string; key: string }): T {
   try {

@@ -18,10 +18,12 @@ export class Checkpoints {
 
   constructor(private readonly runtime: Runtime) {}
 
-  /** Where outputs wait for a checkpoint, too many of them don't wait for the next one. */
+  /** Where outputs wait for a checkpoint, or changed values do, too many of them don't wait for the next one. */
   commitEarly(): void {
-    const { membership, tasks } = this.runtime
-    if (!membership.life?.committer.needsCheckpoint(tasks) || this.isCommittingEarly) return
+    const { membership, tasks, slices } = this.runtime
+    const needsCheckpoint =
+      membership.life?.committer.needsCheckpoint(tasks) || slices.changedBytes > slices.maxChangedBytes
+    if (!needsCheckpoint || this.isCommittingEarly) return
     this.isCommittingEarly = true
     this.commit()
       .catch((error) => membership.trouble(error))

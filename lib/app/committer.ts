@@ -118,6 +118,7 @@ export class Committer {
       parts.map(({ task, entries }) => this.changes(task, entries)),
       together(parts.flatMap(({ rows }) => rows)),
     )
+    for (const { task } of parts) task.written()
     try {
       await (await this.options.consumer()).commit(parts.flatMap(({ positions }) => positions))
     } catch (error) {
@@ -150,9 +151,9 @@ export class Committer {
       along: keeper === 'broker' ? changes : [],
     })
     for (const { task } of parts) task.changelog?.written(ends)
-    if (keeper === 'broker') return
     if (keeper === 'store') await store.commit(changes, together(parts.flatMap(({ rows }) => rows)))
-    else if (store.durable) await this.commitLocally(parts)
+    else if (keeper === 'changelogs' && store.durable) await this.commitLocally(parts)
+    for (const { task } of parts) task.written()
   }
 
   private async commitLocally(parts: readonly Part[]): Promise<void> {

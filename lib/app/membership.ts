@@ -50,9 +50,9 @@ export class Membership implements ConsumerListener {
   async join(): Promise<void> {
     const { runtime } = this
     const { plan } = runtime
-    const { id: app, broker, store, clock, guarantee, keeper } = runtime.options
+    const { id: app, broker, store, clock, guarantee, keeper, readThrough } = runtime.options
     const { slots, upgrade, warm } = runtime.resources
-    const parts = { app, broker, store, clock, guarantee, keeper, slots }
+    const parts = { app, broker, store, clock, guarantee, keeper, slots, readThrough }
     runtime.state$.next('rebalancing')
     this.rebalances.begin(clock.now())
     let life: Life | undefined

@@ -1,4 +1,5 @@
 import type { StoreAdapter, StoreChanges, StoreEntry } from '../ports/store.js'
+import { TidemarkError } from '../record/errors.js'
 import { stateKey } from '../task/state.js'
 import { MANIFEST, type Manifest, manifestEntry } from './checkpoint.js'
 import { dictionary } from './dictionary.js'
@@ -11,9 +12,16 @@ import { type StoredTask, taskScope } from './taskScopes.js'
  * times go by topic, states by name. Topics that are read no more keep their position, in case that they come back.
  *
  * @param tasks the stored ones of that partition
+ * @param maxBytes what values of states may take in memory
  * @returns changes that are to be committed in one; none if all is in its place
+ * @throws TidemarkError `BAD_OPTION` if they don't fit into memory
  */
-export async function refile(plan: Plan, tasks: readonly StoredTask[], store: StoreAdapter): Promise<StoreChanges[]> {
+export async function refile(
+  plan: Plan,
+  tasks: readonly StoredTask[],
+  store: StoreAdapter,
+  maxBytes: number,
+): Promise<StoreChanges[]> {
   const titles = new Set(plan.subTopologies.map(({ title }) => title))
   const heirsOf = ({ plan: { topics } }: StoredTask) =>
     plan.subTopologies.filter((sub) => topicsOf(sub).some((topic) => topic in topics))
@@ -22,7 +30,18 @@ export async function refile(plan: Plan, tasks: readonly StoredTask[], store: St
 
   const changes: StoreChanges[] = leaving.map(({ scope }) => ({ scope, entries: [], reset: true }))
   const contents = new Map<StoredTask, readonly StoreEntry[]>()
-  for (const task of leaving) contents.set(task, [...(await store.load(task.scope))])
+  let bytes = 0
+  for (const task of leaving) {
+    const entries: StoreEntry[] = []
+    contents.set(task, entries)
+    await store.load(task.scope, (stored) => {
+      for (const entry of stored) {
+        bytes += entry[1].length
+        if (bytes > maxBytes) throw tooLarge(plan.app, task, maxBytes)
+        entries.push(entry)
+      }
+    })
+  }
 
   for (const sub of plan.subTopologies) {
     const from = leaving.filter((task) => heirsOf(task).includes(sub))
@@ -54,6 +73,13 @@ export async function refile(plan: Plan, tasks: readonly StoredTask[], store: St
   }
   return changes
 }
+
+const tooLarge = (app: string, { title, partition }: StoredTask, maxBytes: number) =>
+  new TidemarkError(
+    'BAD_OPTION',
+    `the state of partition ${partition} of ${title} is to be filed anew, as the plan reads other topics together, and has more than ${maxBytes} bytes (maxStateBytes); start once without maxStateBytes where there is memory for all of the state`,
+    { app },
+  )
 
 const topicsOf = ({ sources }: SubTopology) => sources.map(({ topic }) => topic)
 

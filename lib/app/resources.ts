@@ -1,7 +1,7 @@
-import { TidemarkError } from '../record/errors.js'
+import type { TidemarkError } from '../record/errors.js'
 import { changelogsOf, changelogTopic } from './changelog.js'
-import { isListed, originsOf } from './comparePlans.js'
 import { GlobalReader } from './globalReader.js'
+import { checkNewExchanges } from './newExchanges.js'
 import { resolvePartitions } from './partitions.js'
 import type { Plan } from './plan.js'
 import type { PlanComparison } from './planComparison.js'
@@ -13,6 +13,10 @@ import type { Upgrade } from './upgrade.js'
 
 /** More slots would mean more transactions at a time than a broker likes. */
 const MAX_SLOTS = 16
+
+/** How many slots an app has. @param counts partitions by topic */
+export const slotsOf = (counts: ReadonlyMap<string, number>): number =>
+  Math.min(MAX_SLOTS, Math.max(...counts.values()))
 
 /** What an app opens before it joins its group, and closes after it has left: broker, store, topics, global tables. */
 export class Resources {
@@ -50,7 +54,7 @@ export class Resources {
     const existing = await broker.topics([...new Set(named)])
     const { counts, needed } = resolvePartitions(plan, existing, hasChangelogs)
     this.counts = counts
-    this.slots = new Slots(id, broker, Math.min(MAX_SLOTS, Math.max(...counts.values())))
+    this.slots = new Slots(id, broker, slotsOf(counts))
     // A broker that keeps its topics in this very store has opened it.
     if (broker.store !== store) {
       await store.open(this.stored.storeName)
@@ -59,7 +63,12 @@ export class Resources {
     this.upgrade = this.stored.upgrade(plan, counts)
     this.comparison = await this.upgrade.begin()
     // An exchange that is there isn't new, the next time: it is made when nothing is refused.
-    await this.checkNewExchanges(plan, existing)
+    await checkNewExchanges(plan, this.options.upgrade, {
+      hasTopic: (topic) => existing.has(topic),
+      // One that has a changelog isn't new: what became of it is told when it is restored.
+      hasState: (state) => existing.has(changelogTopic(id, state)),
+      positions: (topics) => broker.committed(id, topics),
+    })
     if (needed.length > 0) await broker.createTopics(needed)
     if (hasChangelogs)
       for (const partition of await checkpointPartitions(plan, store)) this.warm.add(this.slots.of(partition))
@@ -67,32 +76,5 @@ export class Resources {
     this.globals = globals
     this.opened.push(() => globals.close())
     await globals.open()
-  }
-
-  /**
-   * What the app has read already never comes through an exchange that is new.
-   *
-   * @throws TidemarkError `PLAN_MISMATCH`
-   */
-  private async checkNewExchanges(plan: Plan, existing: ReadonlyMap<string, number>): Promise<void> {
-    const { id, broker, upgrade } = this.options
-    for (const sub of plan.subTopologies) {
-      for (const [state, { shape }] of sub.states) {
-        // One that has a changelog isn't new: what became of it is told when it is restored.
-        if (isListed(upgrade.startEmpty, state, shape.operator) || existing.has(changelogTopic(id, state))) continue
-        const isKnown = (topic: string) => existing.has(topic)
-        const fresh = shape.topics.filter((topic) => !isKnown(topic))
-        const origins = originsOf(plan, fresh, isKnown).filter(isKnown)
-        if (origins.length === 0) continue
-        const read = (await broker.committed(id, origins)).filter(({ offset }) => offset > 0)
-        if (read.length === 0) continue
-        const topics = [...new Set(read.map(({ topic }) => topic))].join(', ')
-        throw new TidemarkError(
-          'PLAN_MISMATCH',
-          `state ${state} is new, and so is the exchange ${fresh.join(', ')} before it: it would begin empty, though records of ${topics} have been handled. Allow it with upgrade: { startEmpty: ['${state}'] }, or give the app another id to build all of it from the log`,
-          { app: id },
-        )
-      }
-    }
   }
 }

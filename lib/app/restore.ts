@@ -4,8 +4,10 @@ import type { StoreAdapter, StoreEntry } from '../ports/store.js'
 import { utf8 } from '../record/serde.js'
 import { changelogsOf, changelogTopic, type Heads, MARK, type Mark, readChangelog, TaskChangelog } from './changelog.js'
 import { type ChangelogPart, mergeParts } from './changelogPlans.js'
-import { MANIFEST, manifestEntry, readManifest, readPlan, Snapshot, stateOf } from './checkpoint.js'
+import { ChangelogTail } from './changelogTail.js'
+import { MANIFEST, manifestEntry, readManifest, readPlan, Snapshot } from './checkpoint.js'
 import type { SubTopology } from './plan.js'
+import type { ReadThrough } from './readThrough.js'
 import { PLAN, planEntry } from './storedPlan.js'
 import { checkpointScope } from './taskScopes.js'
 
@@ -28,6 +30,8 @@ export interface RestoreOptions {
   readonly clock: Clock
   /** Whether the task's states have changelogs. */
   readonly hasChangelogs: boolean
+  /** There if values stay in the local store: then all that changelogs hold is there too, before the task begins. */
+  readonly readThrough: ReadThrough | undefined
 }
 
 /** What a task begins with. */
@@ -75,21 +79,46 @@ export class Restore {
 
   /** @throws TidemarkError `STORE_FAILED`, `BROKER_UNAVAILABLE` */
   async run(): Promise<Restored> {
-    const { app, task, sub, partition, store, hasChangelogs } = this.options
-    const scope = checkpointScope(app, sub, partition)
+    const { sub, store, hasChangelogs, readThrough } = this.options
     // From here on the former owner, if it still lives, commits nothing.
-    await store.claim?.(scope)
-    const local = [...(await store.load(scope))]
+    await store.claim?.(this.scope)
     const kept = hasChangelogs ? changelogsOf(sub) : []
-    if (kept.length === 0)
-      return { snapshot: new Snapshot(task, local), changelog: undefined, missing: [], isWhole: false }
-    const mark = markIn(local)
+    // What changelogs hold beyond it is read first, where it goes through the store.
+    const local = kept.length === 0 || readThrough === undefined ? await this.stored() : undefined
+    if (local !== undefined && kept.length === 0)
+      return { snapshot: local, changelog: undefined, missing: [], isWhole: false }
+    const head = (key: string) => (local === undefined ? readThrough?.find(this.scope, key) : local.head(key))
+    const bytes = head(MARK)
+    const mark = bytes === undefined ? undefined : (JSON.parse(utf8.decode(bytes)) as Mark)
     const ranges = new Map<string, PartitionRange>()
     for (const state of kept) ranges.set(state, await this.range(state))
     return (
-      (mark !== undefined && this.isTrusted(mark, ranges) ? await this.goOn(local, mark, ranges) : undefined) ??
-      (await this.goOn([], undefined, ranges)) ??
-      this.empty(ranges)
+      (mark !== undefined && this.isTrusted(mark, ranges)
+        ? await this.goOn(ranges, { mark, heads: { manifest: head(MANIFEST), plan: head(PLAN) }, snapshot: local })
+        : undefined) ??
+      (await this.goOn(ranges)) ??
+      (await this.empty(ranges))
+    )
+  }
+
+  private get scope(): string {
+    const { app, sub, partition } = this.options
+    return checkpointScope(app, sub, partition)
+  }
+
+  /** What the local store has. */
+  private async stored(): Promise<Snapshot> {
+    const snapshot = this.newSnapshot()
+    await this.options.store.load(this.scope, (entries) => snapshot.add(entries))
+    return snapshot
+  }
+
+  private newSnapshot(): Snapshot {
+    const { task, readThrough } = this.options
+    const { scope } = this
+    return new Snapshot(
+      task,
+      readThrough && { maxBytes: readThrough.maxBytes, read: (key) => readThrough.read(scope, key) },
     )
   }
 
@@ -109,14 +138,11 @@ export class Restore {
     )
   }
 
-  /** Reads the changelogs on top of `local`; undefined if it turns out that they aren't of one history. */
-  private async goOn(
-    local: Iterable<Entry>,
-    mark: Mark | undefined,
-    ranges: ReadonlyMap<string, PartitionRange>,
-  ): Promise<Restored | undefined> {
-    const { app, task, partition } = this.options
-    const tail = new Map<string, Uint8Array | null>()
+  /** Reads the changelogs on top of the local checkpoint, or from their start; undefined if it turns out that they aren't of one history. */
+  private async goOn(ranges: ReadonlyMap<string, PartitionRange>, local?: Local): Promise<Restored | undefined> {
+    const { app, task, partition, clock, readThrough } = this.options
+    const mark = local?.mark
+    const tail = new ChangelogTail(readThrough && { store: readThrough.store, scope: this.scope, isWhole: !local })
     const stretches = [...ranges].map(([state, { start, end }]) => ({
       state,
       from: mark?.offsets[state] ?? start,
@@ -125,75 +151,64 @@ export class Restore {
     this.read = 0
     this.total = stretches.reduce((sum, { from, to }) => sum + to - from, 0)
     const known = await Promise.all(stretches.map(({ state, from, to }) => this.readState(state, from, to, tail)))
-    const heads = mark === undefined ? undefined : headsIn(local)
     const parts = known.flatMap(({ state, ...own }): ChangelogPart[] => {
       // What was written since the local checkpoint, else what that says; of a state that it doesn't have it says nothing.
-      const { manifest, plan } = mark?.offsets[state] === undefined ? own : { ...heads, ...own }
+      const { manifest, plan } = mark?.offsets[state] === undefined ? own : { ...local?.heads, ...own }
       const part = { manifest: readManifest(task, manifest), plan: readPlan(task, plan) }
       return part.manifest === undefined || part.plan === undefined ? [] : [{ state, ...part } as ChangelogPart]
     })
     const merged = mergeParts(parts)
     if (merged === undefined || (mark !== undefined && merged.manifest.history !== mark.history)) return undefined
-    for (const [key, value] of [manifestEntry(merged.manifest), planEntry(merged.plan)]) tail.set(key, value)
+    for (const [key, value] of [manifestEntry(merged.manifest), planEntry(merged.plan)]) tail.add(key, value)
     const offsets = new Map(stretches.map(({ state, to }) => [state, to]))
     const { history = newHistory(), checkpoint = 0 } = merged.manifest
-    return {
-      snapshot: new Snapshot(task, together(local, tail)),
-      changelog: new TaskChangelog(app, [...ranges.keys()], partition, history, checkpoint, offsets),
-      missing: [...tail],
-      isWhole: mark === undefined,
+    const changelog = new TaskChangelog(app, [...ranges.keys()], partition, history, checkpoint, offsets)
+    if (readThrough !== undefined) {
+      await tail.end(changelog.mark(clock.now()))
+      return { snapshot: await this.stored(), changelog, missing: [], isWhole: false }
     }
+    const snapshot = local?.snapshot ?? this.newSnapshot()
+    snapshot.update(tail.entries)
+    return { snapshot, changelog, missing: [...tail.entries], isWhole: mark === undefined }
   }
 
-  private async readState(state: string, from: number, to: number, into: Map<string, Uint8Array | null>) {
+  private async readState(state: string, from: number, to: number, tail: ChangelogTail) {
     const { app, partition, broker } = this.options
     const stretch = { topic: changelogTopic(app, state), partition, from, to }
-    const head = await readChangelog(broker, stretch, into, (offsets) => {
-      if (this.isCancelled) throw new RestoreCancelled()
-      this.read += offsets
-    })
+    const head = await readChangelog(
+      broker,
+      stretch,
+      (key, value) => tail.add(key, value),
+      (offsets) => {
+        if (this.isCancelled) throw new RestoreCancelled()
+        this.read += offsets
+        return tail.flush()
+      },
+    )
     return { state, ...head }
   }
 
   /** Nothing was ever written. */
-  private empty(ranges: ReadonlyMap<string, PartitionRange>): Restored {
-    const { app, task, partition } = this.options
+  private async empty(ranges: ReadonlyMap<string, PartitionRange>): Promise<Restored> {
+    const { app, partition, clock, readThrough } = this.options
     const offsets = new Map([...ranges].map(([state, { end }]) => [state, end]))
-    return {
-      snapshot: new Snapshot(task, []),
-      changelog: new TaskChangelog(app, [...ranges.keys()], partition, newHistory(), 0, offsets),
-      missing: [],
-      isWhole: true,
-    }
+    const changelog = new TaskChangelog(app, [...ranges.keys()], partition, newHistory(), 0, offsets)
+    if (readThrough !== undefined)
+      await readThrough.store.commit([{ scope: this.scope, entries: [changelog.mark(clock.now())], reset: true }])
+    return { snapshot: this.newSnapshot(), changelog, missing: [], isWhole: readThrough === undefined }
   }
+}
+
+/** A local checkpoint from which a restore goes on. */
+interface Local {
+  readonly mark: Mark
+  readonly heads: Heads
+  /** Undefined where values stay in the store: it is read when that has all of them. */
+  readonly snapshot: Snapshot | undefined
 }
 
 /** The task was taken away before it was restored. */
 export class RestoreCancelled extends Error {}
 
-type Entry = readonly [key: string, value: Uint8Array]
-
-/** The local entries, and in place of some of them, or besides, those of the tail. Not in one map: there may be millions. */
-function* together(local: Iterable<Entry>, tail: ReadonlyMap<string, Uint8Array | null>): Iterable<Entry> {
-  let touchesStates = false
-  for (const key of tail.keys()) if (stateOf(key) !== undefined) touchesStates = true
-  for (const entry of local) {
-    const [key] = entry
-    if (key !== MARK && !((touchesStates || stateOf(key) === undefined) && tail.has(key))) yield entry
-  }
-  for (const [key, value] of tail) if (value !== null) yield [key, value]
-}
-
-function markIn(local: Iterable<Entry>): Mark | undefined {
-  for (const [key, value] of local) if (key === MARK) return JSON.parse(utf8.decode(value)) as Mark
-  return undefined
-}
-
-/** What a local checkpoint says of itself. */
-function headsIn(local: Iterable<Entry>): Heads {
-  const heads: Heads = {}
-  for (const [key, value] of local) if (key === MANIFEST || key === PLAN) heads[key] = value
-  return heads
-}
-
-const newHistory = () => `${Date.now().toString(36)}${Math.random().toString(36).slice(2, 10)}`
+/** Names a life of changelogs that begins now. */
+export const newHistory = (): string => `${Date.now().toString(36)}${Math.random().toString(36).slice(2, 10)}`

@@ -4,6 +4,7 @@ import type { Clock } from '../ports/clock.js'
 import { TidemarkError } from '../record/errors.js'
 import type { ErrorPolicies } from '../task/errorPolicy.js'
 import type { Tracer } from '../task/tracer.js'
+import { ValueBudget } from '../task/valueBudget.js'
 import { AlignmentGroup } from './alignment.js'
 import type { AppState } from './appStats.js'
 import { AppTimers } from './appTimers.js'
@@ -19,7 +20,7 @@ import type { RuntimeOptions } from './runtimeOptions.js'
 import type { Savepoint, Savepoints } from './savepoints.js'
 import { Slices } from './slices.js'
 import { StoredState } from './storedState.js'
-import type { TaskHost } from './taskHost.js'
+import type { StoredValues, TaskHost } from './taskHost.js'
 import type { TaskScope } from './taskScope.js'
 
 /** How long `start` waits for tasks before it leaves the rest to `state$`. */
@@ -33,9 +34,10 @@ export class Runtime implements TaskHost {
   readonly state$ = new BehaviorSubject<AppState>('created')
   readonly errors$ = new Subject<TidemarkError>()
   readonly clock: Clock
+  readonly values: StoredValues | undefined
   plan!: Plan
   failure: TidemarkError | undefined
-  private readonly stored: StoredState
+  readonly stored: StoredState
   readonly resources: Resources
   readonly membership: Membership
   readonly slices: Slices
@@ -52,6 +54,11 @@ export class Runtime implements TaskHost {
 
   constructor(readonly options: RuntimeOptions) {
     this.clock = options.clock
+    const { readThrough } = options
+    this.values = readThrough && {
+      budget: new ValueBudget(readThrough.maxBytes),
+      read: (scope, key) => readThrough.read(scope, key),
+    }
     this.stored = new StoredState(options)
     this.resources = new Resources(options, this.stored, (error, fatal) => this.error(error, fatal))
     this.membership = new Membership(this)
@@ -250,8 +257,12 @@ export class Runtime implements TaskHost {
     if (this.state === 'created') return this.stored.saveUnstarted(name)
     await this.stored.savepoints.checkFree(name)
     return this.checkpoints.still(() =>
-      this.stored.save(name, this.plan, this.positions, (sub) =>
-        this.tasks.filter((task) => task.sub === sub).map(({ partition }) => partition),
+      this.stored.save(
+        name,
+        this.plan,
+        this.positions,
+        (sub) => this.tasks.filter((task) => task.sub === sub).map(({ partition }) => partition),
+        'running',
       ),
     )
   }

@@ -7,6 +7,7 @@ import type { Guarantee, StateKeeper } from './committer.js'
 import type { GlobalTopic } from './globalReader.js'
 import type { Plan } from './plan.js'
 import type { UpgradeOptions } from './planComparison.js'
+import type { ReadThrough } from './readThrough.js'
 
 /** The options of an app as they hold, defaults and all. */
 export interface RuntimeOptions {
@@ -23,6 +24,7 @@ export interface RuntimeOptions {
   readonly sliceMs: number
   readonly maxTaskIdleMs: number
   readonly maxBufferedBytes: number
+  readonly readThrough: ReadThrough | undefined
   readonly stallMs: number
   readonly upgrade: UpgradeOptions
   readonly plan: () => Plan

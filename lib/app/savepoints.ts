@@ -1,7 +1,9 @@
 import type { Broker, Position } from '../ports/broker.js'
-import type { StoreAdapter, StoreChanges, StoreEntry } from '../ports/store.js'
+import { loadAll } from '../ports/loadAll.js'
+import type { StoreAdapter, StoreEntry } from '../ports/store.js'
 import { show, TidemarkError } from '../record/errors.js'
 import { utf8 } from '../record/serde.js'
+import { stateOf } from './checkpoint.js'
 import { dictionary } from './dictionary.js'
 import { isTaskScope, readTask, type StoredTask } from './taskScopes.js'
 
@@ -30,7 +32,7 @@ type About = Omit<OpenSavepoint, 'scopes'>
 const ABOUT = 'about'
 const prefixOf = (app: string, name: string) => `savepoint/${app}/${name}/`
 
-/** An app's savepoints in a store, which works with any adapter: a savepoint is copies of scopes, written in one commit. */
+/** An app's savepoints in a store, which works with any adapter: a savepoint is copies of scopes, and an entry that says that all of them are there. */
 export class Savepoints {
   constructor(
     private readonly app: string,
@@ -47,31 +49,39 @@ export class Savepoints {
   }
 
   /**
-   * Copies checkpoints.
+   * Copies checkpoints, piece by piece: there is a savepoint once its last entry says so.
    *
-   * @param saved by scope; default: all that the store has of the app
+   * @param saved by scope, or the scopes of the store that have them; default: all that the store has of the app
    * @throws TidemarkError `BAD_OPTION`, `NAME_TAKEN`
    */
   async take(
     name: string,
     when: Pick<OpenSavepoint, 'at' | 'ends' | 'positions'>,
-    saved?: OpenSavepoint['scopes'],
+    saved?: OpenSavepoint['scopes'] | ReadonlySet<string>,
   ): Promise<Savepoint> {
     const { app, store } = this
+    const prefix = prefixOf(app, name)
     const scopes = await store.scopes()
     await this.checkFree(name, scopes)
-    const changes: StoreChanges[] = []
+    // Of one that was taken half-way.
+    for (const scope of scopes) if (scope.startsWith(prefix)) await store.clear(scope)
     const tasks: StoredTask[] = []
     for (const scope of saved?.keys() ?? scopes.filter((one) => isTaskScope(app, one))) {
-      const entries = [...(saved?.get(scope) ?? (await store.load(scope)))]
-      const task = readTask(app, scope, new Map(entries as [string, Uint8Array][]))
+      const heads = new Map<string, Uint8Array>()
+      const copy = async (entries: Iterable<StoreEntry>) => {
+        const piece = [...entries]
+        for (const [key, value] of piece) if (stateOf(key) === undefined && value !== null) heads.set(key, value)
+        await store.commit([{ scope: prefix + scope, entries: piece }])
+      }
+      if (saved instanceof Map) await copy(saved.get(scope) ?? [])
+      else await store.load(scope, copy)
+      const task = readTask(app, scope, heads)
       if (task !== undefined) tasks.push(task)
-      changes.push({ scope: prefixOf(app, name) + scope, entries, reset: true })
     }
     const states = [...new Set(tasks.flatMap(({ plan }) => Object.keys(plan.states)))].sort()
     const about: About = { name, tasks: tasks.length, states, ...when }
     const entry: StoreEntry = [ABOUT, utf8.encode(JSON.stringify(about))]
-    await store.commit([...changes, { scope: prefixOf(app, name) + ABOUT, entries: [entry], reset: true }])
+    await store.commit([{ scope: prefix + ABOUT, entries: [entry], reset: true }])
     return toSavepoint(about)
   }
 
@@ -97,7 +107,7 @@ export class Savepoints {
     const scopes = new Map<string, readonly StoreEntry[]>()
     for (const scope of await this.store.scopes())
       if (scope.startsWith(prefix) && scope !== prefix + ABOUT)
-        scopes.set(scope.slice(prefix.length), [...(await this.store.load(scope))])
+        scopes.set(scope.slice(prefix.length), await loadAll(this.store, scope))
     return { ...about, scopes }
   }
 
@@ -109,7 +119,7 @@ export class Savepoints {
   }
 
   private async about(name: string): Promise<About> {
-    const entries = new Map(await this.store.load(prefixOf(this.app, name) + ABOUT))
+    const entries = new Map(await loadAll(this.store, prefixOf(this.app, name) + ABOUT))
     const bytes = entries.get(ABOUT)
     if (bytes !== undefined) {
       const about = JSON.parse(utf8.decode(bytes)) as About

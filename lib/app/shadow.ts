@@ -67,6 +67,12 @@ export async function shadow(app: App, options: ShadowOptions): Promise<ShadowRe
     throw new TidemarkError('BAD_STATE', `shadow compares with a running app, and this one is ${live.state}`, {
       app: id,
     })
+  if (live.options.readThrough !== undefined)
+    throw new TidemarkError(
+      'BAD_OPTION',
+      'shadow: the new version would keep all of the savepoint in memory, and this app has maxStateBytes because its state is larger; run the new version as an app with another id',
+      { app: id },
+    )
   const timeoutMs = durationMs(options.timeout ?? '1m', 'shadow: timeout', 1)
   const savepoint = await live.savepoints((all) => all.open(options.from))
   const before = sinksOf(id, savepoint)
@@ -142,7 +148,9 @@ async function readOutput(
   const outputs: Output[] = []
   for (const [partition, start] of (from ?? []).entries()) {
     const records: RawRecord[] = []
-    await broker.read({ topic, partition }, start, to?.[partition] ?? start, (batch) => records.push(...batch.records))
+    await broker.read({ topic, partition }, start, to?.[partition] ?? start, ({ records: read }) => {
+      records.push(...read)
+    })
     outputs.push({ topic, partition, records })
   }
   return outputs

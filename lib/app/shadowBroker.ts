@@ -96,12 +96,17 @@ export class ShadowBroker implements Broker {
     return new ShadowConsumer(logs, options.listener)
   }
 
-  async read({ topic, partition }: TopicPartition, from: number, to: number, each: (batch: RawBatch) => void) {
+  async read(
+    { topic, partition }: TopicPartition,
+    from: number,
+    to: number,
+    each: (batch: RawBatch) => void | Promise<void>,
+  ) {
     const log = (await this.logsOf(topic))[partition]
     for (let at = from; log !== undefined && at < to; ) {
       const batch = await log.read(at, to)
       at = batch.nextOffset
-      each(batch)
+      await each(batch)
     }
   }
 

@@ -40,7 +40,9 @@ export class ShadowLog implements TopicPartition {
     }
     const records: RawRecord[] = []
     const upTo = Math.min(end, base)
-    await this.real.read({ topic, partition }, from, upTo, (batch) => records.push(...batch.records))
+    await this.real.read({ topic, partition }, from, upTo, (batch) => {
+      records.push(...batch.records)
+    })
     return { topic, partition, records, nextOffset: upTo, endOffset: this.range.end }
   }
 }

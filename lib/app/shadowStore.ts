@@ -9,8 +9,8 @@ export function shadowStore({ name, scopes: saved }: OpenSavepoint, durable: boo
     durable,
     shared: false,
     async open() {},
-    async load(scope) {
-      return [...(scopes.get(scope) ?? [])].filter((entry): entry is [string, Uint8Array] => entry[1] !== null)
+    async load(scope, each) {
+      await each([...(scopes.get(scope) ?? [])].filter((entry): entry is [string, Uint8Array] => entry[1] !== null))
     },
     async commit(changes) {
       for (const { scope, entries, reset } of changes) {

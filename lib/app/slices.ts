@@ -5,6 +5,9 @@ import { waitsFor } from './waitsFor.js'
 /** Records that wait at `toRows` beyond which a checkpoint comes first. */
 const MAX_ROWS = 20_000
 
+/** Changed values, where they leave memory once they are written, beyond which a checkpoint comes first; the budget's own size if that is more. */
+const MAX_CHANGED_BYTES = 4 << 20
+
 /** Gives tasks their turns, in slices of wall-clock time between which others of this process have theirs, and bounds what they hold in memory. */
 export class Slices {
   private isScheduled = false
@@ -25,7 +28,10 @@ export class Slices {
     this.isScheduled = false
     if (!runtime.isActive) return
     const { tasks, options, clock } = runtime
-    const isFull = this.unsentBytes > options.maxBufferedBytes || this.waitingRows > MAX_ROWS
+    const isFull =
+      this.unsentBytes > options.maxBufferedBytes ||
+      this.waitingRows > MAX_ROWS ||
+      this.changedBytes > this.maxChangedBytes
     if (isFull) runtime.checkpoints.commitEarly()
     const until = clock.now() + options.sliceMs
     const isOver = () => clock.now() >= until
@@ -77,6 +83,15 @@ export class Slices {
     return this.runtime.tasks.reduce((sum, task) => sum + task.output.rows.count, 0)
   }
 
+  /** About what values take of states that have to stay in memory until a checkpoint has written them. */
+  get changedBytes(): number {
+    return this.runtime.tasks.reduce((sum, { values }) => sum + (values?.changedBytes ?? 0), 0)
+  }
+
+  get maxChangedBytes(): number {
+    return Math.max(MAX_CHANGED_BYTES, this.runtime.options.readThrough?.maxBytes ?? 0)
+  }
+
   /** About what those outputs take in memory that the broker has yet to acknowledge. */
   get unsentBytes(): number {
     const { tasks, membership } = this.runtime
@@ -89,6 +104,8 @@ export class Slices {
     const isBehind = task.queues.some((queue) => queue.size > 0)
     if (isBehind && this.waitingRows > MAX_ROWS)
       return `${this.waitingRows} records wait for a checkpoint to write them as rows`
+    if (isBehind && this.changedBytes > this.maxChangedBytes)
+      return `${Math.round(this.changedBytes)} bytes of changed state wait for a checkpoint (maxStateBytes)`
     if (isBehind && this.unsentBytes > maxBufferedBytes)
       return `the broker has yet to acknowledge ${this.unsentBytes} bytes of outputs (maxBufferedBytes)`
     return waitsFor(task, maxTaskIdleMs)

@@ -4,6 +4,7 @@ import type { StoreAdapter, StoreEntry } from '../ports/store.js'
 import { changelogTopic, readChangelog, type TaskChangelog } from './changelog.js'
 import { manifestEntry, readManifest } from './checkpoint.js'
 import type { SubTopology } from './plan.js'
+import type { ReadThrough } from './readThrough.js'
 import { Restore, RestoreCancelled } from './restore.js'
 import { PLAN } from './storedPlan.js'
 import { checkpointScope } from './taskScopes.js'
@@ -26,6 +27,7 @@ interface StandbysOptions {
   readonly broker: Broker
   readonly store: StoreAdapter
   readonly clock: Clock
+  readonly readThrough: ReadThrough | undefined
   /** The app goes on after it. */
   report(error: unknown): void
 }
@@ -142,9 +144,14 @@ class Copy {
       const from = changelog.offset(state)
       const to = (await broker.ranges(topic))[partition]?.end ?? from
       this.lag += Math.max(0, to - from)
-      const { manifest, plan } = await readChangelog(broker, { topic, partition, from, to }, entries, () => {
-        if (this.isEnded) throw new RestoreCancelled()
-      })
+      const { manifest, plan } = await readChangelog(
+        broker,
+        { topic, partition, from, to },
+        (key, value) => entries.set(key, value),
+        () => {
+          if (this.isEnded) throw new RestoreCancelled()
+        },
+      )
       if (plan !== undefined) entries.set(PLAN, plan)
       const read = readManifest(id, manifest)
       if (read !== undefined) {

@@ -1,4 +1,5 @@
 import type { Position } from '../ports/broker.js'
+import { loadAll } from '../ports/loadAll.js'
 import type { StoreEntry } from '../ports/store.js'
 import { writtenBy } from './drain.js'
 import { resolvePartitions, tasksOf } from './partitions.js'
@@ -7,7 +8,7 @@ import { Restore } from './restore.js'
 import type { RuntimeOptions } from './runtimeOptions.js'
 import { endsOf, type Savepoint, Savepoints } from './savepoints.js'
 import { taskId } from './taskId.js'
-import { checkpointScope } from './taskScopes.js'
+import { checkpointScope, isTaskScope } from './taskScopes.js'
 import { Upgrade } from './upgrade.js'
 
 /** An app's state where it is kept, to be compared and copied whether or not the app runs. */
@@ -25,21 +26,20 @@ export class StoredState {
   }
 
   upgrade(plan: Plan, counts: ReadonlyMap<string, number>): Upgrade {
-    const { store, upgrade, keeper, broker } = this.options
+    const { store, upgrade, keeper, broker, readThrough } = this.options
     const changelogs = keeper === 'changelogs' ? broker : undefined
-    return new Upgrade(plan, (topic) => counts.get(topic), store, upgrade, changelogs)
+    return new Upgrade(plan, (topic) => counts.get(topic), store, upgrade, changelogs, readThrough?.maxBytes)
   }
 
   /** Opens broker and store for something that is done without running. */
-  async visit<T>(run: (plan: Plan, counts: ReadonlyMap<string, number>) => Promise<T>): Promise<T> {
-    const { broker, store, keeper } = this.options
+  async open<T>(run: (plan: Plan) => Promise<T>): Promise<T> {
+    const { broker, store } = this.options
     const plan = this.options.plan()
     await broker.connect()
     try {
-      const { counts } = resolvePartitions(plan, await broker.topics(), keeper === 'changelogs')
       if (broker.store !== store) await store.open(this.storeName)
       try {
-        return await run(plan, counts)
+        return await run(plan)
       } finally {
         if (broker.store !== store) await store.close()
       }
@@ -48,18 +48,26 @@ export class StoredState {
     }
   }
 
+  /** The same, where all topics are there. */
+  visit<T>(run: (plan: Plan, counts: ReadonlyMap<string, number>) => Promise<T>): Promise<T> {
+    const { broker, keeper } = this.options
+    return this.open(async (plan) => {
+      const { counts } = resolvePartitions(plan, await broker.topics(), keeper === 'changelogs')
+      return run(plan, counts)
+    })
+  }
+
   /** A savepoint of an app that doesn't run. */
   saveUnstarted(name: string): Promise<Savepoint> {
     const { id, broker } = this.options
     return this.visit(async (plan, counts) => {
-      const topics = plan.subTopologies.flatMap(({ sources }) => sources.map(({ topic }) => topic))
-      const committed = await broker.committed(id, [...new Set(topics)])
-      return this.save(name, plan, committed, (sub) => [...Array(tasksOf(plan, sub.id, counts)).keys()])
+      const committed = await broker.committed(id, topicsReadBy(plan))
+      return this.save(name, plan, committed, allOf(plan, counts), 'ended')
     })
   }
 
   /**
-   * Copies what is stored of some tasks, right after their checkpoint.
+   * Copies what is stored of some tasks: those that run right after their checkpoint.
    *
    * @param positions how far they have read
    */
@@ -68,30 +76,72 @@ export class StoredState {
     plan: Plan,
     positions: readonly Position[],
     partitionsOf: (sub: SubTopology) => readonly number[],
+    tasks: 'running' | 'ended',
   ): Promise<Savepoint> {
     const { broker, clock } = this.options
     const ends = await endsOf(broker, writtenBy(plan))
-    return this.savepoints.take(name, { at: clock.now(), ends, positions }, await this.changelogged(plan, partitionsOf))
+    const saved = await this.changelogged(plan, partitionsOf, tasks)
+    return this.savepoints.take(name, { at: clock.now(), ends, positions }, saved)
   }
 
-  /** What changelogs hold of some tasks, by scope; undefined where the store has it all. */
+  /**
+   * What is stored of some tasks, by scope, and of all that the plan doesn't have any more where the store has it.
+   *
+   * @param tasks `running`: their local checkpoints are up to date
+   */
+  async scopes(
+    plan: Plan,
+    partitionsOf: (sub: SubTopology) => readonly number[],
+    tasks: 'running' | 'ended',
+  ): Promise<ReadonlyMap<string, readonly StoreEntry[]>> {
+    const kept = await this.changelogged(plan, partitionsOf, tasks)
+    if (kept instanceof Map) return kept
+    const { id: app, store } = this.options
+    const scopes = new Map<string, readonly StoreEntry[]>()
+    for (const scope of kept ?? (await store.scopes()))
+      if (isTaskScope(app, scope)) scopes.set(scope, await loadAll(store, scope))
+    return scopes
+  }
+
+  /**
+   * What changelogs hold of some tasks, by scope; or, where values stay in the local store, the scopes that have it there. Undefined where the store has it all.
+   *
+   * @param tasks `running`: their local checkpoints are up to date
+   */
   private async changelogged(
     plan: Plan,
     partitionsOf: (sub: SubTopology) => readonly number[],
-  ): Promise<Map<string, readonly StoreEntry[]> | undefined> {
-    const { id: app, broker, clock, keeper } = this.options
+    tasks: 'running' | 'ended',
+  ): Promise<Map<string, readonly StoreEntry[]> | Set<string> | undefined> {
+    const { id: app, broker, store, clock, keeper, readThrough } = this.options
     if (keeper !== 'changelogs') return undefined
-    const scopes = new Map<string, readonly StoreEntry[]>()
+    const copies = new Map<string, readonly StoreEntry[]>()
+    const local = new Set<string>()
     for (const sub of plan.subTopologies) {
       for (const partition of partitionsOf(sub)) {
+        const scope = checkpointScope(app, sub, partition)
+        const task = { app, task: taskId(sub.id, partition), sub, partition, broker, clock, hasChangelogs: true }
+        if (readThrough !== undefined) {
+          if (tasks === 'ended') await new Restore({ ...task, store, readThrough }).run()
+          local.add(scope)
+          continue
+        }
         // A store without anything: all of it is read.
-        const store = { load: async () => [] }
-        const task = taskId(sub.id, partition)
-        const restore = new Restore({ app, task, sub, partition, broker, store, clock, hasChangelogs: true })
+        const restore = new Restore({ ...task, store: { load: async () => {} }, readThrough })
         const entries = (await restore.run()).missing.filter(([, value]) => value !== null)
-        if (entries.length > 0) scopes.set(checkpointScope(app, sub, partition), entries)
+        if (entries.length > 0) copies.set(scope, entries)
       }
     }
-    return scopes
+    return readThrough === undefined ? copies : local
   }
 }
+
+/** The partitions of all tasks of a plan. */
+export const allOf = (plan: Plan, counts: ReadonlyMap<string, number>) => (sub: SubTopology) => [
+  ...Array(tasksOf(plan, sub.id, counts)).keys(),
+]
+
+/** Each topic that a plan reads, once. */
+export const topicsReadBy = (plan: Plan): string[] => [
+  ...new Set(plan.subTopologies.flatMap(({ sources }) => sources.map(({ topic }) => topic))),
+]

@@ -2,6 +2,7 @@ import type { StoreEntry } from '../ports/store.js'
 import type { Definition } from '../task/definition.js'
 import type { Node } from '../task/node.js'
 import type { Checkpointed } from '../task/state.js'
+import type { StoredValue } from '../task/storedValue.js'
 import { fromSaved, type Manifest, manifestEntry, type SavedTime, type Snapshot, toSaved } from './checkpoint.js'
 import { dictionary } from './dictionary.js'
 import type { Plan } from './plan.js'
@@ -25,7 +26,7 @@ export class TaskCheckpoint {
   }
 
   /** The entries of a state, once. */
-  restored(name: string): Iterable<readonly [key: string, value: Uint8Array]> {
+  restored(name: string): Iterable<readonly [key: string, value: StoredValue]> {
     return this.snapshot.take(name)
   }
 
@@ -67,6 +68,11 @@ export class TaskCheckpoint {
   /** From now on the state's changes are part of every checkpoint. */
   add(state: Checkpointed): void {
     this.states.push(state)
+  }
+
+  /** The last one that was taken is in the local store. */
+  written(): void {
+    for (const state of this.states) state.written()
   }
 
   /** What has changed since the last one, encoded now, with the time of these nodes. */

@@ -2,6 +2,7 @@ import type { Clock } from '../ports/clock.js'
 import type { TidemarkError } from '../record/errors.js'
 import type { ErrorPolicies } from '../task/errorPolicy.js'
 import type { Tracer } from '../task/tracer.js'
+import type { ValueBudget } from '../task/valueBudget.js'
 import type { AlignmentGroup } from './alignment.js'
 import type { Plan } from './plan.js'
 import type { TaskScope } from './taskScope.js'
@@ -14,6 +15,8 @@ export interface TaskHost {
   partitions(topic: string): number
   /** Number of tasks of a sub-topology. */
   tasksIn(subTopology: number): number
+  /** There if values of states may leave memory. */
+  readonly values: StoredValues | undefined
   /** Number of the running slice. */
   readonly slice: number
   /** How long a partition that is caught up is waited for, where others have records. */
@@ -30,4 +33,11 @@ export interface TaskHost {
   error(error: TidemarkError, fatal: boolean): void
   /** The task has ended half-way through a record: it is to begin anew at its last checkpoint, by {@link TaskScope.takeOver}. */
   goBack(task: TaskScope): void
+}
+
+/** Values of states, as far as memory has room for them, and the store that has the others. */
+export interface StoredValues {
+  readonly budget: ValueBudget
+  /** An entry of a local checkpoint. @throws TidemarkError `STORE_FAILED` */
+  read(scope: string, key: string): Uint8Array
 }

@@ -3,6 +3,7 @@ import type { OutRecord, Position } from '../ports/broker.js'
 import type { Clock } from '../ports/clock.js'
 import type { StoreEntry } from '../ports/store.js'
 import { TidemarkError } from '../record/errors.js'
+import { active } from '../task/current.js'
 import type {
   AnyRecord,
   Attempt,
@@ -20,6 +21,8 @@ import type { Node } from '../task/node.js'
 import type { Origin } from '../task/origin.js'
 import { Scope } from '../task/scope.js'
 import type { Checkpointed } from '../task/state.js'
+import type { StoredValue } from '../task/storedValue.js'
+import type { TaskValues } from '../task/taskValues.js'
 import { Attempts } from './attempts.js'
 import type { TaskChangelog } from './changelog.js'
 import type { Snapshot } from './checkpoint.js'
@@ -36,10 +39,11 @@ import {
 } from './pipelineErrors.js'
 import type { SubTopology } from './plan.js'
 import { TaskCheckpoint } from './taskCheckpoint.js'
-import type { TaskHost } from './taskHost.js'
+import type { StoredValues, TaskHost } from './taskHost.js'
 import { taskId, writerId } from './taskId.js'
 import { isWriter, TaskOutput } from './taskOutput.js'
 import { TaskReaders } from './taskReaders.js'
+import { checkpointScope } from './taskScopes.js'
 import { TaskTime } from './taskTime.js'
 
 /** One sub-topology on one partition: its own subscription of the pipeline, its state, time and place in the log. */
@@ -47,6 +51,7 @@ export class TaskScope extends Scope {
   readonly info: TaskInfo
   readonly clock: Clock
   readonly tracked = true
+  readonly values: TaskValues | undefined
   readonly queues: PartitionQueue[] = []
   readonly readers = new TaskReaders()
   readonly choice: PartitionChoice
@@ -82,6 +87,8 @@ export class TaskScope extends Scope {
     this.info = { id: taskId(sub.id, partition), partition, writer: writerId(sub, partition) }
     this.clock = host.clock
     this.follow = host.trace?.follow(this)
+    const scope = checkpointScope(host.plan.app, sub, partition)
+    this.values = host.values?.budget.task((key) => this.readStored(host.values as StoredValues, scope, key))
     this.checkpoint = new TaskCheckpoint(this, host.plan, snapshot)
     this.time = new TaskTime(this, host, topics)
     this.attempts = new Attempts(this, host, () => this.delivery.record)
@@ -125,6 +132,7 @@ export class TaskScope extends Scope {
     this.abandon()
     this.closeNodes()
     for (const subscription of this.subscriptions) subscription.unsubscribe()
+    this.values?.close()
   }
 
   protected admit(definition: Definition): void {
@@ -144,8 +152,18 @@ export class TaskScope extends Scope {
     return this.sub.definitions.map((definition) => this.nodes.get(definition)).filter((node) => node !== undefined)
   }
 
-  restored(name: string): Iterable<readonly [key: string, value: Uint8Array]> {
+  restored(name: string): Iterable<readonly [key: string, value: StoredValue]> {
     return this.checkpoint.restored(name)
+  }
+
+  /** A store that can't be read is no fault of the record that asked, whatever the pipeline makes of the error. */
+  private readStored(values: StoredValues, scope: string, key: string): Uint8Array {
+    try {
+      return values.read(scope, key)
+    } catch (error) {
+      if (active !== undefined) this.fail(error)
+      throw error
+    }
   }
 
   restoredTime(node: Node): number | undefined {
@@ -225,7 +243,7 @@ export class TaskScope extends Scope {
   /** Finishes an advance that a slice has interrupted, in one piece: at the end of a task. */
   settle(): void {
     this.dispatch(() => {
-      if (this.failure === undefined) this.continueAdvance(() => false)
+      if (this.failure === undefined) this.continueAdvance(() => this.values?.sweep() ?? false)
     })
   }
 
@@ -339,6 +357,12 @@ export class TaskScope extends Scope {
     this.isChanged = false
     this.attempts.known.forgetDone()
     return this.checkpoint.take(this.ordered)
+  }
+
+  /** The checkpoint is in the local store. */
+  written(): void {
+    this.checkpoint.written()
+    this.values?.sweep()
   }
 
   // ---- figures

@@ -1,5 +1,5 @@
 import type { StoreAdapter } from '../ports/store.js'
-import { MANIFEST, type Manifest, readManifest, readPlan } from './checkpoint.js'
+import { MANIFEST, type Manifest, readManifest, readPlan, stateOf } from './checkpoint.js'
 import type { Plan, SubTopology } from './plan.js'
 import { PLAN, type StoredPlan } from './storedPlan.js'
 
@@ -65,9 +65,13 @@ export function readTask(
   return { scope, title: name.slice(0, slash), partition: Number(name.slice(slash + 1)), manifest, plan }
 }
 
-/** Without a state's, where the store can do that. */
+/** Without a state's. */
 async function entriesOf(store: StoreAdapter, scope: string): Promise<ReadonlyMap<string, Uint8Array | undefined>> {
   const { getSync } = store
-  if (getSync === undefined) return new Map(await store.load(scope))
-  return new Map([MANIFEST, PLAN].map((key) => [key, getSync.call(store, scope, key)]))
+  if (getSync !== undefined) return new Map([MANIFEST, PLAN].map((key) => [key, getSync.call(store, scope, key)]))
+  const heads = new Map<string, Uint8Array>()
+  await store.load(scope, (entries) => {
+    for (const [key, value] of entries) if (stateOf(key) === undefined) heads.set(key, value)
+  })
+  return heads
 }

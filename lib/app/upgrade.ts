@@ -26,6 +26,7 @@ export class Upgrade {
     readonly options: UpgradeOptions,
     /** Where the states have changelogs. What the store has is only a copy then. */
     private readonly changelogs: Broker | undefined,
+    private readonly maxStateBytes = Number.POSITIVE_INFINITY,
   ) {}
 
   /**
@@ -60,6 +61,16 @@ export class Upgrade {
   }
 
   /**
+   * Looks at checkpoints that are about to be stored.
+   *
+   * @throws TidemarkError `PLAN_MISMATCH`, `BAD_OPTION`
+   */
+  admit(tasks: readonly StoredTask[]): void {
+    this.checkOptions()
+    refuse(this.plan.app, this.comparisonOf(tasks).states)
+  }
+
+  /**
    * Files what is stored of some partitions as the plan has it, before their tasks are restored. Changelogs are filed by state already.
    *
    * @throws TidemarkError `PLAN_MISMATCH`
@@ -72,7 +83,7 @@ export class Upgrade {
       const tasks = stored.filter((task) => task.partition === partition)
       const compared = compareStates(this.plan, this.partitionsOf, tasks, this.options)
       refuse(this.plan.app, compared)
-      const changes = await refile(this.plan, tasks, this.store)
+      const changes = await refile(this.plan, tasks, this.store, this.maxStateBytes)
       if (changes.length > 0) await this.store.commit(changes)
       for (const task of tasks) await this.dropLeft(task)
       this.prepared.set(partition, byName(compared))
@@ -156,8 +167,9 @@ export class Upgrade {
     if (isRead || [...states, ...orphans].every(isKept)) return
     const dropped = [...states, ...orphans].filter((one) => !isKept(one)).map(([name]) => stateKey(name, ''))
     const entries: StoreEntry[] = []
-    for (const [key] of await this.store.load(scope))
-      if (dropped.some((prefix) => key.startsWith(prefix))) entries.push([key, null])
+    await this.store.load(scope, (stored) => {
+      for (const [key] of stored) if (dropped.some((prefix) => key.startsWith(prefix))) entries.push([key, null])
+    })
     entries.push(
       planEntry({
         ...plan,

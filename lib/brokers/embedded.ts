@@ -155,7 +155,12 @@ class EmbeddedBroker implements Broker {
     return group.join(options)
   }
 
-  async read(partition: TopicPartition, from: number, to: number, each: (batch: RawBatch) => void): Promise<void> {
+  async read(
+    partition: TopicPartition,
+    from: number,
+    to: number,
+    each: (batch: RawBatch) => void | Promise<void>,
+  ): Promise<void> {
     this.checkLoaded()
     const log = this.contents.log(partition)
     if (from >= to) return
@@ -169,7 +174,7 @@ class EmbeddedBroker implements Broker {
     for (let at = from; at < to; ) {
       const batch = log.read(at, READ_RECORDS, to)
       at = batch.nextOffset
-      each(batch)
+      await each(batch)
       if (at < to) await new Promise<void>((resolve) => this.soon(resolve))
     }
   }

@@ -209,7 +209,12 @@ class KafkaBroker implements Broker {
     return this.track(consumer)
   }
 
-  async read(partition: TopicPartition, from: number, to: number, each: (batch: RawBatch) => void): Promise<void> {
+  async read(
+    partition: TopicPartition,
+    from: number,
+    to: number,
+    each: (batch: RawBatch) => void | Promise<void>,
+  ): Promise<void> {
     await readPartition(this.connection.cluster, partition, { from, to, limits: this.limits }, each)
   }
 

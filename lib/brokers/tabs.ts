@@ -139,13 +139,18 @@ class TabsBroker implements Broker {
     return consumer
   }
 
-  async read(partition: TopicPartition, from: number, to: number, each: (batch: RawBatch) => void): Promise<void> {
+  async read(
+    partition: TopicPartition,
+    from: number,
+    to: number,
+    each: (batch: RawBatch) => void | Promise<void>,
+  ): Promise<void> {
     const { hosted } = this
     if (hosted) return hosted.read(partition, from, to, each)
     const { topic, partition: number } = partition
     for (let at = from; at < to || at === from; ) {
       const batches = await this.line.call('read', { topic, partition: number }, at, to)
-      for (const batch of batches) each(batch)
+      for (const batch of batches) await each(batch)
       at = batches.at(-1)?.nextOffset ?? Number.POSITIVE_INFINITY
     }
   }

@@ -61,4 +61,12 @@ export class Camera {
     this.isFollowing = false
     this.from = time - this.span / 2
   }
+
+  /** What it shows, moved by whole device pixels: so things keep their distances. @param width CSS pixels */
+  inWholePixels(width: number): Pick<Camera, 'from' | 'to' | 'span'> {
+    const { span } = this
+    const scale = (width * (globalThis.devicePixelRatio || 1)) / span
+    const from = Math.round(this.from * scale) / scale
+    return { from, span, to: from + span }
+  }
 }

@@ -1,7 +1,4 @@
-import type { Camera } from './camera.js'
-import { firstFrom } from './firstFrom.js'
-import type { Marble } from './lane.js'
-import { type Layout, yOf } from './layout.js'
+import type { Layout } from './layout.js'
 
 export interface KeyActions {
   step(by: number): void
@@ -47,24 +44,29 @@ export function listenToKeys(stage: HTMLElement, signal: AbortSignal, act: KeyAc
   )
 }
 
+/** In the stage, px. */
+export interface Point {
+  readonly x: number
+  readonly y: number
+}
+
 export interface PointerActions {
   layout(): Layout
-  readonly camera: Camera
   pan(part: number): void
   zoom(factor: number, around: number): void
-  tap(marble: Marble | undefined): void
-  hover(marble: Marble | undefined, x: number, y: number): void
+  tap(at: Point): void
+  /** @param at undefined: nowhere any more */
+  hover(at: Point | undefined): void
 }
 
 /** Movements below this are a tap, px. */
 const TAP = 5
-const REACH = 14
 
 /** Drag to move, pinch or Ctrl with the wheel to zoom, tap to choose. The wheel alone scrolls the page. */
 export function listenToPointers(stage: HTMLElement, signal: AbortSignal, act: PointerActions): void {
-  const pointers = new Map<number, { x: number; y: number }>()
+  const pointers = new Map<number, Point>()
   let moved = 0
-  const place = (event: MouseEvent) => {
+  const place = (event: MouseEvent): Point => {
     const box = stage.getBoundingClientRect()
     return { x: event.clientX - box.left, y: event.clientY - box.top }
   }
@@ -87,9 +89,7 @@ export function listenToPointers(stage: HTMLElement, signal: AbortSignal, act: P
     const at = place(event)
     const before = pointers.get(event.pointerId)
     if (before === undefined) {
-      const marble = marbleAt(act.layout(), act.camera, at.x, at.y)
-      stage.style.cursor = marble === undefined ? '' : 'pointer'
-      act.hover(marble, at.x, at.y)
+      act.hover(at)
       return
     }
     const others = [...pointers].filter(([id]) => id !== event.pointerId).map(([, other]) => other)
@@ -98,7 +98,7 @@ export function listenToPointers(stage: HTMLElement, signal: AbortSignal, act: P
     if (moved < TAP) return
     if (!stage.hasPointerCapture(event.pointerId)) stage.setPointerCapture(event.pointerId)
     stage.classList.add('drags')
-    act.hover(undefined, 0, 0)
+    act.hover(undefined)
     const { left, width } = inner()
     const [other] = others
     if (other === undefined) act.pan((before.x - at.x) / width)
@@ -111,12 +111,11 @@ export function listenToPointers(stage: HTMLElement, signal: AbortSignal, act: P
     if (!pointers.delete(event.pointerId)) return
     stage.classList.remove('drags')
     if (event.type !== 'pointerup' || moved >= TAP || pointers.size > 0) return
-    const { x, y } = place(event)
-    act.tap(marbleAt(act.layout(), act.camera, x, y))
+    act.tap(place(event))
   }
   on('pointerup', end)
   on('pointercancel', end)
-  on('pointerleave', () => act.hover(undefined, 0, 0))
+  on('pointerleave', () => act.hover(undefined))
   on(
     'wheel',
     (event) => {
@@ -131,26 +130,4 @@ export function listenToPointers(stage: HTMLElement, signal: AbortSignal, act: P
     },
     false,
   )
-}
-
-/** The marble at a place of the view, if one is near. */
-export function marbleAt(layout: Layout, camera: Camera, x: number, y: number): Marble | undefined {
-  const strip = layout.strips.find(({ top, height }) => y >= top && y < top + height)
-  if (strip === undefined || x < layout.left) return undefined
-  const scale = (layout.width - layout.left) / camera.span
-  const { marbles } = strip.lane
-  let nearest: Marble | undefined
-  let best = REACH ** 2
-  const until = camera.from + (x + REACH - layout.left) / scale
-  for (let n = firstFrom(marbles, camera.from + (x - REACH - layout.left) / scale); n < marbles.length; n++) {
-    const marble = marbles[n] as Marble
-    if (marble.time > until) break
-    const dx = layout.left + (marble.time - camera.from) * scale - x
-    const distance = dx ** 2 + (yOf(strip, marble) - y) ** 2
-    // Of those at one place the last is on top.
-    if (distance > best) continue
-    best = distance
-    nearest = marble
-  }
-  return nearest
 }

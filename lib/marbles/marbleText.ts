@@ -1,5 +1,5 @@
 import { timeText } from './axis.js'
-import type { Marble, Shape } from './lane.js'
+import type { Bracket, Marble, Shape } from './lane.js'
 
 const SHAPES: { readonly [shape in Shape]: string } = {
   record: '',
@@ -45,3 +45,9 @@ export const windowOf = ({ record }: Marble): { readonly start: number; readonly
 
 export const windowText = ({ start, end }: { readonly start: number; readonly end: number }): string =>
   `${timeText(start)} to ${timeText(end)}`
+
+/** A window as it is read out. */
+export function bracketText({ key, start, end, count, isClosed }: Bracket): string {
+  const records = count === undefined ? [] : [`${count} ${count === 1 ? 'record' : 'records'}`]
+  return [keyName(key), windowText({ start, end }), ...records, isClosed ? 'closed' : 'open'].join(', ')
+}

@@ -116,6 +116,16 @@ export class Scene {
     return least
   }
 
+  /** The newest time there is, of records and of operators, unless that is at its end. */
+  get reached(): number {
+    let newest = this.newest
+    for (const lane of this.lanes) {
+      const time = this.timeOf(lane) ?? newest
+      if (time > newest && Number.isFinite(time)) newest = time
+    }
+    return newest
+  }
+
   // ---- lanes
 
   private isWanted(id: string): boolean {

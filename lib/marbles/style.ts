@@ -47,7 +47,7 @@ canvas { display: block; width: 100%; }
 .day { position: absolute; left: 14px; top: 0; line-height: 30px; font-size: 11px; color: var(--marbles-muted); pointer-events: none; }
 .narrow .day { display: none; }
 .tip {
-  position: absolute; z-index: 1; pointer-events: none; padding: 4px 8px; border-radius: 7px; font-size: 12px; white-space: nowrap;
+  position: absolute; z-index: 1; pointer-events: none; padding: 4px 8px; border-radius: 7px; font-size: 12px; white-space: pre;
   max-width: 280px; overflow: hidden; text-overflow: ellipsis; color: var(--marbles-background); background: var(--marbles-text);
   transform: translate(-50%, calc(-100% - 12px));
 }

@@ -1,22 +1,28 @@
 import { durationMs } from '../record/duration.js'
 import type { TraceEvent } from '../task/traceEvent.js'
 import { dayText } from './axis.js'
+import { buttons } from './buttons.js'
 import { Camera } from './camera.js'
 import { Details } from './details.js'
-import { listenToKeys, listenToPointers } from './gestures.js'
+import { listenToKeys, listenToPointers, type Point } from './gestures.js'
+import { bracketsAt, marbleAt } from './hits.js'
 import { html } from './html.js'
 import type { Lane, Marble } from './lane.js'
 import { LaneRows } from './laneRows.js'
 import { type Layout, layoutOf } from './layout.js'
 import { legend } from './legend.js'
 import { type Lineage, lineageOf } from './lineage.js'
-import { marbleText, valueText } from './marbleText.js'
+import { bracketText, marbleText, valueText } from './marbleText.js'
 import type { MarbleView, MarbleViewOptions } from './marbleView.js'
 import { Painter } from './painter.js'
 import { Scene } from './scene.js'
 import { nearestOf, stepInLane, stepToLane } from './steps.js'
 import { STYLE } from './style.js'
 import { themeOf } from './theme.js'
+import { Tip } from './tip.js'
+
+/** Windows that are told of at once. */
+const MAX_TIPS = 6
 
 /** What {@link MarbleView} promises, put together: the page's elements, and what happens in them. */
 export class View implements MarbleView {
@@ -31,7 +37,7 @@ export class View implements MarbleView {
   private readonly canvas = html('canvas', { 'aria-hidden': 'true' })
   private readonly live = html('div', { class: 'sr', role: 'status' })
   private readonly day = html('div', { class: 'day', 'aria-hidden': 'true' })
-  private readonly tip = html('div', { class: 'tip', 'aria-hidden': 'true', hidden: true })
+  private readonly tip = new Tip()
   private readonly empty = html('div', { class: 'empty' }, 'No records yet')
   private readonly followButton = html('button', { type: 'button', 'aria-pressed': 'true' }, 'Follow')
   private readonly rows: LaneRows
@@ -67,9 +73,14 @@ export class View implements MarbleView {
       close: () => this.close(),
     })
     this.rows = new LaneRows(this.stage, this.scene, (lane) => this.titleOf(lane))
-    this.stage.append(this.canvas, this.day, this.empty, this.tip)
+    this.stage.append(this.canvas, this.day, this.empty, this.tip.element)
     this.body.append(this.stage, this.details.element)
-    this.root.append(html('div', { class: 'frame' }, legend(), this.buttons(), this.body), this.live)
+    const bar = buttons(this.followButton, {
+      follow: () => this.toggleFollow(),
+      zoom: (factor) => this.zoom(factor, 0.5),
+      all: () => this.all(),
+    })
+    this.root.append(html('div', { class: 'frame' }, legend(), bar, this.body), this.live)
     this.shadow = element.shadowRoot ?? element.attachShadow({ mode: 'open' })
     this.shadow.append(html('style', {}, STYLE), this.root)
     this.painter = new Painter(this.canvas, themeOf(this.root))
@@ -130,7 +141,7 @@ export class View implements MarbleView {
     const width = this.stage.clientWidth
     if (width === 0) return
     const isCalm = this.calm.matches
-    let moves = camera.follow(this.newest, elapsed, isCalm)
+    let moves = camera.follow(scene.reached, elapsed, isCalm)
     this.layout = layoutOf(scene, width)
     this.root.classList.toggle('narrow', this.layout.isNarrow)
     this.rows.place(this.layout)
@@ -138,7 +149,7 @@ export class View implements MarbleView {
       this.painter.draw({
         scene,
         layout: this.layout,
-        camera: this.wholePixels(width - this.layout.left),
+        camera: camera.inWholePixels(width - this.layout.left),
         now,
         isCalm,
         cursor: this.cursor,
@@ -151,26 +162,12 @@ export class View implements MarbleView {
     else this.rows.summarise(this.cursor?.lane)
   }
 
-  /** Moved by whole pixels, things keep their distances. */
-  private wholePixels(width: number) {
-    const { from, span } = this.camera
-    const scale = (width * (globalThis.devicePixelRatio || 1)) / span
-    const start = Math.round(from * scale) / scale
-    return { from: start, span, to: start + span }
-  }
-
-  /** Of records and of time, unless that is at its end. */
-  private get newest(): number {
-    let newest = this.scene.newest
-    for (const lane of this.scene.lanes) {
-      const time = this.scene.timeOf(lane) ?? newest
-      if (time > newest && Number.isFinite(time)) newest = time
-    }
-    return newest
-  }
-
   private titleOf(lane: Lane): string {
     return this.options.titles?.[lane.name] ?? lane.name
+  }
+
+  private textOf(marble: Marble): string {
+    return marbleText(marble, this.titleOf(marble.lane), this.format)
   }
 
   // ---- the cursor
@@ -180,7 +177,7 @@ export class View implements MarbleView {
     this.cursor = marble
     this.camera.isFollowing = false
     this.camera.reveal(marble.time)
-    const text = marbleText(marble, this.titleOf(marble.lane), this.format)
+    const text = this.textOf(marble)
     this.rows.choose(marble.lane, text)
     this.live.textContent = text
     this.draw()
@@ -212,32 +209,16 @@ export class View implements MarbleView {
   }
 
   private all(): void {
-    const { oldest } = this.scene
-    const newest = this.newest
-    if (!Number.isFinite(oldest) || !Number.isFinite(newest)) return
-    const margin = Math.max(10, (newest - oldest) * 0.05)
-    this.show(oldest - margin, newest + margin)
+    const { oldest, reached } = this.scene
+    if (!Number.isFinite(oldest) || !Number.isFinite(reached)) return
+    const margin = Math.max(10, (reached - oldest) * 0.05)
+    this.show(oldest - margin, reached + margin)
   }
 
   // ---- events of the page
 
-  private buttons(): HTMLElement {
-    const button = (label: string, text: string, run: () => void) => {
-      const made = html('button', { type: 'button', 'aria-label': label, title: label }, text)
-      made.onclick = run
-      return made
-    }
-    this.followButton.onclick = () => {
-      this.follow = !this.follow
-    }
-    return html(
-      'div',
-      { class: 'buttons' },
-      this.followButton,
-      button('Zoom out', '−', () => this.zoom(1.5, 0.5)),
-      button('Zoom in', '+', () => this.zoom(1 / 1.5, 0.5)),
-      button('Show all', 'All', () => this.all()),
-    )
+  private toggleFollow(): void {
+    this.follow = !this.follow
   }
 
   private zoom(factor: number, around: number): void {
@@ -265,17 +246,18 @@ export class View implements MarbleView {
       zoom: (factor) => this.zoom(factor, 0.5),
       pan: (part) => this.pan(part),
       all: () => this.all(),
-      follow: () => {
-        this.follow = !this.follow
-      },
+      follow: () => this.toggleFollow(),
     })
     listenToPointers(this.stage, signal, {
       layout: () => this.layout,
-      camera: this.camera,
       pan: (part) => this.pan(part),
       zoom: (factor, around) => this.zoom(factor, around),
-      tap: (marble) => (marble === undefined ? this.close() : this.open(marble)),
-      hover: (marble, x, y) => this.hover(marble, x, y),
+      tap: (at) => {
+        const marble = marbleAt(this.layout, this.camera, at)
+        if (marble === undefined) this.close()
+        else this.open(marble)
+      },
+      hover: (at) => this.hover(at),
     })
     const size = new ResizeObserver(() => this.draw())
     size.observe(this.stage)
@@ -295,12 +277,14 @@ export class View implements MarbleView {
     this.draw()
   }
 
-  private hover(marble: Marble | undefined, x: number, y: number): void {
-    this.tip.hidden = marble === undefined
-    if (marble === undefined) return
-    this.tip.textContent = `${marbleText(marble, this.titleOf(marble.lane), this.format)}`
-    const half = Math.min(140, this.layout.width / 2)
-    this.tip.style.left = `${Math.max(half, Math.min(this.layout.width - half, x))}px`
-    this.tip.style.top = `${y}px`
+  private hover(at: Point | undefined): void {
+    const marble = at && marbleAt(this.layout, this.camera, at)
+    this.stage.style.cursor = marble === undefined ? '' : 'pointer'
+    if (at === undefined) this.tip.hide()
+    else if (marble !== undefined) this.tip.show(at, [this.textOf(marble)], this.layout.width)
+    else {
+      const windows = bracketsAt(this.layout, this.camera, at).slice(0, MAX_TIPS)
+      this.tip.show(at, windows.map(bracketText), this.layout.width)
+    }
   }
 }

@@ -48,6 +48,11 @@ export interface NewTopic {
   readonly compacted?: boolean
   /** Deletes no record for its age. A broker counts age in event time, so an hour's replay of old records would lose them. */
   readonly keepsOld?: boolean
+  /**
+   * First offset, by partition, for the rest of a log that was begun elsewhere. Default 0. A broker that gives offsets from 0 on refuses
+   * others with `BAD_OPTION`.
+   */
+  readonly starts?: readonly number[]
 }
 
 export interface PartitionRange {
@@ -203,11 +208,17 @@ export interface Broker {
    */
   consumer(options: ConsumerOptions): Promise<Consumer>
   /**
-   * Reads a partition outside any group, from an offset up to (not including) another: committed records only.
+   * Reads a partition outside any group, from an offset up to (not including) another: committed records only. Waits for the promise that taking
+   * a batch may give before it takes the next one.
    *
    * @throws TidemarkError `UNKNOWN_TOPIC`; `OFFSET_OUT_OF_RANGE` if the log doesn't hold all of it
    */
-  read(partition: TopicPartition, from: number, to: number, each: (batch: RawBatch) => void): Promise<void>
+  read(
+    partition: TopicPartition,
+    from: number,
+    to: number,
+    each: (batch: RawBatch) => void | Promise<void>,
+  ): Promise<void>
   /** Lets go when it has been called as often as `connect`: apps in one process may share a broker. */
   close(): Promise<void>
 }

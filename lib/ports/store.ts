@@ -1,6 +1,9 @@
 /** One entry of a scope: null deletes. */
 export type StoreEntry = readonly [key: string, value: Uint8Array | null]
 
+/** An entry as it is stored. */
+export type StoredEntry = readonly [key: string, value: Uint8Array]
+
 /** What a commit changes in one scope. `reset` forgets all that the scope held before. */
 export interface StoreChanges {
   readonly scope: string
@@ -18,7 +21,8 @@ export interface StoreChanges {
  *   the order of the calls, even if a caller doesn't wait. A later entry for a key in one commit wins; `reset` forgets what came
  *   before it, in the same commit too.
  * - Arguments are taken as they are at the call: the caller may change them at once.
- * - `load` sees every commit that had resolved before the call; what it returned doesn't change later. The order of entries is free.
+ * - `load` gives each entry once, in the order that suits it, in as many pieces as suit it, as all of them were at one time: every commit that had
+ *   resolved before the call is in it. What it gave doesn't change later. It waits for the promise that taking a piece may give, and rejects with what that throws.
  * - A failed commit rejects with `STORE_FAILED` (for want of room, where the store can tell, `STORE_FULL`), leaves the last whole state, and later commits work. Keys and scopes that
  *   aren't well-formed strings are refused so. Where a server can't be reached it rejects with `STORE_UNAVAILABLE`: what it would change is
  *   there as a whole, or not at all.
@@ -46,8 +50,8 @@ export interface StoreAdapter {
    *   empty or ill-formed id
    */
   open(app: string): Promise<void>
-  /** All entries of a scope; empty if it was never written. */
-  load(scope: string): Promise<Iterable<readonly [key: string, value: Uint8Array]>>
+  /** Gives all entries of a scope, piece by piece; none if it was never written. Resolves when `each` has had all of them. */
+  load(scope: string, each: (entries: Iterable<StoredEntry>) => void | Promise<void>): Promise<void>
   /** Takes a scope from whoever has claimed it before; only of a shared store. */
   claim?(scope: string): Promise<void>
   /** `along` may be called again, if the database asks to repeat the transaction. */

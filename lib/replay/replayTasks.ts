@@ -50,6 +50,8 @@ export class ReplayTasks implements TaskHost {
   readonly maxTaskIdleMs = 0
   readonly onError: ErrorPolicies | undefined
   readonly trace: Tracer | undefined
+  /** A recording's state is in memory as a whole. */
+  readonly values = undefined
   all: readonly TaskScope[] = []
   failure: TidemarkError | undefined
   /** A task is to begin anew: it knows now what to do about a record. */
@@ -136,7 +138,8 @@ export class ReplayTasks implements TaskHost {
     this.all = all
     for (const [id, { sub, partition, topics }] of assigned) {
       const writer = writerId(sub, partition)
-      const snapshot = new Snapshot(id, at?.entries.get(writer) ?? [])
+      const snapshot = new Snapshot(id)
+      snapshot.add(at?.entries.get(writer) ?? [])
       if (at === undefined) snapshot.note(planEntry(storedPlanOf(plan, sub, (topic) => this.partitions(topic))))
       const positions = new Map(snapshot.manifest?.positions.map(({ topic, offset }) => [topic, offset]))
       const task = new TaskScope(sub, partition, this, snapshot, topics, undefined)

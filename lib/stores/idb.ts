@@ -119,14 +119,14 @@ async function openIdb(name: string, useStore: UseStore, unlock: () => Promise<v
     }
   }
 
-  const load = (scope: string) =>
+  const entriesOf = (scope: string) =>
     transact(name, useStore, 'readonly', async (store) => {
       await checkOurs(store)
       return readScope(store, scope)
     })
 
   return {
-    load,
+    load: async (scope, each) => each(await entriesOf(scope)),
     async write(changes) {
       await compaction
       await change(async (store) => {
@@ -139,7 +139,7 @@ async function openIdb(name: string, useStore: UseStore, unlock: () => Promise<v
     async scopes() {
       const held: string[] = []
       for (const [scope, { atLeast }] of [...manifests]) {
-        if (atLeast > 0 || (await load(scope)).size > 0) held.push(scope)
+        if (atLeast > 0 || (await entriesOf(scope)).size > 0) held.push(scope)
       }
       return held
     },

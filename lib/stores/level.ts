@@ -82,12 +82,12 @@ function folderName(app: string): string {
 const CHUNK_ENTRIES = 2_000
 const CHUNK_BYTES = 1024 * 1024
 
-async function eachChunk<T>(iterator: Chunks<T>, use: (chunk: T[]) => void): Promise<void> {
+async function eachChunk<T>(iterator: Chunks<T>, use: (chunk: T[]) => void | Promise<void>): Promise<void> {
   try {
     for (;;) {
       const chunk = await iterator.nextv(CHUNK_ENTRIES)
       if (chunk.length === 0) return
-      use(chunk)
+      await use(chunk)
     }
   } finally {
     await iterator.close()
@@ -111,13 +111,11 @@ interface OpenLevel extends OpenStore {
 function openLevel(db: Level, sync: boolean): OpenLevel {
   return {
     get: (scope, key) => db.getSync(levelKey(scope, key)),
-    async load(scope) {
+    async load(scope, each) {
       const start = scopeStart(scope).length
-      const entries: (readonly [string, Uint8Array])[] = []
-      await eachChunk(db.iterator(rangeOf(scope)), (chunk) => {
-        for (const [key, value] of chunk) entries.push([key.slice(start), value])
-      })
-      return entries
+      await eachChunk(db.iterator(rangeOf(scope)), (chunk) =>
+        each(chunk.map(([key, value]) => [key.slice(start), value] as const)),
+      )
     },
     async write(changes) {
       const batch = db.batch()

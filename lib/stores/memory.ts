@@ -38,8 +38,8 @@ function openMemory(data: Scopes): OpenMemory {
       const value = data.get(scope)?.get(key)
       return value && new Uint8Array(value)
     },
-    async load(scope) {
-      return Array.from(data.get(scope) ?? [], ([key, value]) => [key, new Uint8Array(value)] as const)
+    async load(scope, each) {
+      await each(Array.from(data.get(scope) ?? [], ([key, value]) => [key, new Uint8Array(value)] as const))
     },
     async write(changes) {
       for (const [scope, { reset, entries }] of changes) {

@@ -135,14 +135,14 @@ function openPostgres(
   }
 
   return {
-    async load(scope) {
+    async load(scope, each) {
       assertWellFormed('scope', scope)
       const rows = await query(name, pool, {
         text: `SELECT e.key, e.value, e.long_key FROM ${entries} e JOIN ${scopes} s ON s.id = e.scope WHERE s.app = $1 AND s.scope = $2`,
         values: [appBytes, Buffer.from(scope)],
         rowMode: 'array',
       })
-      return rows.map(([key, value, longKey]) => [keyOf(key, longKey), value] as const)
+      await each(rows.map(([key, value, longKey]) => [keyOf(key, longKey), value] as const))
     },
     async write(changes, along) {
       if (changes.size === 0 && along === undefined) return

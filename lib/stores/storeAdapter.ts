@@ -1,11 +1,11 @@
-import type { StoreAdapter, StoreChanges } from '../ports/store.js'
+import type { StoreAdapter, StoreChanges, StoredEntry } from '../ports/store.js'
 import { type ErrorPlace, show, TidemarkError } from '../record/errors.js'
 import { mergeChanges, type ScopeChanges } from './mergeChanges.js'
 
 /** One opened store: the part that each adapter writes itself. {@link storeAdapter} makes the whole contract of it. */
 export interface OpenStore {
-  /** All entries of a scope as of now; later writes don't change what was returned. */
-  load(scope: string): Promise<Iterable<readonly [key: string, value: Uint8Array]>>
+  /** Gives all entries of a scope as of now, piece by piece; later writes don't change them. */
+  load(scope: string, each: (entries: Iterable<StoredEntry>) => Promise<void>): Promise<void>
   /** Applies all of `changes`, and what `along` writes, or nothing. Never called while another write or claim runs. */
   write(changes: ReadonlyMap<string, ScopeChanges>, along?: (transaction: any) => Promise<void>): Promise<void>
   claim?(scope: string): Promise<void>
@@ -65,6 +65,26 @@ export function storeAdapter<S extends OpenStore>(parts: StoreAdapterParts<S>): 
       throw failure(action, cause)
     } finally {
       reads.delete(reading)
+    }
+  }
+
+  async function load(scope: string, each: (entries: Iterable<StoredEntry>) => void | Promise<void>): Promise<void> {
+    let thrown: { readonly error: unknown } | undefined
+    const loading = read('load', () =>
+      store.load(scope, async (entries) => {
+        try {
+          await each(entries)
+        } catch (error) {
+          thrown = { error }
+          throw error
+        }
+      }),
+    )
+    try {
+      await loading
+    } catch (error) {
+      // The caller's own error is no failure of the store.
+      throw thrown === undefined ? error : thrown.error
     }
   }
 
@@ -129,7 +149,7 @@ export function storeAdapter<S extends OpenStore>(parts: StoreAdapterParts<S>): 
         throw failure('open', cause)
       }
     },
-    load: (scope) => read('load', () => store.load(scope)),
+    load,
     ...(transactional && { transactions: {} }),
     ...(shared && { claim }),
     commit: (changes, along) => write('commit', changes, along),

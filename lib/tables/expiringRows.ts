@@ -1,7 +1,12 @@
 import { compareKeys, type Key } from '../record/key.js'
 import type { Firing } from '../task/definition.js'
 import { LazyHeap } from '../task/lazyHeap.js'
-import { type CountedRows, rowKey } from './rows.js'
+import type { CountedRows } from './rows.js'
+
+/** Rows of which the timestamps are known without their values. */
+interface TimedRows extends CountedRows<unknown> {
+  times(): IterableIterator<readonly [row: Key, timestamp: number]>
+}
 
 interface Expiry {
   readonly due: number
@@ -13,7 +18,7 @@ export class ExpiringRows implements Firing {
   private readonly heap: LazyHeap<Expiry>
 
   constructor(
-    private readonly rows: CountedRows<unknown>,
+    private readonly rows: TimedRows,
     private readonly ttlMs: number,
     private readonly expire: (row: Key, due: number) => void,
   ) {
@@ -23,8 +28,7 @@ export class ExpiringRows implements Firing {
       },
       isLive: ({ row, due }) => this.dueOf(row) === due,
       *all() {
-        for (const { key, window, timestamp } of rows.entries())
-          yield { due: timestamp + ttlMs, row: rowKey(key, window) }
+        for (const [row, timestamp] of rows.times()) yield { due: timestamp + ttlMs, row }
       },
     })
   }

@@ -17,15 +17,24 @@ export class KeptRows<V> implements CountedRows<V> {
 
   /** Puts a value, or deletes the row with null. @returns what it was before */
   put(key: Key, window: Window | undefined, value: V | null, timestamp: number): V | null {
+    const previous = this.cells.get(rowKey(key, window)) ?? null
+    this.set(key, window, value, timestamp)
+    return previous
+  }
+
+  /** The same where nobody asks what it was before. */
+  set(key: Key, window: Window | undefined, value: V | null, timestamp: number): void {
     const row = rowKey(key, window)
-    const previous = this.cells.get(row) ?? null
     if (value !== null) this.cells.put(row, value, timestamp)
     else this.cells.delete(row)
-    return previous
   }
 
   protected remove(row: Key): void {
     this.cells.delete(row)
+  }
+
+  *times(): IterableIterator<readonly [row: Key, timestamp: number]> {
+    for (const { key, timestamp } of this.cells.all()) yield [key, timestamp]
   }
 
   *entries(): IterableIterator<RowEntry<V>> {

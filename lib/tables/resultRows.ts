@@ -3,7 +3,7 @@ import type { Window } from '../record/record.js'
 import { Heap } from '../task/heap.js'
 import type { CellState } from '../task/state.js'
 import { KeptRows } from './keptRows.js'
-import { rowKey } from './rows.js'
+import { rowKey, splitRowKey } from './rows.js'
 
 /** At most so many rows are freed with each change: more than can come to be by it, and a step that is short for windows of any size. */
 const FREED_AT_ONCE = 4
@@ -22,7 +22,10 @@ export class ResultRows<V> extends KeptRows<V> {
     private readonly isBacked: (row: Key) => boolean,
   ) {
     super(cells)
-    for (const { key, window } of this.entries()) this.watch(key, window)
+    for (const cell of cells.all()) {
+      const { key, window } = splitRowKey(cell.key)
+      this.watch(key, window)
+    }
   }
 
   override put(key: Key, window: Window | undefined, value: V | null, timestamp: number): V | null {

@@ -160,8 +160,8 @@ function upsert<K extends Key, V, W extends Window | undefined>(
         previous = put.previous
         isLatest = put.isLatest
       } else if (rows !== undefined) {
-        const before = rows.put(key, window, value, timestamp)
-        if (knowsPrevious) previous = before
+        if (knowsPrevious) previous = rows.put(key, window, value, timestamp)
+        else rows.set(key, window, value, timestamp)
       }
       if (expiring !== undefined) {
         expiring.add(rowKey(key, window), timestamp)

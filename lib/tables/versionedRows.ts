@@ -45,7 +45,7 @@ export class VersionedRows<V> implements CountedRows<V> {
         for (const cell of series.all()) yield* endingOf(cell)
       },
     })
-    for (const { value } of series.lasts()) if (value !== null) this.size++
+    for (const cell of series.lasts()) if (!isDelete(cell)) this.size++
   }
 
   get(row: Key): Row<V> | undefined {
@@ -61,6 +61,10 @@ export class VersionedRows<V> implements CountedRows<V> {
   *entries(): IterableIterator<RowEntry<V>> {
     for (const { key, value, at } of this.series.lasts())
       if (value !== null) yield { ...splitRowKey(key), value, timestamp: at }
+  }
+
+  *times(): IterableIterator<readonly [row: Key, timestamp: number]> {
+    for (const cell of this.series.lasts()) if (!isDelete(cell)) yield [cell.key, cell.at]
   }
 
   /** Puts a version; undefined if it is older than history. */
@@ -85,7 +89,8 @@ export class VersionedRows<V> implements CountedRows<V> {
   }
 
   private insert(row: Key, timestamp: number, value: V | null): boolean {
-    const wasThere = this.get(row) !== undefined
+    const last = this.series.lastUntil(row, Number.POSITIVE_INFINITY)
+    const wasThere = last !== undefined && !isDelete(last)
     let cell = this.series.lastUntil(row, timestamp)
     if (cell?.at === timestamp) {
       cell.value = value
@@ -102,8 +107,9 @@ export class VersionedRows<V> implements CountedRows<V> {
   }
 
   /** Until when a version is needed. */
-  private until({ key, at, value }: SeriesCell<V | null>): number {
-    return value === null ? at : (this.series.after(key, at)?.at ?? Number.POSITIVE_INFINITY)
+  private until(cell: SeriesCell<V | null>): number {
+    const { key, at } = cell
+    return isDelete(cell) ? at : (this.series.after(key, at)?.at ?? Number.POSITIVE_INFINITY)
   }
 
   private endingOf(cell: SeriesCell<V | null>): Ending[] {
@@ -123,6 +129,9 @@ export class VersionedRows<V> implements CountedRows<V> {
     }
   }
 }
+
+/** A delete stays in memory, so what doesn't is none. */
+const isDelete = (cell: SeriesCell<unknown>) => cell.isCold !== true && cell.value === null
 
 const rowOf = <V>(cell: SeriesCell<V | null> | undefined): Row<V> | undefined =>
   cell === undefined || cell.value === null ? undefined : { value: cell.value, timestamp: cell.at }

@@ -12,6 +12,7 @@ import { inOrder } from './order.js'
 import type { Origin } from './origin.js'
 import { hide, show } from './readers.js'
 import type { Checkpointed, StateHome } from './state.js'
+import type { StoredValue } from './storedValue.js'
 import { Timeline } from './timeline.js'
 import type { Tracer } from './tracer.js'
 
@@ -31,7 +32,7 @@ export abstract class Scope extends Timeline implements StateHome {
   abstract readonly info: TaskInfo
   abstract readonly clock: Clock
   abstract readonly tracked: boolean
-  abstract restored(name: string): Iterable<readonly [key: string, value: Uint8Array]>
+  abstract restored(name: string): Iterable<readonly [key: string, value: StoredValue]>
   abstract restoredTime(node: Node): number | undefined
   /** The time below which an operator's never falls: it had been reached before a restart. */
   restoredReach(_node: Node): number {

@@ -1,7 +1,6 @@
-import type { StoreEntry } from '../ports/store.js'
 import { compareKeys, type Key, keyIdentity, keyText, parseKey } from '../record/key.js'
 import { LazyHeap } from './lazyHeap.js'
-import { type Cell, type Checkpointed, decode, encode, type StateHome, stateKey } from './state.js'
+import { type Cell, Cells, type StateHome } from './state.js'
 
 /** A value with its place in time, and its number among those that have the same place and key. */
 export interface SeriesCell<V> extends Cell<V> {
@@ -14,26 +13,23 @@ export interface SeriesCell<V> extends Cell<V> {
  * Many values per key, each with a place in time: sessions by their end, the rows of a join by their timestamp, versions of a row. Found
  * by key and range, and freed from the earliest of all keys on.
  */
-export class SeriesState<V> implements Checkpointed {
+export class SeriesState<V> extends Cells<V, SeriesCell<V>> {
   readonly form = 'by time and key'
   private readonly byKey = new Map<unknown, SeriesCell<V>[]>()
   /** All cells, the earliest first. */
   private readonly heap: LazyHeap<SeriesCell<V>> = new LazyHeap<SeriesCell<V>>(compare, this)
-  private changed: SeriesCell<V>[] = []
-  private readonly tracked: boolean
   size = 0
 
-  constructor(
-    readonly name: string,
-    home: StateHome,
-  ) {
-    this.tracked = home.tracked
+  constructor(name: string, home: StateHome) {
+    super(name, home)
     const restored: SeriesCell<V>[] = []
-    for (const [text, value] of home.restored(name)) {
+    for (const [text, stored] of home.restored(name)) {
       const [at, seq] = text.split('/', 2) as [string, string]
-      const [content, timestamp] = decode<V>(value, name)
+      const [value, timestamp] = this.decoded(stored)
       const key = parseKey(text.slice(at.length + seq.length + 2))
-      restored.push({ key, at: Number(at), seq: Number(seq), value: content, timestamp, dirty: false, deleted: false })
+      restored.push(
+        this.held({ key, at: Number(at), seq: Number(seq), value, timestamp, dirty: false, deleted: false }),
+      )
     }
     for (const cell of restored.sort(compare)) this.add(cell)
   }
@@ -70,7 +66,11 @@ export class SeriesState<V> implements Checkpointed {
   }
 
   /** Each key's last value. */
-  *lasts(): IterableIterator<SeriesCell<V>> {
+  lasts(): IterableIterator<SeriesCell<V>> {
+    return this.walk(this.eachLast())
+  }
+
+  private *eachLast(): IterableIterator<SeriesCell<V>> {
     for (const series of this.byKey.values()) yield series[series.length - 1] as SeriesCell<V>
   }
 
@@ -89,7 +89,7 @@ export class SeriesState<V> implements Checkpointed {
    * @param seq what tells it from these, if not the number of its arrival
    */
   insert(key: Key, at: number, value: V, timestamp: number, seq = this.nextSeq(key, at)): SeriesCell<V> {
-    const cell = { key, at, seq, value, timestamp, dirty: false, deleted: false }
+    const cell = this.held({ key, at, seq, value, timestamp, dirty: false, deleted: false })
     this.add(cell)
     this.touch(cell)
     return cell
@@ -109,13 +109,6 @@ export class SeriesState<V> implements Checkpointed {
     this.size++
   }
 
-  /** Lists a cell whose content has changed. */
-  touch(cell: SeriesCell<V>): void {
-    if (!this.tracked || cell.dirty) return
-    cell.dirty = true
-    this.changed.push(cell)
-  }
-
   remove(cell: SeriesCell<V>): void {
     const identity = keyIdentity(cell.key)
     const series = this.byKey.get(identity) as SeriesCell<V>[]
@@ -129,18 +122,16 @@ export class SeriesState<V> implements Checkpointed {
     this.heap.sweep()
   }
 
-  *all(): IterableIterator<SeriesCell<V>> {
+  all(): IterableIterator<SeriesCell<V>> {
+    return this.walk(this.each())
+  }
+
+  private *each(): IterableIterator<SeriesCell<V>> {
     for (const series of this.byKey.values()) yield* series
   }
 
-  takeChanges(entries: StoreEntry[]): void {
-    for (const cell of this.changed) {
-      cell.dirty = false
-      const place = `${cell.at}/${cell.seq}/${keyText(cell.key)}`
-      // A cell that was deleted and its successor are both listed, in this order: the later entry wins.
-      entries.push([stateKey(this.name, place), cell.deleted ? null : encode(cell, this.name)])
-    }
-    this.changed = []
+  protected placeOf({ at, seq, key }: SeriesCell<V>): string {
+    return `${at}/${seq}/${keyText(key)}`
   }
 }
 

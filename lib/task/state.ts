@@ -1,8 +1,7 @@
 import type { StoreEntry } from '../ports/store.js'
-import { TidemarkError } from '../record/errors.js'
 import { compareKeys, type Key, keyIdentity, keyText, parseKey } from '../record/key.js'
-import { utf8 } from '../record/serde.js'
-import { stateJson } from './stateJson.js'
+import { decode, encode, type StoredValue } from './storedValue.js'
+import type { TaskValues } from './taskValues.js'
 
 /** One key's place in a state. `timestamp` is that of the newest record behind `value`, in ms. */
 export interface Cell<V> {
@@ -12,7 +11,12 @@ export interface Cell<V> {
   /** Listed for the next checkpoint. */
   dirty: boolean
   deleted: boolean
+  /** The value is in the store alone: reading it here reads it there. */
+  readonly isCold?: boolean
 }
+
+/** Stands for a value that is in the store alone. */
+export const COLD: unique symbol = Symbol('cold')
 
 /** What a task's checkpoint asks of each of its states. */
 export interface Checkpointed {
@@ -21,6 +25,8 @@ export interface Checkpointed {
   readonly form: 'by key' | 'by window and key' | 'by time and key'
   /** Encodes what has changed since the last call into `entries` and forgets that it has. */
   takeChanges(entries: StoreEntry[]): void
+  /** What it gave then is in the store. */
+  written(): void
 }
 
 /** Where a task keeps one state's entries until the state asks for them. */
@@ -28,11 +34,80 @@ export interface StateHome {
   /** False where nothing is ever committed (local tasks): changes aren't listed then. */
   readonly tracked: boolean
   /** The stored entries of a state, without the prefix of its name. */
-  restored(name: string): Iterable<readonly [key: string, value: Uint8Array]>
+  restored(name: string): Iterable<readonly [key: string, value: StoredValue]>
+  /** There if values may leave memory. */
+  readonly values?: TaskValues | undefined
 }
 
 /** Store keys of a state's entries begin with this. */
 export const stateKey = (name: string, rest: string) => `s/${name}/${rest}`
+
+/** What the kinds of state have in common: the list of what the next checkpoint has to write, and how a value comes back that has left memory. */
+export abstract class Cells<V, C extends Cell<V>> implements Checkpointed {
+  abstract readonly form: Checkpointed['form']
+  private changed: C[] = []
+  /** What the checkpoint has that is being written. */
+  private taken: readonly C[] = []
+  private readonly tracked: boolean
+  private readonly values: TaskValues | undefined
+
+  constructor(
+    readonly name: string,
+    home: StateHome,
+  ) {
+    this.tracked = home.tracked
+    this.values = home.values
+  }
+
+  /** Where a cell is among the state's stored entries. */
+  protected abstract placeOf(cell: C): string
+
+  protected decoded(stored: StoredValue): readonly [value: V, timestamp: number] {
+    return typeof stored === 'number' ? [COLD as V, stored] : decode<V>(stored, this.name)
+  }
+
+  /** A new cell, as the state holds it. */
+  protected held(cell: C): C {
+    return this.values === undefined ? cell : this.values.hold(cell, this)
+  }
+
+  /** What the store has of a cell. @throws TidemarkError `STORE_FAILED` */
+  read(cell: C): readonly [value: V, bytes: number] {
+    const bytes = (this.values as TaskValues).read(stateKey(this.name, this.placeOf(cell)))
+    return [decode<V>(bytes, this.name)[0], bytes.length]
+  }
+
+  /** Cells to walk over: their values aren't brought back for good by that. */
+  protected walk(cells: IterableIterator<C>): IterableIterator<C> {
+    return this.values === undefined ? cells : this.values.walk(cells)
+  }
+
+  /** Lists a cell whose content has changed. */
+  touch(cell: C): void {
+    if (this.tracked && !cell.dirty) {
+      cell.dirty = true
+      this.changed.push(cell)
+      this.values?.changed()
+    }
+  }
+
+  takeChanges(entries: StoreEntry[]): void {
+    for (const cell of this.changed) {
+      cell.dirty = false
+      // A cell that was deleted and its successor are both listed, in this order: the later entry wins.
+      const bytes = cell.deleted ? null : encode(cell, this.name)
+      entries.push([stateKey(this.name, this.placeOf(cell)), bytes])
+      this.values?.encoded(cell, bytes?.length ?? 0)
+    }
+    if (this.values !== undefined) this.taken = this.changed
+    this.changed = []
+  }
+
+  written(): void {
+    this.values?.written(this.taken)
+    this.taken = []
+  }
+}
 
 /** Values by key, in memory, with a list of what the next checkpoint has to write. */
 export interface KeyedState<K extends Key, V> {
@@ -45,19 +120,14 @@ export interface KeyedState<K extends Key, V> {
 }
 
 /** The state behind {@link KeyedState}, and behind tables and aggregates, which work on its cells. */
-export class CellState<K extends Key, V> implements KeyedState<K, V>, Checkpointed {
+export class CellState<K extends Key, V> extends Cells<V, Cell<V>> implements KeyedState<K, V> {
   readonly form = 'by key'
   private readonly cells = new Map<unknown, Cell<V>>()
-  private changed: Cell<V>[] = []
-  private readonly tracked: boolean
 
-  constructor(
-    readonly name: string,
-    home: StateHome,
-  ) {
-    this.tracked = home.tracked
-    for (const [key, value] of home.restored(name)) {
-      const [content, timestamp] = decode<V>(value, name)
+  constructor(name: string, home: StateHome) {
+    super(name, home)
+    for (const [key, stored] of home.restored(name)) {
+      const [content, timestamp] = this.decoded(stored)
       this.insert(parseKey(key) as K, content, timestamp)
     }
   }
@@ -72,17 +142,9 @@ export class CellState<K extends Key, V> implements KeyedState<K, V>, Checkpoint
 
   /** A cell for a key that has none; its owner calls {@link touch} once it holds its first value. */
   insert(key: K, value: V, timestamp: number): Cell<V> {
-    const cell: Cell<V> = { key, value, timestamp, dirty: false, deleted: false }
+    const cell = this.held({ key, value, timestamp, dirty: false, deleted: false })
     this.cells.set(keyIdentity(key), cell)
     return cell
-  }
-
-  /** Lists a cell whose content has changed. */
-  touch(cell: Cell<V>): void {
-    if (this.tracked && !cell.dirty) {
-      cell.dirty = true
-      this.changed.push(cell)
-    }
   }
 
   remove(cell: Cell<V>): void {
@@ -108,20 +170,15 @@ export class CellState<K extends Key, V> implements KeyedState<K, V>, Checkpoint
   }
 
   *entries(): IterableIterator<[K, V]> {
-    for (const cell of this.cells.values()) yield [cell.key as K, cell.value]
+    for (const cell of this.all()) yield [cell.key as K, cell.value]
   }
 
   all(): IterableIterator<Cell<V>> {
-    return this.cells.values()
+    return this.walk(this.cells.values())
   }
 
-  takeChanges(entries: StoreEntry[]): void {
-    for (const cell of this.changed) {
-      cell.dirty = false
-      // A cell that was deleted and its successor are both listed, in this order: the later entry wins.
-      entries.push([stateKey(this.name, keyText(cell.key)), cell.deleted ? null : encode(cell, this.name)])
-    }
-    this.changed = []
+  protected placeOf({ key }: Cell<V>): string {
+    return keyText(key)
   }
 }
 
@@ -141,23 +198,18 @@ export interface WindowCells<V> {
  * Values by window start and key. Few windows are open at a time and they close as a whole, so the window is the outer level:
  * closing one is a step, whatever the number of its keys.
  */
-export class WindowState<V> implements Checkpointed {
+export class WindowState<V> extends Cells<V, WindowCell<V>> {
   readonly form = 'by window and key'
   private readonly windows = new Map<number, WindowCells<V>>()
   /** The starts of all windows held, ascending. */
   private readonly starts: number[] = []
-  private changed: WindowCell<V>[] = []
-  private readonly tracked: boolean
   size = 0
 
-  constructor(
-    readonly name: string,
-    home: StateHome,
-  ) {
-    this.tracked = home.tracked
-    for (const [key, value] of home.restored(name)) {
+  constructor(name: string, home: StateHome) {
+    super(name, home)
+    for (const [key, stored] of home.restored(name)) {
       const slash = key.indexOf('/')
-      const [content, timestamp] = decode<V>(value, name)
+      const [content, timestamp] = this.decoded(stored)
       this.insert(this.window(Number(key.slice(0, slash))), parseKey(key.slice(slash + 1)), content, timestamp)
     }
   }
@@ -191,18 +243,10 @@ export class WindowState<V> implements Checkpointed {
   /** A cell for a key that has none there; its owner calls {@link touch} once it holds its first value. */
   insert(window: WindowCells<V>, key: Key, value: V, timestamp: number): WindowCell<V> {
     const { start } = window
-    const cell: WindowCell<V> = { key, value, timestamp, dirty: false, deleted: false, start }
+    const cell = this.held({ key, value, timestamp, dirty: false, deleted: false, start })
     window.cells.set(keyIdentity(key), cell)
     this.size++
     return cell
-  }
-
-  /** Lists a cell whose content has changed. */
-  touch(cell: WindowCell<V>): void {
-    if (this.tracked && !cell.dirty) {
-      cell.dirty = true
-      this.changed.push(cell)
-    }
   }
 
   /** Removes one cell. Its window stays, even if nothing is left in it. */
@@ -227,48 +271,15 @@ export class WindowState<V> implements Checkpointed {
     return isSorted ? cells.sort((a, b) => compareKeys(a.key, b.key)) : cells
   }
 
-  *all(): IterableIterator<WindowCell<V>> {
+  all(): IterableIterator<WindowCell<V>> {
+    return this.walk(this.each())
+  }
+
+  private *each(): IterableIterator<WindowCell<V>> {
     for (const start of this.starts) yield* (this.windows.get(start) as WindowCells<V>).cells.values()
   }
 
-  takeChanges(entries: StoreEntry[]): void {
-    for (const cell of this.changed) {
-      cell.dirty = false
-      // A cell that was deleted and its successor are both listed, in this order: the later entry wins.
-      entries.push([
-        stateKey(this.name, `${cell.start}/${keyText(cell.key)}`),
-        cell.deleted ? null : encode(cell, this.name),
-      ])
-    }
-    this.changed = []
-  }
-}
-
-export function encode(cell: Pick<Cell<unknown>, 'key' | 'value' | 'timestamp'>, state: string): Uint8Array {
-  try {
-    return utf8.encode(
-      cell.timestamp === 0 ? `[${stateJson(cell.value)}]` : `[${stateJson(cell.value)},${cell.timestamp}]`,
-    )
-  } catch (cause) {
-    throw new TidemarkError(
-      'NOT_SERIALISABLE',
-      `state ${state} holds a value that a checkpoint can't write`,
-      { operator: state, key: cell.key },
-      { cause },
-    )
-  }
-}
-
-export function decode<V>(value: Uint8Array, state: string): [content: V, timestamp: number] {
-  try {
-    const [content, timestamp = 0] = JSON.parse(utf8.decode(value)) as [V, number?]
-    return [content, timestamp]
-  } catch (cause) {
-    throw new TidemarkError(
-      'STORE_FAILED',
-      `state ${state} holds an entry that isn't what a checkpoint writes`,
-      { operator: state },
-      { cause },
-    )
+  protected placeOf({ start, key }: WindowCell<V>): string {
+    return `${start}/${keyText(key)}`
   }
 }

@@ -66,7 +66,7 @@ export function mortal(broker: Broker, store: StoreAdapter, ask: Around = (_oper
     deleteTopics: (topics: readonly string[]) => broker.deleteTopics(topics),
     ranges: (topic: string) => broker.ranges(topic),
     committed: (group: string, topics: readonly string[]) => broker.committed(group, topics),
-    read: (partition: TopicPartition, from: number, to: number, each: (batch: RawBatch) => void) =>
+    read: (partition: TopicPartition, from: number, to: number, each: (batch: RawBatch) => void | Promise<void>) =>
       broker.read(partition, from, to, each),
     producer: async () => guard<Producer>(await broker.producer(), 'producer', ['send']),
     async transactionalProducer(id: string): Promise<TransactionalProducer> {

@@ -26,6 +26,7 @@ type Operator = (source: Observable<any>) => Observable<any>
  * - an error of the source comes out unchanged
  * - `take(1)` behind it stops an endless synchronous source
  * - in an app, a crash at any position, and a restart from the checkpoint there, repeat exactly what followed
+ * - in an app where no value stays in memory between records, and that is restarted now and then, it gives the same: what it has read of its state it reads again
  * - in an app over two partitions, crashes, rebalances and failed writes at any call change nothing: a sample, as {@link expectSameUnderFaults}
  *   tries all of them
  *
@@ -49,6 +50,8 @@ export function operatorLaws(
       'stops an endless synchronous source after take(1)': () => stopsEndless(operator, input),
     }),
     'repeats exactly what followed after a crash at any position': () => survivesCrashes(operator, input),
+    'gives the same after crashes where no value of its state stays in memory': () =>
+      survivesForgetting(operator, input),
     'gives the same under crashes, rebalances and failed writes': () => survivesFaults(operator, input),
   }
   return Object.entries(laws).map(([name, run]) => ({ name, run }))
@@ -187,6 +190,25 @@ async function survivesCrashes(operator: () => Operator, input: readonly StreamR
   }
 }
 
+async function survivesForgetting(operator: () => Operator, input: readonly StreamRecord<any, any>[]): Promise<void> {
+  const outputs: string[][] = []
+  for (const options of [{}, { maxStateBytes: 1 }]) {
+    const t = await open(operator, options)
+    for (const [position, record] of input.entries()) {
+      await t.send('in', record)
+      await t.settle()
+      if (position % 3 !== 2) continue
+      await t.crash()
+      await t.restart()
+    }
+    assert(t.errors.length === 0, `it errored: ${t.errors[0]?.message}`)
+    outputs.push(await outputOf(t))
+    await t.stop()
+  }
+  const [expected, came] = outputs as [string[], string[]]
+  assertSame(expected, came, 'with values that leave memory it gives something else')
+}
+
 /** Of some hundreds of faults: one of each kind. */
 const FAULTS = 10
 
@@ -196,8 +218,8 @@ async function survivesFaults(operator: () => Operator, input: readonly StreamRe
   await expectSameUnderFaults(pipelineOf(operator), records, { topics, maxRuns: FAULTS })
 }
 
-const open = (operator: () => Operator): Promise<TestApp<void>> =>
-  testApp(pipelineOf(operator), { topics: topicsOf(1) })
+const open = (operator: () => Operator, options: { readonly maxStateBytes?: number } = {}): Promise<TestApp<void>> =>
+  testApp(pipelineOf(operator), { topics: topicsOf(1), ...options })
 
 const topicsOf = (partitions: number) => ({
   in: { partitions, key: json<any>() },

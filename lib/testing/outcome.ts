@@ -1,5 +1,6 @@
 import { MANIFEST, type Manifest } from '../app/checkpoint.js'
 import type { Broker, StoreAdapter } from '../index.js'
+import { loadAll } from '../ports/loadAll.js'
 import { show } from '../record/errors.js'
 import { utf8 } from '../record/serde.js'
 import { recordText, sideBySide } from './recordText.js'
@@ -41,7 +42,7 @@ export async function statesOf(store: StoreAdapter, app: string): Promise<Outcom
   const prefix = `task/${app}/`
   for (const scope of await store.scopes()) {
     if (!scope.startsWith(prefix)) continue
-    for (const [key, bytes] of await store.load(scope)) addEntry(found, scope.slice(prefix.length), key, bytes)
+    for (const [key, bytes] of await loadAll(store, scope)) addEntry(found, scope.slice(prefix.length), key, bytes)
   }
   return sorted(found)
 }

@@ -1,3 +1,4 @@
+import { loadAll } from '../ports/loadAll.js'
 import type { StoreAdapter, StoreChanges, StoreEntry } from '../ports/store.js'
 import { show, TidemarkError } from '../record/errors.js'
 
@@ -321,16 +322,42 @@ const laws: Record<string, Law> = {
 
   async "bytes that load gave are the caller's to change"(store) {
     await store.commit([{ scope: 's', entries: [put('a', 'kept')] }])
-    for (const [, value] of await store.load('s')) value.fill(0)
+    for (const [, value] of await loadAll(store, 's')) value.fill(0)
     await assertHolds(store, 's', [put('a', 'kept')])
   },
 
   async 'what load gave stays as it was when it resolved'(store) {
     await store.commit([{ scope: 's', entries: [put('a', 'old'), put('b', 'old')] }])
-    const before = await store.load('s')
+    const before = await loadAll(store, 's')
     await store.commit([{ scope: 's', entries: [put('a', 'new'), put('c', 'new'), ['b', null]] }])
     await store.clear('s')
     assertEntries('s', before, [put('a', 'old'), put('b', 'old')])
+  },
+
+  async 'load waits for who takes a piece, who may commit meanwhile, and rejects with their error'(store) {
+    const entries = Array.from({ length: 5_000 }, (_, i) => put(`key ${i}`, 'old'))
+    await store.commit([{ scope: 's', entries }])
+    const taken: StoreEntry[] = []
+    let isTaking = false
+    await store.load('s', async (piece) => {
+      assert(!isTaking, 'a piece came before the last one was taken')
+      isTaking = true
+      taken.push(...piece)
+      await store.commit([{ scope: 's', entries: entries.map(([key]) => put(key, 'new')) }])
+      isTaking = false
+    })
+    assert(!isTaking, 'load resolved before the last piece was taken')
+    assertEntries('s', taken, entries)
+    const error = new Error("the caller's own")
+    const failing = store.load('s', async () => {
+      throw error
+    })
+    assert((await failing.catch((thrown) => thrown)) === error, 'load must reject with the error of who takes a piece')
+    await assertHolds(
+      store,
+      's',
+      entries.map(([key]) => put(key, 'new')),
+    )
   },
 
   async 'load never sees half of a commit'(store) {
@@ -340,7 +367,7 @@ const laws: Record<string, Law> = {
     for (let n = 1; n <= 10; n++) {
       running.push(store.commit([{ scope: 's', entries: all(n), reset: n % 2 === 0 }]))
       running.push(
-        store.load('s').then((loaded) => {
+        loadAll(store, 's').then((loaded) => {
           const values = Array.from(loaded, ([, value]) => textOf(value))
           assertSame('distinct values in one load', [new Set(values).size, values.length], [1, 500])
         }),
@@ -487,7 +514,7 @@ const laws: Record<string, Law> = {
         const ended = Promise.allSettled(running)
         await running[round % 3]
         await other.claim('s')
-        const found = [...(await other.load('s'))]
+        const found = await loadAll(other, 's')
         for (const outcome of await ended) {
           if (outcome.status === 'fulfilled') continue
           assert(
@@ -536,7 +563,7 @@ const laws: Record<string, Law> = {
 
   async 'a closed store refuses everything but open and close'(store) {
     const refusesAll = async () => {
-      await assertRejects('load', store.load('s'), 'STORE_CLOSED')
+      await assertRejects('load', loadAll(store, 's'), 'STORE_CLOSED')
       await assertRejects('commit', store.commit([{ scope: 's', entries: [put('a', '')] }]), 'STORE_CLOSED')
       await assertRejects('clear', store.clear('s'), 'STORE_CLOSED')
       await assertRejects('scopes', store.scopes(), 'STORE_CLOSED')
@@ -559,7 +586,7 @@ const laws: Record<string, Law> = {
     assertSame('commits that had resolved when close did', [committed], [5])
     await store.open(APP)
     await store.commit([{ scope: '0', entries }])
-    const loading = store.load('0')
+    const loading = loadAll(store, '0')
     await store.close()
     assertEntries('0', await loading, entries)
     await store.open(APP)
@@ -609,7 +636,7 @@ function assertSame(what: string, actual: readonly unknown[], expected: readonly
 }
 
 async function assertHolds(store: StoreAdapter, scope: string, expected: readonly StoreEntry[]): Promise<void> {
-  assertEntries(scope, await store.load(scope), expected)
+  assertEntries(scope, await loadAll(store, scope), expected)
 }
 
 function assertEntries(scope: string, loaded: Iterable<StoreEntry>, expected: readonly StoreEntry[]): void {

@@ -9,6 +9,7 @@ import {
   type StoreAdapter,
   type TidemarkError,
 } from '../index.js'
+import { loadAll } from '../ports/loadAll.js'
 import { mortal } from './mortal.js'
 import { type TestClock, testClock } from './testClock.js'
 import { type TestMember, TestMembers } from './testMembers.js'
@@ -140,7 +141,7 @@ export async function testApp<T>(pipeline: (app: App) => T, options: TestAppOpti
       const found: StateEntry[] = []
       for (const scope of [...(await store.scopes())].sort()) {
         if (!scope.startsWith(`task/${id}/`)) continue
-        found.push(...stateEntries(scope.slice(`task/${id}/`.length), name, await store.load(scope)))
+        found.push(...stateEntries(scope.slice(`task/${id}/`.length), name, await loadAll(store, scope)))
       }
       return found
     },

@@ -1,6 +1,7 @@
 import { expect, test } from '@jest/globals'
 import { type App, aggregate, count, createApp, json, keyBy, toTopic } from 'tidemark'
 import { testApp } from 'tidemark/testing'
+import { loadAll } from '../../lib/ports/loadAll.js'
 
 const counts = (app: App) =>
   app.run(
@@ -63,7 +64,7 @@ test('what a savepoint holds is the state of one checkpoint, whatever the app do
   await done(t.app.savepoint('s'))
   const held = async () => {
     const scopes = (await t.store.scopes()).filter((scope) => scope.startsWith('savepoint/test/s/task/'))
-    return Promise.all(scopes.sort().map(async (scope) => [scope, [...(await t.store.load(scope))].map(String).sort()]))
+    return Promise.all(scopes.sort().map(async (scope) => [scope, (await loadAll(t.store, scope)).map(String).sort()]))
   }
   const before = await held()
   expect(before).toHaveLength(4)

@@ -28,7 +28,9 @@ async function given(limits: { [topic: string]: number[] }, around = (real: Brok
   const producer = await broker.producer()
   const read = async (from: number, to: number) => {
     const batches: RawBatch[] = []
-    await broker.read({ topic: 'a', partition: 0 }, from, to, (batch) => batches.push(batch))
+    await broker.read({ topic: 'a', partition: 0 }, from, to, (batch) => {
+      batches.push(batch)
+    })
     return values(batches)
   }
   return { real, broker, producer, read }

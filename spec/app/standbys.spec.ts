@@ -104,9 +104,9 @@ test('a copy that is being written is not read before that has ended: the task b
         })
       return inner.commit(...given)
     },
-    load(scope: string) {
-      loaded.push(scope)
-      return inner.load(scope)
+    load(...given: Parameters<typeof inner.load>) {
+      loaded.push(given[0])
+      return inner.load(...given)
     },
   })
   const first = await start(broker, 'first', store)

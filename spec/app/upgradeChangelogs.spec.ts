@@ -12,6 +12,7 @@ import {
   toTopic,
   tumblingWindow,
 } from 'tidemark'
+import { loadAll } from '../../lib/ports/loadAll.js'
 import { inChangelogs, type Versions, versions } from './versions.js'
 
 const TOPICS = { a: 2, b: 2, out: 1 }
@@ -176,7 +177,7 @@ test('a savepoint has what the changelogs hold', async () => {
   expect(await saving).toMatchObject({ tasks: 1, states: ['n'] })
   const keys: string[] = []
   for (const scope of await v.t.store.scopes())
-    for (const [key] of await v.t.store.load(scope)) if (key.startsWith('s/n/')) keys.push(key)
+    for (const [key] of await loadAll(v.t.store, scope)) if (key.startsWith('s/n/')) keys.push(key)
   expect(keys.sort()).toEqual(['s/n/sx', 's/n/sy'])
   await v.t.stop()
 })

@@ -142,9 +142,9 @@ test('a task that is being restored', async () => {
   })
   const store = memory()
   const slow = Object.assign(Object.create(store), {
-    load: async (scope: string) => {
+    load: async (scope: string, each: Parameters<typeof store.load>[1]) => {
       if (scope.startsWith('task/')) await gate
-      return store.load(scope)
+      return store.load(scope, each)
     },
   })
   const t = await testApp(

@@ -19,7 +19,7 @@ function storeOver(
     durable: true,
     shared: false,
     open: async () => {},
-    load: async (scope) => new Map(data.get(scope)),
+    load: async (scope, each) => each(new Map(data.get(scope))),
     commit: (changes) => {
       const done = order.then(async () => {
         await onCommit(changes)
@@ -116,6 +116,31 @@ test('topics, records and offsets are there again in the next process', async ()
   })
   await (await second.producer()).send([out('t', 'd')])
   expect(await valuesOf(await over(data), 't')).toEqual(['a', 'b', 'c', 'd'])
+})
+
+test('a topic that begins further on does so in the next process too', async () => {
+  const data: Data = new Map()
+  const broker = await over(data)
+  await broker.createTopics([{ topic: 't', partitions: 2, starts: [7] }])
+  const producer = await broker.producer()
+  for (const value of ['a', 'b']) await producer.send([out('t', value)])
+  expect(await broker.ranges('t')).toEqual([
+    { start: 7, end: 9 },
+    { start: 0, end: 0 },
+  ])
+  await expect(broker.read({ topic: 't', partition: 0 }, 6, 9, () => {})).rejects.toMatchObject({
+    code: 'OFFSET_OUT_OF_RANGE',
+  })
+  const next = await over(data)
+  expect(await next.ranges('t')).toEqual(await broker.ranges('t'))
+  const read: [number, string][] = []
+  await next.read({ topic: 't', partition: 0 }, 7, 9, ({ records }) => {
+    for (const { offset, value } of records) read.push([offset, utf8.decode(value as Uint8Array)])
+  })
+  expect(read).toEqual([
+    [7, 'a'],
+    [8, 'b'],
+  ])
 })
 
 test('compaction reaches the store, and nothing that matters is lost by it', async () => {

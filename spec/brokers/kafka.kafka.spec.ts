@@ -90,6 +90,23 @@ await describeKafka('kafka', (brokers) => {
   )
 
   test(
+    'topics that are asked about at once are found, though another one has gone that was asked about before',
+    check(async (law) => {
+      const [broker, other] = [await law.broker(), await law.broker()]
+      const topics: string[] = []
+      for (let n = 0; n < 6; n++) topics.push(await law.topic(other, 1))
+      for (let round = 0; round < 10; round++) {
+        const gone = `${law.id}-gone-${round}`
+        await other.createTopics([{ topic: gone, partitions: 1 }])
+        await broker.ranges(gone)
+        await other.deleteTopics([gone])
+        const found = await Promise.all(topics.map((topic) => broker.ranges(topic)))
+        expect(found.flat()).toEqual(topics.map(() => ({ start: 0, end: 0 })))
+      }
+    }),
+  )
+
+  test(
     'a record larger than a fetch is read, and holds nobody up',
     check(async (law) => {
       const broker = await law.broker()

@@ -20,11 +20,25 @@ describe('topics and state in one store', () => {
   test.each(Object.keys(APPS))('%s', (name) => expectSame(name))
 })
 
+describe('topics and state in one store, and no value that stays in memory', () => {
+  test.each(Object.keys(APPS))('%s', (name) => expectSame(name, { maxStateBytes: 1 }))
+})
+
 describe.each([
   ['changelogs alone', { broker: apart, changelog: true }],
   [
     'changelogs, a local store for each member, and standbys',
     { broker: apart, changelog: true, standbys: 1, store: () => ({ ...memory(), durable: true }) },
+  ],
+  [
+    'changelogs, a local store for each member, standbys, and no value that stays in memory',
+    {
+      broker: apart,
+      changelog: true,
+      standbys: 1,
+      store: () => ({ ...memory(), durable: true }),
+      maxStateBytes: 1,
+    },
   ],
 ])('%s', (_setting, options) => {
   test.each(Object.keys(APPS))('%s', (name) => expectSame(name, options))

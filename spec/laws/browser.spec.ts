@@ -9,6 +9,7 @@ test.each([
   ['tidemark/replay', 'lib/replay/index.ts', ['rxjs', 'tslib']],
   ['tidemark/idb', 'lib/stores/idb.ts', ['idb-keyval']],
   ['tidemark/marbles', 'lib/marbles/index.ts', []],
+  ['tidemark/remote', 'lib/brokers/remote.ts', ['eventsource-parser']],
   ['tidemark/tabs', 'lib/brokers/tabs.ts', []],
 ])('%s is bundled for the browser without anything of Node', async (_name, entry, expected) => {
   const { errors, metafile } = await build({

@@ -23,6 +23,8 @@ test('every example of the documentation compiles', () => {
       'tidemark/level': 'stores/level',
       'tidemark/idb': 'stores/idb',
       'tidemark/postgres': 'stores/postgres',
+      'tidemark/bridge': 'brokers/bridge',
+      'tidemark/remote': 'brokers/remote',
       'tidemark/tabs': 'brokers/tabs',
       'tidemark/testing': 'testing/index',
     }).map(([name, file]) => [name, [join(ROOT, 'lib', `${file}.ts`)]]),

@@ -25,9 +25,11 @@ const PACKAGES: Record<string, RegExp> = {
   commander: /^cli\/tidemark$/,
   pg: /^stores\/postgres/,
   kafkajs: /^brokers\/kafka(\/|$)/,
+  ws: /^brokers\/bridge(\/|$)/,
+  'eventsource-parser': /^brokers\/remote\/eventStreamLink$/,
   // The config that a command is told to read.
   'computed:': /^cli\/connectionOptions$/,
-  'node:': /^(stores\/level|stores\/postgres\w*|brokers\/kafka|cli)(\/|$)/,
+  'node:': /^(stores\/level|stores\/postgres\w*|brokers\/kafka|brokers\/bridge|cli)(\/|$)/,
 }
 
 /** The files that take more than types from rxjs: the seam, and who makes an Observable that no operator is. */
@@ -62,7 +64,7 @@ describe('imports', () => {
   })
 
   test('reach no adapter: any of them could be deleted and the rest would compile', () => {
-    const adapters = /^(brokers|stores)\/(kafka|embedded|tabs|level|idb|postgres|memory)(\/|$)/
+    const adapters = /^(brokers|stores)\/(kafka|embedded|bridge|remote|tabs|level|idb|postgres|memory)(\/|$)/
     const reached = ours.filter(
       ({ from, to }) =>
         !['index', 'cli'].includes(folderOf(from)) &&

@@ -25,6 +25,7 @@ import {
   tumblingWindow,
 } from 'tidemark'
 import { testApp } from 'tidemark/testing'
+import { loadAll } from '../../lib/ports/loadAll.js'
 
 const RECORDS = 10_000_000
 const KEYS = Array.from({ length: 100 }, (_, i) => `key-${i}`)
@@ -132,7 +133,7 @@ describe('keys that come and go leave nothing behind in the store', () => {
       let entries = 0
       for (const scope of await t.store.scopes()) {
         if (!scope.startsWith('task/')) continue
-        for (const [entry] of await t.store.load(scope)) if (entry.startsWith('s/')) entries++
+        for (const [entry] of await loadAll(t.store, scope)) if (entry.startsWith('s/')) entries++
       }
       sizes.push(entries)
     }

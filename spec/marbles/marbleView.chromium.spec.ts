@@ -336,6 +336,20 @@ describeInChromium('the marble view', () => {
     await browser.page.emulateMedia({ colorScheme: 'light' })
   })
 
+  test('tells of a window under the pointer', async () => {
+    await open()
+    await call('send', [
+      ['ann', 1, 2],
+      ['ann', 1, 8],
+    ])
+    await call('drawn')
+    const tip = browser.page.locator('#view .tip')
+    await stage().hover({ position: await place('Counts', 14) })
+    expect(await tip.textContent()).toBe('ann, 00:00:00 to 00:00:20, 2 records, open')
+    await stage().hover({ position: await place('Counts', 40) })
+    expect(await tip.isHidden()).toBe(true)
+  })
+
   test('a listener that throws is told of, and changes nothing', async () => {
     await open()
     const errors: string[] = []

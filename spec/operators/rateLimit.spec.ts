@@ -273,7 +273,7 @@ describe('in an app', () => {
 test('a restart keeps the order of a long line, in whatever order the store has it', async () => {
   const store = memory()
   const load = store.load.bind(store)
-  store.load = async (scope) => [...(await load(scope))].reverse()
+  store.load = (scope, each) => load(scope, (entries) => each([...entries].reverse()))
   const { t } = await limitedApp({ records: 1, maxWaiting: 20 }, store)
   await t.send('in', numbered(0, 15))
   await t.settle()

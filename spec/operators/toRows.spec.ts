@@ -24,6 +24,7 @@ import {
 } from 'tidemark'
 import { level } from 'tidemark/level'
 import { postgres } from 'tidemark/postgres'
+import { loadAll } from '../../lib/ports/loadAll.js'
 import { systemClock } from '../../lib/ports/systemClock.js'
 import { rawTopics } from '../app/raw.js'
 import { describePostgres } from '../postgres/testPostgres.js'
@@ -341,7 +342,7 @@ describePostgres('toRows', (server) => {
     await isHandled(second, 1)
     await second.stop()
     await store.open('rows')
-    const entries = Array.from(await store.load('task/rows/in/0'), ([key, value]) => [
+    const entries = Array.from(await loadAll(store, 'task/rows/in/0'), ([key, value]) => [
       key,
       Buffer.from(value).toString(),
     ])

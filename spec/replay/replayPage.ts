@@ -93,7 +93,9 @@ const page = {
     const { broker, counts } = running as NonNullable<typeof running>
     const found: Written[] = []
     for (const [partition, { end }] of (await broker.ranges('closed')).entries())
-      await broker.read({ topic: 'closed', partition }, 0, end, ({ records }) => found.push(...records))
+      await broker.read({ topic: 'closed', partition }, 0, end, ({ records }) => {
+        found.push(...records)
+      })
     return { open: rowsOf(counts), closed: closedOf(found) }
   },
 }

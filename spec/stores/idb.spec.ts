@@ -1,5 +1,6 @@
 import 'fake-indexeddb/auto'
 import { createStore, type UseStore } from 'idb-keyval'
+import { loadAll } from '../../lib/ports/loadAll.js'
 import type { StoreAdapter } from '../../lib/ports/store.js'
 import { idb } from '../../lib/stores/idb.js'
 import { storeConformance } from '../../lib/testing/storeConformance.js'
@@ -67,7 +68,7 @@ describe('idb', () => {
     for (const key of ['a', 'b']) await store.commit([{ scope: 's', entries: [[key, bytes(key)]] }])
     const useStore = createStore(`${database}/app`, 'tidemark')
     await useStore('readwrite', (raw) => raw.delete(['s', 0]))
-    await expect(store.load('s')).rejects.toMatchObject({
+    await expect(loadAll(store, 's')).rejects.toMatchObject({
       code: 'STORE_FAILED',
       message: expect.stringMatching(/1 blocks of 2/),
     })
@@ -95,7 +96,7 @@ describe('idb', () => {
     const useStore = createStore(`${database}/app`, 'tidemark')
     await useStore('readwrite', (raw) => raw.clear())
     const deleted = { code: 'STORE_FAILED', message: expect.stringContaining('has been deleted while it was open') }
-    await expect(store.load('s')).rejects.toMatchObject(deleted)
+    await expect(loadAll(store, 's')).rejects.toMatchObject(deleted)
     await expect(store.commit([{ scope: 's', entries: [['b', bytes('b')]] }])).rejects.toMatchObject(deleted)
     expect(await allKeys(useStore)).toEqual([])
     await store.close()
@@ -139,7 +140,7 @@ describe('idb', () => {
       expect(keys.filter((key) => Array.isArray(key) && key[0] === 'many')).toHaveLength(3)
       expect(keys.filter((key) => Array.isArray(key) && key[0] === 'long')).toHaveLength(2)
       await store.open('app')
-      const loaded = new Map(await store.load('long'))
+      const loaded = new Map(await loadAll(store, 'long'))
       expect([...loaded].map(([key, value]) => [key, value.length, value.at(-1)])).toEqual([
         ['0', 5_000_000, 0],
         ['1', 5_000_000, 1],
@@ -279,7 +280,9 @@ describe('idb', () => {
   async function contentsOf(store: StoreAdapter): Promise<Record<string, Record<string, string>>> {
     const contents: Record<string, Record<string, string>> = {}
     for (const scope of await store.scopes()) {
-      contents[scope] = Object.fromEntries(Array.from(await store.load(scope), ([key, value]) => [key, text(value)]))
+      contents[scope] = Object.fromEntries(
+        Array.from(await loadAll(store, scope), ([key, value]) => [key, text(value)]),
+      )
     }
     return contents
   }

@@ -1,3 +1,4 @@
+import { loadAll } from '../../lib/ports/loadAll.js'
 import { idb } from '../../lib/stores/idb.js'
 import { storeConformance } from '../../lib/testing/storeConformance.js'
 
@@ -30,7 +31,7 @@ const page = {
   async read(): Promise<number[]> {
     const found = new Set<number>()
     for (const scope of SCOPES)
-      for (const [, value] of await store.load(scope)) for (const byte of value) found.add(byte)
+      for (const [, value] of await loadAll(store, scope)) for (const byte of value) found.add(byte)
     return [...found]
   },
   /** Commits the next values without end, and says so after each. */

@@ -3,6 +3,7 @@ import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync, w
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
+import { loadAll } from '../../lib/ports/loadAll.js'
 import type { StoreAdapter } from '../../lib/ports/store.js'
 import { level } from '../../lib/stores/level.js'
 import { storeConformance } from '../../lib/testing/storeConformance.js'
@@ -193,7 +194,7 @@ describe('level', () => {
 
   /** The one value that all entries of both scopes have. */
   async function counterOf(store: StoreAdapter): Promise<string> {
-    const loaded = await Promise.all(['left', 'right'].map(async (scope) => [...(await store.load(scope))]))
+    const loaded = await Promise.all(['left', 'right'].map(async (scope) => await loadAll(store, scope)))
     expect(loaded[0]?.length).toBe(loaded[1]?.length)
     const values = new Set(loaded.flat().map(([, value]) => Buffer.from(value).toString()))
     expect(values.size).toBeLessThanOrEqual(1)

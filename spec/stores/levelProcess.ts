@@ -1,3 +1,4 @@
+import { loadAll } from '../../lib/ports/loadAll.js'
 import { level } from '../../lib/stores/level.js'
 
 /*
@@ -11,7 +12,7 @@ console.log('open')
 if (mode === 'idle') {
   await new Promise(() => setInterval(() => {}, 60_000))
 }
-const last = Array.from(await store.load('left'))[0]?.[1]
+const last = Array.from(await loadAll(store, 'left'))[0]?.[1]
 for (let n = last === undefined ? 1 : Number(Buffer.from(last).toString()) + 1; ; n++) {
   const entries = Array.from({ length: 500 }, (_, i) => [`key ${i}`, Buffer.from(`${n}`)] as const)
   await store.commit(['left', 'right'].map((scope) => ({ scope, entries, reset: n % 5 === 0 })))

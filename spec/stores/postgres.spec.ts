@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { inspect } from 'node:util'
 import type pg from 'pg'
+import { loadAll } from '../../lib/ports/loadAll.js'
 import type { StoreAdapter } from '../../lib/ports/store.js'
 import { postgres } from '../../lib/stores/postgres.js'
 import { storeConformance } from '../../lib/testing/storeConformance.js'
@@ -39,7 +40,7 @@ describePostgres('postgres', (server) => {
   }
 
   async function contents(store: StoreAdapter, scope: string): Promise<[key: string, text: string][]> {
-    return Array.from(await store.load(scope), ([key, value]) => [key, Buffer.from(value).toString()])
+    return Array.from(await loadAll(store, scope), ([key, value]) => [key, Buffer.from(value).toString()])
   }
 
   describe('keeps the contract of a store', () => {

@@ -1,3 +1,4 @@
+import { loadAll } from '../../lib/ports/loadAll.js'
 import { postgres } from '../../lib/stores/postgres.js'
 
 /*
@@ -9,7 +10,7 @@ const [connectionString, schema, mode] = process.argv.slice(2) as [string, strin
 const store = postgres({ connectionString, schema })
 await store.open('counter')
 await store.claim?.('left')
-const first = [...(await store.load('left'))][0]?.[1]
+const first = (await loadAll(store, 'left'))[0]?.[1]
 console.log('open')
 for (let n = first === undefined ? 1 : Number(Buffer.from(first).toString()) + 1; ; n++) {
   const entries = Array.from({ length: 200 }, (_, i) => [`key ${i}`, Buffer.from(`${n}`)] as const)

@@ -1,4 +1,5 @@
 import fc from 'fast-check'
+import { loadAll } from '../../lib/ports/loadAll.js'
 import type { StoreAdapter, StoreChanges } from '../../lib/ports/store.js'
 import type { StoreConformanceOptions } from '../../lib/testing/storeConformance.js'
 
@@ -96,7 +97,7 @@ async function contentsOf(store: StoreAdapter): Promise<Model> {
   for (const scope of await store.scopes()) {
     contents.set(
       scope,
-      new Map(Array.from(await store.load(scope), ([key, value]) => [key, Buffer.from(value).toString()])),
+      new Map(Array.from(await loadAll(store, scope), ([key, value]) => [key, Buffer.from(value).toString()])),
     )
   }
   return contents

@@ -3,7 +3,6 @@ import fc from 'fast-check'
 import { json, toStream, toTable, toTopic } from 'tidemark'
 import { matchers, runMarbles } from 'tidemark/testing'
 import { ExpiringRows } from '../../lib/tables/expiringRows.js'
-import type { CountedRows } from '../../lib/tables/rows.js'
 import { crashingTables } from './crashingTables.js'
 
 expect.extend(matchers)
@@ -124,7 +123,7 @@ describe('time to live', () => {
 
 test('of rows that are updated all the time little is remembered besides the rows', () => {
   const timestamps = new Map<string, number>()
-  const rows: CountedRows<number> = {
+  const rows: ConstructorParameters<typeof ExpiringRows>[0] = {
     get size() {
       return timestamps.size
     },
@@ -135,6 +134,7 @@ test('of rows that are updated all the time little is remembered besides the row
     *entries() {
       for (const [key, timestamp] of timestamps) yield { key, window: undefined, value: 0, timestamp }
     },
+    times: () => timestamps.entries(),
   }
   const expired: unknown[] = []
   const expiring = new ExpiringRows(rows, 1_000_000, (row, due) => {

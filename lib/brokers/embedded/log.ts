@@ -1,5 +1,5 @@
 import type { OutRecord, PartitionRange, RawBatch, RawRecord, TopicPartition } from '../../ports/broker.js'
-import type { Chunk } from './chunk.js'
+import type { Chunk } from '../rules/chunk.js'
 
 /** One partition's records in memory. Offsets rise, with gaps where it has compacted or a transaction ended. */
 export class PartitionLog implements TopicPartition {
@@ -9,18 +9,21 @@ export class PartitionLog implements TopicPartition {
   private bases: number[] = []
   private records: RawRecord[] = []
   private sizeAtCompaction = 0
-  private reserved = 0
+  private reserved: number
+  /** The offset that the next record will have. */
+  end: number
 
   constructor(
     readonly topic: string,
     readonly partition: number,
-  ) {}
-
-  /** The offset that the next record will have. */
-  end = 0
+    private readonly start = 0,
+  ) {
+    this.reserved = start
+    this.end = start
+  }
 
   get range(): PartitionRange {
-    return { start: 0, end: this.end }
+    return { start: this.start, end: this.end }
   }
 
   /**

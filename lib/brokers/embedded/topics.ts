@@ -1,10 +1,11 @@
 import type { NewTopic, OutRecord, Position, TopicPartition } from '../../ports/broker.js'
+import { loadAll } from '../../ports/loadAll.js'
 import type { StoreAdapter, StoreChanges } from '../../ports/store.js'
 import { utf8 } from '../../record/serde.js'
+import { decodeChunk, encodeChunk } from '../rules/chunk.js'
 import { notCompacted } from '../rules/notCompacted.js'
 import { partitionKey } from '../rules/partitionKey.js'
 import { unknownTopic } from '../rules/unknownTopic.js'
-import { decodeChunk, encodeChunk } from './chunk.js'
 import { type Changes, Journal, type Write } from './journal.js'
 import { PartitionLog } from './log.js'
 
@@ -47,17 +48,16 @@ export class Topics {
   async load(store: StoreAdapter): Promise<void> {
     this.topics.clear()
     this.offsets.clear()
-    for (const [topic, bytes] of await store.load(TOPICS)) {
-      const { partitions, compacted } = JSON.parse(utf8.decode(bytes)) as Required<NewTopic>
-      this.add({ topic, partitions, compacted })
+    for (const [topic, bytes] of await loadAll(store, TOPICS)) {
+      this.add({ topic, ...(JSON.parse(utf8.decode(bytes)) as Omit<NewTopic, 'topic'>) })
     }
     for (const { logs } of this.topics.values()) {
       for (const log of logs) {
-        const stored = [...(await store.load(scopeOf(log)))].sort(([a], [b]) => (a < b ? -1 : 1))
+        const stored = (await loadAll(store, scopeOf(log))).sort(([a], [b]) => (a < b ? -1 : 1))
         for (const [base, bytes] of stored) log.add(Number(base), decodeChunk(bytes))
       }
     }
-    for (const [key, bytes] of await store.load(OFFSETS)) {
+    for (const [key, bytes] of await loadAll(store, OFFSETS)) {
       const [group, topic, partition] = JSON.parse(key) as [string, string, number]
       this.setOffset(group, { topic, partition, offset: Number(utf8.decode(bytes)) })
     }
@@ -91,8 +91,8 @@ export class Topics {
     const wanted = () => topics.filter(({ topic }) => !this.topics.has(topic))
     return this.journal.write({
       stage: (changes) => {
-        for (const { topic, partitions, compacted = false } of wanted()) {
-          changes.put(TOPICS, topic, utf8.encode(JSON.stringify({ partitions, compacted })))
+        for (const { topic, partitions, compacted = false, starts } of wanted()) {
+          changes.put(TOPICS, topic, utf8.encode(JSON.stringify({ partitions, compacted, starts })))
         }
       },
       apply: () => {
@@ -169,8 +169,11 @@ export class Topics {
     return this.offsets.get(group)?.get(partitionKey(partition))?.offset
   }
 
-  private add({ topic, partitions, compacted = false }: NewTopic): void {
-    const logs = Array.from({ length: partitions }, (_, partition) => new PartitionLog(topic, partition))
+  private add({ topic, partitions, compacted = false, starts = [] }: NewTopic): void {
+    const logs = Array.from(
+      { length: partitions },
+      (_, partition) => new PartitionLog(topic, partition, starts[partition] ?? 0),
+    )
     this.topics.set(topic, { compacted, logs })
   }
 

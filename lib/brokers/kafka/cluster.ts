@@ -110,6 +110,7 @@ export class ClusterClient {
   readonly #uncommitted: KafkajsCluster
   private readonly leaders = new Map<string, number>()
   readonly #opening = new Map<ConnectionPool, Promise<unknown>>()
+  private knowing: Promise<void> = Promise.resolve()
   private isClosed = false
 
   constructor(
@@ -260,8 +261,14 @@ export class ClusterClient {
     await opening
   }
 
-  /** Makes sure that the leaders of these topics are known. */
-  async know(topics: readonly string[]): Promise<void> {
+  /** Makes sure that the leaders of these topics are known. One call after the other: a failure puts back what another one has taken out. */
+  know(topics: readonly string[]): Promise<void> {
+    const turn = this.knowing.then(() => this.knowNow(topics))
+    this.knowing = turn.catch(() => {})
+    return turn
+  }
+
+  private async knowNow(topics: readonly string[]): Promise<void> {
     try {
       await this.#cluster.addMultipleTargetTopics([...topics])
     } catch (error) {

@@ -10,7 +10,7 @@ export async function readPartition(
   cluster: ClusterClient,
   { topic, partition }: TopicPartition,
   { from, to, limits }: { from: number; to: number; limits: FetchLimits },
-  each: (batch: RawBatch) => void,
+  each: (batch: RawBatch) => void | Promise<void>,
 ): Promise<void> {
   const range = (await cluster.ranges(topic))[partition]
   if (!range) throw unknownTopic(cluster.name, topic, partition)
@@ -37,7 +37,7 @@ export async function readPartition(
       throw tidemarkError(cluster.name, 'reading', error, placeOf({ topic, partition, offset }))
     })
     offset = nextOffset
-    each({
+    await each({
       topic,
       partition,
       records: nextOffset > to ? records.filter((record) => record.offset < to) : records,

@@ -1,4 +1,5 @@
 import type { NewTopic, TopicPartition } from '../../ports/broker.js'
+import { TidemarkError } from '../../record/errors.js'
 import { notCompacted } from '../rules/notCompacted.js'
 import { unknownTopic } from '../rules/unknownTopic.js'
 import type { ClusterClient } from './cluster.js'
@@ -18,6 +19,10 @@ export class TopicAdmin {
 
   /** Resolves when the new topics can be written and read. */
   async create(topics: readonly NewTopic[]): Promise<void> {
+    for (const { topic, starts } of topics) {
+      if (starts?.some((start) => start > 0))
+        throw new TidemarkError('BAD_OPTION', `createTopics: starts: Kafka begins ${topic} at offset 0`, { topic })
+    }
     const found = await this.cluster.partitionCounts(topics.map(({ topic }) => topic))
     await this.checkCompacted(topics.filter(({ topic, compacted }) => compacted && found.has(topic)))
     for (const { topic, partitions, compacted = false, keepsOld = false } of topics) {

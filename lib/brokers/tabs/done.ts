@@ -1,4 +1,5 @@
 import type { Broker } from '../../ports/broker.js'
+import { loadAll } from '../../ports/loadAll.js'
 import type { StoreAdapter, StoreChanges } from '../../ports/store.js'
 
 const SCOPE = 'broker/tabs'
@@ -17,7 +18,7 @@ export class Done {
   ) {}
 
   async load(): Promise<void> {
-    for (const [key] of await this.store.load(SCOPE)) {
+    for (const [key] of await loadAll(this.store, SCOPE)) {
       const [tab, id] = key.split(' ') as [string, string]
       this.of(tab).add(Number(id))
     }

@@ -71,7 +71,9 @@ export class Guest {
       const batches: RawBatch[] = []
       // Beyond the end: the broker refuses it as a whole.
       const upTo = to > end ? to : Math.min(to, from + READ_OFFSETS)
-      await this.broker.read(partition, from, upTo, (batch) => batches.push(ownBatch(batch)))
+      await this.broker.read(partition, from, upTo, (batch) => {
+        batches.push(ownBatch(batch))
+      })
       return batches
     },
     send: ([records], request) =>

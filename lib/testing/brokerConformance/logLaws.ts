@@ -166,7 +166,16 @@ export const logLaws: Record<string, LawBody> = {
     await law.write(broker, topic, 1, values)
     const at = { topic, partition: 1 }
     const batches: RawBatch[] = []
-    await broker.read(at, 700, 2_000, (batch) => batches.push(batch))
+    let isTaking = false
+    await broker.read(at, 700, 2_000, async (batch) => {
+      assert(!isTaking, 'a batch came before the last one was taken')
+      isTaking = true
+      // Any request takes its time.
+      await broker.ranges(topic)
+      batches.push(batch)
+      isTaking = false
+    })
+    assert(!isTaking, 'read resolved before the last batch was taken')
     const records = batches.flatMap((batch) => batch.records)
     assertEqual(
       records.map(({ value }) => utf8.decode(value as Uint8Array)),
@@ -218,7 +227,9 @@ export async function readAll(broker: Broker, partition: TopicPartition) {
   const records: RawBatch['records'][number][] = []
   const range = (await broker.ranges(partition.topic))[partition.partition]
   assert(range !== undefined, `no range for partition ${partition.partition}`)
-  await broker.read(partition, range.start, range.end, (batch) => records.push(...batch.records))
+  await broker.read(partition, range.start, range.end, (batch) => {
+    records.push(...batch.records)
+  })
   return records
 }
 

@@ -3,6 +3,7 @@ import { Done } from '../../../lib/brokers/tabs/done.js'
 import { Guest } from '../../../lib/brokers/tabs/guest.js'
 import type { Calls, Reply, Request } from '../../../lib/brokers/tabs/wire.js'
 import type { Broker } from '../../../lib/ports/broker.js'
+import { loadAll } from '../../../lib/ports/loadAll.js'
 import { NO_HEADERS } from '../../../lib/record/record.js'
 import { memory } from '../../../lib/stores/memory.js'
 
@@ -42,7 +43,7 @@ async function values(): Promise<number[]> {
   return found
 }
 /** What the store has of requests. */
-const remembered = async () => [...(await store.load('broker/tabs'))].map(([key]) => key).sort()
+const remembered = async () => (await loadAll(store, 'broker/tabs')).map(([key]) => key).sort()
 
 beforeEach(async () => {
   await nextHost()

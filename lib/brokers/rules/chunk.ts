@@ -1,7 +1,7 @@
 import type { RawRecord } from '../../ports/broker.js'
 import { type Header, type Headers, NO_HEADERS } from '../../record/record.js'
 
-/** Records written together, as the store keeps them under the first one's offset. */
+/** Consecutive records, as a store keeps them under the first one’s offset, and as a bridge sends them. */
 export interface Chunk {
   readonly records: readonly RawRecord[]
   /** Where the log went on after them. */
@@ -9,7 +9,8 @@ export interface Chunk {
 }
 
 const encoder = new TextEncoder()
-const decoder = new TextDecoder()
+// A byte order mark is part of a name like any other.
+const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
 const HEAD_BYTES = 12
 const RECORD_BYTES = 26
 const HEADER_BYTES = 8

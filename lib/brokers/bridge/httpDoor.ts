@@ -1,0 +1,97 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { TidemarkError } from '../../record/errors.js'
+import { SESSION_HEADER } from '../rules/bridgeMessages.js'
+import { parseJson } from './clientMessage.js'
+import type { Session } from './session.js'
+import { StreamWire } from './streamWire.js'
+import { wireError } from './wireError.js'
+
+export interface HttpDoorOptions {
+  readonly maxMessageBytes: number
+  isAllowed(request: IncomingMessage): boolean
+  session(id: string): Session | undefined
+  /** Begins one, or refuses it by the wire. */
+  begin(wire: StreamWire, request: IncomingMessage): Session | undefined
+}
+
+const STATUS: { readonly [code: string]: number } = { BAD_MESSAGE: 400, NOT_AUTHORISED: 403 }
+
+/**
+ * The bridge over plain HTTP. A POST of `[hello, …]` opens an event stream; what the client has to say from then on it POSTs with the session's
+ * id in a header, one request after the other.
+ */
+export class HttpDoor {
+  constructor(private readonly options: HttpDoorOptions) {}
+
+  handle(request: IncomingMessage, response: ServerResponse): void {
+    this.answer(request, response).catch((error) => {
+      if (response.headersSent) return response.destroy()
+      const { code, reason } = wireError(error)
+      const headers = {
+        'content-type': 'application/json',
+        // What is left of a body that nobody reads would be taken for the next request.
+        connection: 'close',
+      }
+      response.writeHead(STATUS[code] ?? 500, headers).end(JSON.stringify({ code, reason }))
+    })
+  }
+
+  private async answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const { origin } = request.headers
+    response.setHeader('vary', 'origin')
+    if (!this.options.isAllowed(request)) throw notAllowed(origin)
+    if (origin !== undefined) {
+      response.setHeader('access-control-allow-origin', origin)
+      response.setHeader('access-control-allow-credentials', 'true')
+    }
+    if (request.method === 'OPTIONS') {
+      const headers = {
+        'access-control-allow-methods': 'POST',
+        'access-control-allow-headers': `content-type, ${SESSION_HEADER}`,
+        'access-control-max-age': '600',
+      }
+      response.writeHead(204, headers).end()
+      return
+    }
+    if (request.method !== 'POST') throw new TidemarkError('BAD_MESSAGE', 'the bridge takes POST, or a WebSocket')
+    const messages = await this.read(request)
+    const id = request.headers[SESSION_HEADER]
+    if (id === undefined) {
+      const wire = new StreamWire(response)
+      const session = this.options.begin(wire, request)
+      for (const message of messages) session?.message(message)
+      return
+    }
+    const session = this.options.session(String(id))
+    if (!session) {
+      response.writeHead(404, { 'content-type': 'application/json' })
+      response.end(JSON.stringify({ code: 'BAD_STATE', reason: 'the session is over; begin another one' }))
+      return
+    }
+    for (const message of messages) session.message(message)
+    response.writeHead(204).end()
+  }
+
+  private async read(request: IncomingMessage): Promise<readonly unknown[]> {
+    // A page of another origin can't send it unasked.
+    if (!/^application\/json\b/.test(request.headers['content-type'] ?? ''))
+      throw new TidemarkError('BAD_MESSAGE', 'the body must be application/json')
+    const { maxMessageBytes } = this.options
+    const parts: Buffer[] = []
+    let size = 0
+    for await (const part of request as AsyncIterable<Buffer>) {
+      size += part.length
+      if (size > maxMessageBytes)
+        throw new TidemarkError('BAD_MESSAGE', `a message has more than ${maxMessageBytes} bytes`)
+      parts.push(part)
+    }
+    const messages = parseJson(Buffer.concat(parts).toString())
+    if (!Array.isArray(messages)) throw new TidemarkError('BAD_MESSAGE', 'the body must be a list of messages')
+    return messages
+  }
+}
+
+/** The error of a page that isn't on the list. */
+export function notAllowed(origin: string | undefined): TidemarkError {
+  return new TidemarkError('NOT_AUTHORISED', `pages of ${origin} may not use the bridge; add it to origins`)
+}

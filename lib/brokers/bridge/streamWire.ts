@@ -1,0 +1,39 @@
+import type { ServerResponse } from 'node:http'
+import type { ServerMessage } from '../rules/bridgeMessages.js'
+import { FULL_BYTES, type Wire, type WireListener } from './wire.js'
+
+/** Server-Sent Events: an event is a message's JSON and, on a second line, the bytes behind it as base64. */
+export class StreamWire implements Wire {
+  constructor(private readonly response: ServerResponse) {}
+
+  listen(listener: WireListener): void {
+    const { response } = this
+    response.writeHead(200, {
+      'content-type': 'text/event-stream',
+      'cache-control': 'no-store, no-transform',
+      // Else a proxy of nginx's kind would gather events before it passes them on.
+      'x-accel-buffering': 'no',
+    })
+    response.flushHeaders()
+    response.on('drain', () => listener.drained())
+    response.on('close', () => listener.closed())
+  }
+
+  get isFull(): boolean {
+    return this.response.writableLength > FULL_BYTES
+  }
+
+  send(message: ServerMessage, body?: Uint8Array): void {
+    if (this.response.writableEnded) return
+    const bytes = body && Buffer.from(body.buffer, body.byteOffset, body.length).toString('base64')
+    this.response.write(`data: ${JSON.stringify(message)}\n${bytes === undefined ? '' : `data: ${bytes}\n`}\n`)
+  }
+
+  close(): void {
+    this.response.end()
+  }
+
+  cut(): void {
+    this.response.destroy()
+  }
+}

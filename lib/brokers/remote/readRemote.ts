@@ -1,0 +1,50 @@
+import type { RawBatch, TopicPartition } from '../../ports/broker.js'
+import type { Connection } from './connection.js'
+import { PATIENCE_MS } from './request.js'
+import { Stream } from './stream.js'
+
+/** Reads a stretch of a partition. @throws TidemarkError what the bridge refuses with; `BROKER_UNAVAILABLE` if nothing comes for a while */
+export function readRemote(
+  connection: Connection,
+  at: TopicPartition,
+  { from, to }: { from: number; to: number },
+  each: (batch: RawBatch) => void,
+): Promise<void> {
+  return new Promise((resolve, reject) => {
+    let timer: ReturnType<typeof setTimeout> | undefined
+    const wait = () => {
+      clearTimeout(timer)
+      timer = setTimeout(() => failed(connection.unavailable()), PATIENCE_MS)
+    }
+    const failed = (error: unknown) => {
+      clearTimeout(timer)
+      stream.close()
+      reject(error)
+    }
+    wait()
+    const stream = new Stream(connection, {
+      at,
+      from,
+      to,
+      batch(batch, bytes) {
+        wait()
+        try {
+          each(batch)
+        } catch (error) {
+          return failed(error)
+        }
+        stream.consumed(bytes)
+      },
+      // The time that is waited for a batch is for this, too.
+      troubled() {},
+      ended() {
+        clearTimeout(timer)
+        resolve()
+      },
+      refused(error) {
+        clearTimeout(timer)
+        reject(error)
+      },
+    })
+  })
+}

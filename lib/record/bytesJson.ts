@@ -1,0 +1,17 @@
+import { base64 } from './base64.js'
+import { utf8 } from './serde.js'
+
+/** Bytes as plain JSON data: text where that gives back exactly these bytes, else base64; null stays null. */
+export type BytesJson = string | { readonly base64: string } | null
+
+export const bytesJson = {
+  encode(bytes: Uint8Array | null): BytesJson {
+    if (bytes === null) return null
+    const text = utf8.decode(bytes)
+    return isSame(utf8.encode(text), bytes) ? text : { base64: base64.encode(bytes) as string }
+  },
+  decode: (json: BytesJson): Uint8Array | null =>
+    typeof json === 'string' ? utf8.encode(json) : json === null ? null : base64.decode(json.base64),
+}
+
+const isSame = (a: Uint8Array, b: Uint8Array) => a.length === b.length && a.every((byte, i) => byte === b[i])

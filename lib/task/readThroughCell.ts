@@ -1,0 +1,54 @@
+import type { Key } from '../record/key.js'
+import { type Cell, COLD } from './state.js'
+import type { TaskValues } from './taskValues.js'
+
+/** A cell whose value may leave memory while the store has it, and is read from there when it is asked for again. */
+export class ReadThroughCell<V> implements Cell<V> {
+  readonly key: Key
+  timestamp: number
+  dirty = false
+  deleted = false
+  /** What its value takes by the count of the budget. */
+  bytes = 0
+  /** Since the budget last looked. */
+  isUsed = true
+  private held: V | typeof COLD
+
+  constructor(
+    { key, value, timestamp, dirty: _, deleted: __, ...place }: Cell<V>,
+    /** The state that it belongs to. */
+    private readonly state: { read(cell: Cell<V>): readonly [value: V, bytes: number] },
+    readonly task: TaskValues,
+  ) {
+    this.key = key
+    this.timestamp = timestamp
+    this.held = value
+    Object.assign(this, place)
+  }
+
+  get value(): V {
+    this.isUsed = true
+    return this.held === COLD ? this.readAgain() : this.held
+  }
+
+  set value(value: V) {
+    this.isUsed = true
+    this.held = value
+  }
+
+  get isCold(): boolean {
+    return this.held === COLD
+  }
+
+  private readAgain(): V {
+    const [value, bytes] = this.state.read(this)
+    this.held = value
+    this.task.loaded(this, bytes)
+    return value
+  }
+
+  /** The store must have it. */
+  letGo(): void {
+    this.held = COLD
+  }
+}
