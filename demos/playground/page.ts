@@ -41,17 +41,28 @@ class Playground {
     return examples[this.name] as (typeof examples)[string]
   }
 
+  /** In the editor, or before that is there. */
+  private get code(): string {
+    return this.editor?.code ?? byId('plain').textContent ?? ''
+  }
+
+  private show(code: string): void {
+    if (this.editor === undefined) byId('plain').textContent = code
+    else this.editor.code = code
+  }
+
   /** @param shared the code that an address brings along: it is shown, but whoever has followed the link decides whether it runs */
   async open(shared: string | undefined): Promise<void> {
-    const code = shared ?? this.example.code
-    byId('plain').textContent = code
+    const code = shared ?? (await this.example.code())
+    this.show(code)
     if (shared === undefined) await this.run()
     else this.say('This pipeline came with the link. Have a look at it, then run it.')
     const { editor } = await tools.editor
+    const shown = this.code
     byId('plain').remove()
     this.editor = editor(
       byId('editor'),
-      code,
+      shown,
       () => this.run(),
       () => this.say(''),
     )
@@ -59,8 +70,9 @@ class Playground {
 
   private async choose(name: string): Promise<void> {
     this.name = name
-    const { code } = this.example
-    if (this.editor !== undefined) this.editor.code = code
+    const code = await this.example.code()
+    if (name !== this.name) return
+    this.show(code)
     history.replaceState(null, '', `#example=${name}`)
     await this.run()
   }
@@ -69,7 +81,7 @@ class Playground {
     this.editor?.mark(undefined, '')
     this.theater.forgive()
     const { compile, BadCode } = await tools.compile
-    const code = this.editor?.code ?? byId('plain').textContent ?? ''
+    const { code } = this
     let script: string
     try {
       script = compile(code)
@@ -82,11 +94,10 @@ class Playground {
     this.theater.use(new PipelineWorker(), script)
     stop.disabled = false
     const { recording } = this.example
-    if (recording !== this.recording) {
-      this.recording = recording
-      const { url, title } = recordings[recording]
-      await this.theater.fetch(url, `recorded ${title}`)
-    }
+    if (recording === this.recording) return this.theater.reopen()
+    this.recording = recording
+    const { url, title } = recordings[recording]
+    await this.theater.fetch(url, `recorded ${title}`)
   }
 
   private stop(): void {
@@ -97,7 +108,7 @@ class Playground {
 
   private async share(): Promise<void> {
     setHash('example', this.name)
-    setHash('code', await packed(this.editor?.code ?? this.example.code))
+    setHash('code', await packed(this.code))
     await navigator.clipboard.writeText(location.href)
     this.say('The link is in your clipboard.')
   }

@@ -90,13 +90,17 @@ export class Theater {
     this.open(await response.blob(), name)
   }
 
-  /** Another pipeline, over the same recording, at the same place. With its text, if the worker needs it. */
+  /** Another pipeline, which opens the next recording at the same place. With its text, if the worker needs it. */
   use(worker: Worker, code?: string): void {
     // One that has failed or hung at once has left it at the beginning.
     this.begins = this.player.scene?.index || this.begins
     this.player.use(worker)
     if (code !== undefined) this.player.send({ type: 'load', code })
-    if (this.last !== undefined) this.player.send({ type: 'open', file: this.last.file })
+  }
+
+  /** The same recording again. */
+  reopen(): void {
+    if (this.last !== undefined) this.open(this.last.file, this.last.name)
   }
 
   fail({ code, message, line }: Omit<Failed, 'type'>): void {
