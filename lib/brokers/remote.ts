@@ -178,7 +178,12 @@ class RemoteBroker implements Broker {
     return consumer
   }
 
-  async read(at: TopicPartition, from: number, to: number, each: (batch: RawBatch) => void): Promise<void> {
+  async read(
+    at: TopicPartition,
+    from: number,
+    to: number,
+    each: (batch: RawBatch) => void | Promise<void>,
+  ): Promise<void> {
     const count = this.counts.get(at.topic)
     if (count === undefined) return this.local.read(at, from, to, each)
     if (at.partition >= count) throw unknownTopic(this.name, at.topic, at.partition)

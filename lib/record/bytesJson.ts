@@ -8,7 +8,9 @@ export const bytesJson = {
   encode(bytes: Uint8Array | null): BytesJson {
     if (bytes === null) return null
     const text = utf8.decode(bytes)
-    return isSame(utf8.encode(text), bytes) ? text : { base64: base64.encode(bytes) as string }
+    // The only sign of what isn't UTF-8, and it may stand there as such.
+    if (!text.includes('\ufffd') || isSame(utf8.encode(text), bytes)) return text
+    return { base64: base64.encode(bytes) as string }
   },
   decode: (json: BytesJson): Uint8Array | null =>
     typeof json === 'string' ? utf8.encode(json) : json === null ? null : base64.decode(json.base64),

@@ -1,4 +1,5 @@
 import { TidemarkError } from '../record/errors.js'
+import { BrokenFile, type FileSource, unzipped } from '../record/unzipped.js'
 import type { Recording } from './recording.js'
 import { RecordingColumns } from './recordingColumns.js'
 import { badLine, readHeader, readLine } from './recordingLine.js'
@@ -25,7 +26,7 @@ export interface OpenRecordingOptions {
  * @throws TidemarkError `BAD_RECORDING`, with the line; what the stream errors with
  */
 export async function openRecording(
-  source: Blob | Uint8Array | ReadableStream<Uint8Array>,
+  source: FileSource,
   { keepWhole = false, onProgress }: OpenRecordingOptions = {},
 ): Promise<Recording> {
   let recording: RecordingColumns | undefined
@@ -37,15 +38,10 @@ export async function openRecording(
   }
   /** Of the line that has begun: joined once, when it ends. */
   let begun: string[] = []
-  const bytes = await unzipped(source)
-  const reader = bytes.getReader()
   const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
   try {
-    for (;;) {
-      const { done, value } = await reader.read().catch((cause) => {
-        throw cutOff(line, cause)
-      })
-      const [first, ...others] = decode(decoder, value, line).split('\n') as [string, ...string[]]
+    for await (const bytes of unzipped(source)) {
+      const [first, ...others] = decode(decoder, bytes, line).split('\n') as [string, ...string[]]
       begun.push(first)
       if (others.length > 0) {
         take(begun.join(''))
@@ -53,8 +49,8 @@ export async function openRecording(
         for (const text of others) take(text)
       }
       if (recording !== undefined) onProgress?.(recording.size)
-      if (done) break
     }
+    begun.push(decode(decoder, undefined, line))
     const rest = begun.join('')
     if (rest !== '') {
       // A line without an end may be half a line.
@@ -65,11 +61,10 @@ export async function openRecording(
       }
     }
     if (recording === undefined) throw badLine(1, 'the file is empty')
-  } catch (error) {
-    if (!(error instanceof CutOff) || !keepWhole || recording === undefined) {
-      await reader.cancel().catch(() => {})
+  } catch (thrown) {
+    const error = thrown instanceof BrokenFile ? cutOff(line, thrown) : thrown
+    if (!(error instanceof CutOff) || !keepWhole || recording === undefined)
       throw error instanceof CutOff ? error.told : error
-    }
     ;(recording as RecordingColumns).isTruncated = true
   }
   return recording as RecordingColumns
@@ -100,29 +95,4 @@ function decode(decoder: TextDecoder, bytes: Uint8Array | undefined, lines: numb
     const [before] = new TextDecoder().decode(bytes).split('\ufffd') as [string]
     throw badLine(lines + before.split('\n').length, 'not UTF-8')
   }
-}
-
-/** The source without its compression. */
-async function unzipped(source: Blob | Uint8Array | ReadableStream<Uint8Array>): Promise<ReadableStream<Uint8Array>> {
-  const stream =
-    source instanceof ReadableStream
-      ? source
-      : (source instanceof Blob ? source : new Blob([source as BlobPart])).stream()
-  const reader = stream.getReader()
-  const { value: first } = await reader.read()
-  const whole = new ReadableStream<Uint8Array>({
-    start(controller) {
-      if (first !== undefined) controller.enqueue(first)
-    },
-    async pull(controller) {
-      const { done, value } = await reader.read()
-      if (done) controller.close()
-      else controller.enqueue(value)
-    },
-    cancel: (reason) => reader.cancel(reason),
-  })
-  const isZipped = first?.[0] === 0x1f && (first.length < 2 || first[1] === 0x8b)
-  return isZipped
-    ? whole.pipeThrough(new DecompressionStream('gzip') as TransformStream<Uint8Array, Uint8Array>)
-    : whole
 }

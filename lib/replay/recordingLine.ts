@@ -1,4 +1,5 @@
 import { base64 } from '../record/base64.js'
+import { type BytesJson, bytesJson } from '../record/bytesJson.js'
 import { show, TidemarkError } from '../record/errors.js'
 import { type Headers, NO_HEADERS } from '../record/record.js'
 import { utf8 } from '../record/serde.js'
@@ -10,9 +11,6 @@ const VERSION = 1
 
 /** Partitions by topic. */
 export type RecordedTopics = { readonly [topic: string]: { readonly partitions: number } }
-
-/** Bytes as a line has them: text where that gives exactly these bytes back, else base64; null is Kafka's null. */
-type BytesJson = string | { readonly base64: string } | null
 
 /** A record as a line has it. */
 interface LineJson {
@@ -38,11 +36,12 @@ export const headerLine = (topics: RecordedTopics): string =>
 
 /** A record's line, without its end. */
 export function recordLine({ topic, partition, offset, timestamp, key, value, headers }: RecordedRecord): string {
-  const line: LineJson = { topic, partition, offset, timestamp, key: toJson(key), value: toJson(value) }
+  const { encode } = bytesJson
+  const line: LineJson = { topic, partition, offset, timestamp, key: encode(key), value: encode(value) }
   return JSON.stringify(
     headers.length === 0
       ? line
-      : { ...line, headers: headers.map(([name, content]) => [name, toJson(content)] as const) },
+      : { ...line, headers: headers.map(([name, content]) => [name, encode(content)] as const) },
   )
 }
 
@@ -109,16 +108,6 @@ function bytesOf(given: unknown, what: string, number: number): string | Uint8Ar
   }
   throw badLine(number, `${what} must be text, {"base64":"…"} or null; got ${show(given)}`)
 }
-
-function toJson(bytes: Uint8Array | null): BytesJson {
-  if (bytes === null) return null
-  const text = utf8.decode(bytes)
-  // The only sign of what isn't UTF-8, and it may stand there as such.
-  if (!text.includes('\ufffd') || isSame(utf8.encode(text), bytes)) return text
-  return { base64: base64.encode(bytes) as string }
-}
-
-const isSame = (a: Uint8Array, b: Uint8Array) => a.length === b.length && a.every((byte, i) => byte === b[i])
 
 function parse(line: string, number: number): unknown {
   try {

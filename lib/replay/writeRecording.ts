@@ -1,8 +1,7 @@
+import { zipLines } from '../record/zipLines.js'
 import type { RecordedRecord } from './recordedRecord.js'
 import { headerLine, type RecordedTopics, recordLine } from './recordingLine.js'
 
-/** Text that is compressed at a time. */
-const PIECE_CHARS = 1 << 16
 const BATCH_RECORDS = 500
 
 /**
@@ -27,32 +26,15 @@ export function writeBatches(
   topics: RecordedTopics,
   batches: AsyncIterable<readonly RecordedRecord[]>,
 ): ReadableStream<Uint8Array> {
-  const pieces = piecesOf(topics, batches)
-  const encoder = new TextEncoder()
-  return new ReadableStream<Uint8Array>({
-    async pull(controller) {
-      const { done, value } = await pieces.next()
-      if (done) controller.close()
-      else controller.enqueue(encoder.encode(value))
-    },
-    async cancel() {
-      await pieces.return(undefined)
-    },
-  }).pipeThrough(new CompressionStream('gzip') as TransformStream<Uint8Array, Uint8Array>)
+  return zipLines(linesOf(topics, batches))
 }
 
-async function* piecesOf(
+async function* linesOf(
   topics: RecordedTopics,
   batches: AsyncIterable<readonly RecordedRecord[]>,
-): AsyncGenerator<string, void, undefined> {
-  let piece = `${headerLine(topics)}\n`
-  for await (const batch of batches) {
-    for (const record of batch) piece += `${recordLine(record)}\n`
-    if (piece.length < PIECE_CHARS) continue
-    yield piece
-    piece = ''
-  }
-  yield piece
+): AsyncGenerator<readonly string[], void, undefined> {
+  yield [headerLine(topics)]
+  for await (const batch of batches) yield batch.map(recordLine)
 }
 
 async function* inBatches(records: Iterable<RecordedRecord>): AsyncGenerator<RecordedRecord[], void, undefined> {

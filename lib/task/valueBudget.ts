@@ -14,6 +14,7 @@ export class ValueBudget {
   reads = 0
   /** About what a changed value takes: of the last ones that were encoded, or a guess before any was. */
   average = 1_000
+  private measured = 0
   /** Those that may leave. */
   private readonly circle = new Set<ReadThroughCell<unknown>>()
   private hand = this.circle.values()
@@ -37,7 +38,8 @@ export class ValueBudget {
   }
 
   measure(bytes: number): void {
-    this.average += (bytes - this.average) / 64
+    if (this.measured < 64) this.measured++
+    this.average += (bytes - this.average) / this.measured
   }
 
   /** It may not leave. */

@@ -12,17 +12,20 @@ type Pipeline = (typeof PIPELINES)[string]
 const open = (recording: Recording, pipeline: Pipeline) =>
   createReplay({ recording, pipeline, options: { watermarkInterval: 40 } })
 
+/** States whose keys are numbers of their own making. */
+const NUMBERED = new Set(['called', 'limited', 'limited.passed'])
+
 /** All that can be seen of a replay where it stands. */
 function seen(replay: Replay<unknown>) {
   const text = (bytes: Uint8Array | null) => bytes && new TextDecoder().decode(bytes)
   return {
     position: replay.position,
-    // Calls under way have a number each, and the last ones that have passed a place each: a task that begins anew gives them anew.
+    // Calls under way and records in a line have a number each, and the last ones that have passed a place each: a task that begins anew gives them anew.
     states: replay.states.map((name) => [
       name,
       replay
         .stateEntries(name)
-        .map(({ key, ...rest }) => (name === 'called' || name === 'limited.passed' ? rest : { key, ...rest }))
+        .map(({ key, ...rest }) => (NUMBERED.has(name) ? rest : { key, ...rest }))
         .map((entry) => JSON.stringify(entry))
         .sort(),
     ]),
@@ -71,7 +74,7 @@ test.each(Object.entries(PIPELINES))(
           await replay.close()
         },
       ),
-      { numRuns: 5, endOnFailure: true },
+      { seed: 77, numRuns: 5, endOnFailure: true },
     )
   },
 )

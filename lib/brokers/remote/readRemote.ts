@@ -8,10 +8,11 @@ export function readRemote(
   connection: Connection,
   at: TopicPartition,
   { from, to }: { from: number; to: number },
-  each: (batch: RawBatch) => void,
+  each: (batch: RawBatch) => void | Promise<void>,
 ): Promise<void> {
   return new Promise((resolve, reject) => {
     let timer: ReturnType<typeof setTimeout> | undefined
+    let taking: Promise<void> = Promise.resolve()
     const wait = () => {
       clearTimeout(timer)
       timer = setTimeout(() => failed(connection.unavailable()), PATIENCE_MS)
@@ -27,19 +28,25 @@ export function readRemote(
       from,
       to,
       batch(batch, bytes) {
-        wait()
-        try {
-          each(batch)
-        } catch (error) {
-          return failed(error)
-        }
-        stream.consumed(bytes)
+        // Nothing more need come before this is taken.
+        clearTimeout(timer)
+        taking = taking
+          .then(() => each(batch))
+          .then(() => {
+            stream.consumed(bytes)
+            wait()
+          })
+        taking.catch(failed)
       },
       // The time that is waited for a batch is for this, too.
       troubled() {},
       ended() {
-        clearTimeout(timer)
-        resolve()
+        void taking
+          .then(() => {
+            clearTimeout(timer)
+            resolve()
+          })
+          .catch(() => {})
       },
       refused(error) {
         clearTimeout(timer)
