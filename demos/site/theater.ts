@@ -63,6 +63,7 @@ export class Theater {
     })
     this.transport = new Transport(this.player, options.speed)
     const drop = fileDrop((file) => {
+      this.forgive()
       this.begins = 0
       this.open(file, file.name)
     })
@@ -124,7 +125,6 @@ export class Theater {
     const { marbles, states } = this.options
     this.options.opened?.()
     for (const viewer of this.viewers) viewer.destroy()
-    this.forgive()
     const view = markedView(fresh('marbles'), marbles())
     const tables = states === undefined ? allStates(fresh('states')) : shownStates(fresh('states'), states)
     this.viewers.splice(0, Number.POSITIVE_INFINITY, view, ...tables)
