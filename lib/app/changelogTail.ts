@@ -17,6 +17,8 @@ interface TailStore {
 export class ChangelogTail {
   /** Those in memory, the later ones in place of the earlier. */
   entries = new Map<string, Uint8Array | null>()
+  /** Nothing more may be written. */
+  isGivenUp = false
   private bytes = 0
   private isFirst = true
 

@@ -150,7 +150,14 @@ export class Restore {
     }))
     this.read = 0
     this.total = stretches.reduce((sum, { from, to }) => sum + to - from, 0)
-    const known = await Promise.all(stretches.map(({ state, from, to }) => this.readState(state, from, to, tail)))
+    const reading = stretches.map(({ state, from, to }) => this.readState(state, from, to, tail))
+    const known = await Promise.all(reading).catch(async (error) => {
+      // The others would go on writing to a scope that may be another's by then.
+      tail.isGivenUp = true
+      await Promise.allSettled(reading)
+      throw error
+    })
+    if (this.isCancelled) throw new RestoreCancelled()
     const parts = known.flatMap(({ state, ...own }): ChangelogPart[] => {
       // What was written since the local checkpoint, else what that says; of a state that it doesn't have it says nothing.
       const { manifest, plan } = mark?.offsets[state] === undefined ? own : { ...local?.heads, ...own }
@@ -180,7 +187,7 @@ export class Restore {
       stretch,
       (key, value) => tail.add(key, value),
       (offsets) => {
-        if (this.isCancelled) throw new RestoreCancelled()
+        if (this.isCancelled || tail.isGivenUp) throw new RestoreCancelled()
         this.read += offsets
         return tail.flush()
       },
