@@ -90,5 +90,5 @@ test('where one changelog cannot be read, what is left of the others is not writ
   readOn()
   expect(await restored).toMatchObject({ message: 'the leader of it is away' })
   await other?.catch(() => {})
-  expect(commits).toEqual([])
+  expect(commits.length).toBe(0)
 })
