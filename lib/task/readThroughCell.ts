@@ -42,6 +42,8 @@ export class ReadThroughCell<V> implements Cell<V> {
 
   private readAgain(): V {
     const [value, bytes] = this.state.read(this)
+    // The store has it until the checkpoint that deletes it; held, it couldn't leave before: all of a closing window would be here at once.
+    if (this.deleted) return value
     this.held = value
     this.task.loaded(this, bytes)
     return value

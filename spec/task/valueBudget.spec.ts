@@ -264,6 +264,23 @@ describe('of a budget', () => {
     expect(cold()).toEqual(before)
   })
 
+  test('one that has been removed is read without coming back, as it could not leave before the next checkpoint', () => {
+    const { budget, state, checkpoint } = filled(1, ['a', 'b'], 100)
+    checkpoint()
+    state.written()
+    budget.sweep()
+    const removed = [...state.all()]
+    for (const cell of removed) {
+      state.remove(cell)
+      expect(cell.value).toBe(text(100))
+      expect(cell.isCold).toBe(true)
+    }
+    expect(budget.bytes).toBe(0)
+    checkpoint()
+    state.written()
+    expect(budget.bytes).toBe(0)
+  })
+
   test('one that is walked over and changed meanwhile stays, be its change on its way to the store', () => {
     const { budget, state, checkpoint } = filled(1, ['a'], 10)
     checkpoint()
