@@ -1,5 +1,6 @@
 import type { StoreEntry } from '../ports/store.js'
 import { compareKeys, type Key, keyIdentity, keyText, parseKey } from '../record/key.js'
+import type { StateValues } from './stateValues.js'
 import { decode, encode, type StoredValue } from './storedValue.js'
 import type { TaskValues } from './taskValues.js'
 
@@ -49,14 +50,14 @@ export abstract class Cells<V, C extends Cell<V>> implements Checkpointed {
   /** What the checkpoint has that is being written. */
   private taken: readonly C[] = []
   private readonly tracked: boolean
-  private readonly values: TaskValues | undefined
+  private readonly values: StateValues | undefined
 
   constructor(
     readonly name: string,
     home: StateHome,
   ) {
     this.tracked = home.tracked
-    this.values = home.values
+    this.values = home.values?.state(this)
   }
 
   /** Where a cell is among the state's stored entries. */
@@ -68,12 +69,12 @@ export abstract class Cells<V, C extends Cell<V>> implements Checkpointed {
 
   /** A new cell, as the state holds it. */
   protected held(cell: C): C {
-    return this.values === undefined ? cell : this.values.hold(cell, this)
+    return this.values === undefined ? cell : this.values.hold(cell)
   }
 
   /** What the store has of a cell. @throws TidemarkError `STORE_FAILED` */
   read(cell: C): readonly [value: V, bytes: number] {
-    const bytes = (this.values as TaskValues).read(stateKey(this.name, this.placeOf(cell)))
+    const bytes = (this.values as StateValues).task.read(stateKey(this.name, this.placeOf(cell)))
     return [decode<V>(bytes, this.name)[0], bytes.length]
   }
 
@@ -87,7 +88,7 @@ export abstract class Cells<V, C extends Cell<V>> implements Checkpointed {
     if (this.tracked && !cell.dirty) {
       cell.dirty = true
       this.changed.push(cell)
-      this.values?.changed()
+      this.values?.changed(cell)
     }
   }
 
@@ -99,7 +100,10 @@ export abstract class Cells<V, C extends Cell<V>> implements Checkpointed {
       entries.push([stateKey(this.name, this.placeOf(cell)), bytes])
       this.values?.encoded(cell, bytes?.length ?? 0)
     }
-    if (this.values !== undefined) this.taken = this.changed
+    if (this.values !== undefined) {
+      this.values.taken()
+      this.taken = this.changed
+    }
     this.changed = []
   }
 

@@ -12,9 +12,6 @@ export class ValueBudget {
   bytes = 0
   /** How often a value had to be read from the store. */
   reads = 0
-  /** About what a changed value takes: of the last ones that were encoded, or a guess before any was. */
-  average = 1_000
-  private measured = 0
   /** Those that may leave. */
   private readonly circle = new Set<ReadThroughCell<unknown>>()
   private hand = this.circle.values()
@@ -33,13 +30,8 @@ export class ValueBudget {
   count(cell: ReadThroughCell<unknown>, bytes: number): void {
     const more = bytes - cell.bytes
     cell.bytes = bytes
-    cell.task.bytes += more
+    cell.values.task.bytes += more
     this.bytes += more
-  }
-
-  measure(bytes: number): void {
-    if (this.measured < 64) this.measured++
-    this.average += (bytes - this.average) / this.measured
   }
 
   /** It may not leave. */
@@ -88,7 +80,7 @@ export class ValueBudget {
   }
 
   forget(task: TaskValues): void {
-    for (const cell of this.circle) if (cell.task === task) this.circle.delete(cell)
+    for (const cell of this.circle) if (cell.values.task === task) this.circle.delete(cell)
     this.bytes -= task.bytes
     task.bytes = 0
   }

@@ -3,6 +3,7 @@ import fc from 'fast-check'
 import { SeriesState } from '../../lib/task/seriesState.js'
 import { type Cell, CellState, type Cells, type StateHome, WindowState } from '../../lib/task/state.js'
 import { encode, standIn } from '../../lib/task/storedValue.js'
+import type { TaskValues } from '../../lib/task/taskValues.js'
 import { ValueBudget } from '../../lib/task/valueBudget.js'
 
 /** A task over a store that outlives it. */
@@ -308,6 +309,39 @@ describe('of a budget', () => {
     expect(cold()).toEqual([])
     await Promise.resolve()
     expect(cold()).toEqual(['a', 'b'])
+  })
+
+  test('what has changed counts for what it takes: its own size where that is known, else that of others of its state', () => {
+    const stored = new Map<string, Uint8Array>()
+    const given = home(stored, new ValueBudget(1))
+    const task = given.values as TaskValues
+    const [large, small] = ['large', 'small'].map((name) => new CellState<string, unknown>(name, given)) as [
+      CellState<string, unknown>,
+      CellState<string, unknown>,
+    ]
+    const checkpoint = () => {
+      for (const state of [large, small]) {
+        state.takeChanges([] as never)
+        state.written()
+      }
+    }
+    for (let n = 0; n < 100; n++) large.put(`k${n}`, text(20_000))
+    for (let n = 0; n < 100; n++) small.put(`k${n}`, n)
+    checkpoint()
+    for (let n = 0; n < 100; n++) small.delete(`k${n}`)
+    expect(task.changedBytes).toBe(0)
+    checkpoint()
+    for (let n = 100; n < 150; n++) large.put(`k${n}`, text(20_000))
+    for (let n = 100; n < 150; n++) small.put(`k${n}`, n)
+    expect(task.changedBytes).toBeGreaterThan(50 * 20_000)
+    expect(task.changedBytes).toBeLessThan(51 * 20_000)
+    checkpoint()
+    large.put('odd', text(500_000))
+    checkpoint()
+    large.put('odd', text(500_001))
+    expect(task.changedBytes).toBe(sizeOf(500_000))
+    checkpoint()
+    expect(task.changedBytes).toBe(0)
   })
 
   test('a task that ends gives back what it took', () => {
