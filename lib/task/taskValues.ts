@@ -1,3 +1,4 @@
+import type { ReadThroughCell } from './readThroughCell.js'
 import { type Readable, StateValues } from './stateValues.js'
 import type { ValueBudget } from './valueBudget.js'
 
@@ -5,6 +6,10 @@ import type { ValueBudget } from './valueBudget.js'
 export class TaskValues {
   /** What those take that are in memory and have been encoded once. */
   bytes = 0
+  /** Those that may leave. */
+  readonly circle = new Set<ReadThroughCell<unknown>>()
+  /** The task has ended: what becomes of its values is nobody's business any more. */
+  isClosed = false
   private readonly states: StateValues[] = []
 
   constructor(
@@ -33,6 +38,7 @@ export class TaskValues {
 
   /** The task has ended. */
   close(): void {
+    this.isClosed = true
     this.budget.forget(this)
   }
 }

@@ -344,6 +344,21 @@ describe('of a budget', () => {
     expect(task.changedBytes).toBe(0)
   })
 
+  test('what comes late to a task that has ended, as the end of its checkpoint does, counts nowhere', () => {
+    const { budget, state, values, checkpoint } = filled(1_000, ['a', 'b'], 100)
+    checkpoint()
+    state.written()
+    budget.sweep()
+    state.put('a', text(200))
+    state.put('c', text(200))
+    checkpoint()
+    values.values?.close()
+    state.written()
+    expect(state.get('b')).toBe(text(100))
+    checkpoint()
+    expect(budget.bytes).toBe(0)
+  })
+
   test('a task that ends gives back what it took', () => {
     const { budget, state, values, checkpoint } = filled(10_000, ['a', 'b'], 100)
     checkpoint()
