@@ -1,7 +1,7 @@
 import type { StoreEntry } from '../ports/store.js'
 import { compareKeys, type Key, keyIdentity, keyText, parseKey } from '../record/key.js'
 import type { StateValues } from './stateValues.js'
-import { decode, encode, type StoredValue } from './storedValue.js'
+import { decode, encode, mayLeave, type StoredValue } from './storedValue.js'
 import type { TaskValues } from './taskValues.js'
 
 /** One key's place in a state. `timestamp` is that of the newest record behind `value`, in ms. */
@@ -72,6 +72,13 @@ export abstract class Cells<V, C extends Cell<V>> implements Checkpointed {
     return this.values === undefined ? cell : this.values.hold(cell)
   }
 
+  /** A cell that an entry was made into. Its bytes are there, though its value may leave: the store has another, as when a migration has made this one. */
+  protected restored(cell: C, stored: StoredValue): void {
+    if (this.values === undefined || typeof stored === 'number' || !mayLeave(cell.value)) return
+    this.values.unstored(cell, stored.length)
+    this.touch(cell)
+  }
+
   /** What the store has of a cell. @throws TidemarkError `STORE_FAILED` */
   read(cell: C): readonly [value: V, bytes: number] {
     const bytes = (this.values as StateValues).task.read(stateKey(this.name, this.placeOf(cell)))
@@ -132,7 +139,7 @@ export class CellState<K extends Key, V> extends Cells<V, Cell<V>> implements Ke
     super(name, home)
     for (const [key, stored] of home.restored(name)) {
       const [content, timestamp] = this.decoded(stored)
-      this.insert(parseKey(key) as K, content, timestamp)
+      this.restored(this.insert(parseKey(key) as K, content, timestamp), stored)
     }
   }
 
@@ -214,7 +221,8 @@ export class WindowState<V> extends Cells<V, WindowCell<V>> {
     for (const [key, stored] of home.restored(name)) {
       const slash = key.indexOf('/')
       const [content, timestamp] = this.decoded(stored)
-      this.insert(this.window(Number(key.slice(0, slash))), parseKey(key.slice(slash + 1)), content, timestamp)
+      const window = this.window(Number(key.slice(0, slash)))
+      this.restored(this.insert(window, parseKey(key.slice(slash + 1)), content, timestamp), stored)
     }
   }
 

@@ -37,6 +37,11 @@ export class StateValues {
     return this.state.read(cell)
   }
 
+  /** It has come with what the store doesn't have yet. */
+  unstored(cell: Cell<unknown>, bytes: number): void {
+    this.task.budget.count(cell as ReadThroughCell<unknown>, bytes)
+  }
+
   /** A cell has become dirty: unless nothing is left of it, it has to stay. */
   changed(cell: Cell<unknown>): void {
     const { bytes } = cell as ReadThroughCell<unknown>

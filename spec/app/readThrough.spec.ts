@@ -22,7 +22,9 @@ import { idb } from 'tidemark/idb'
 import { level } from 'tidemark/level'
 import { matchers, testApp } from 'tidemark/testing'
 import { runtimeOf } from '../../lib/app/app.js'
+import { Snapshot } from '../../lib/app/checkpoint.js'
 import { loadAll } from '../../lib/ports/loadAll.js'
+import { encode } from '../../lib/task/storedValue.js'
 import { until } from '../until.js'
 
 expect.extend(matchers)
@@ -350,6 +352,50 @@ describe('an upgrade', () => {
       ]),
     )
     await after.stop()
+  })
+
+  test('that migrates has values that are written by the next checkpoint, and leave memory after it', async () => {
+    const { store, seen } = counting()
+    const options = { topics: { in: 1 }, store, broker: embedded(), instance: 'one', maxStateBytes: 1_000 }
+    const before = await testApp(versioned(1), options)
+    await before.send(
+      'in',
+      [0, 1, 2, 3, 4].map((n) => one(n)),
+    )
+    await before.settle()
+    await before.stop()
+    const after = await testApp(versioned(2), options)
+    const budget = runtimeOf(after.app).values?.budget
+    expect(budget?.bytes).toBeGreaterThan(5 * 100)
+    await after.send(
+      'in',
+      Array.from({ length: 60 }, (_, n) => one(n, `new${n}`)),
+    )
+    await after.settle()
+    const lists = seen.commits.at(-1)?.flatMap(({ entries }) => entries.filter(([key]) => key.startsWith('s/lists/')))
+    expect(lists).toHaveLength(65)
+    expect(budget?.bytes).toBeLessThanOrEqual(1_000)
+    // By the migration itself.
+    expect(seen.reads).toBe(5)
+    await after.send(
+      'in',
+      [5, 6, 7, 8, 9].map((n) => one(n)),
+    )
+    await after.settle()
+    expect(seen.reads).toBeGreaterThan(5)
+    expect((await after.state('lists')).slice(0, 5).map(({ key, value }) => [key, (value as any).all])).toEqual(
+      [0, 1, 2, 3, 4].map((n) => [`k${n}`, [n, n + 5]]),
+    )
+    await after.stop()
+  })
+
+  test('is refused by what it makes of all states of a task together', () => {
+    const stored = new Map(['a', 'b'].map((name) => [`s/${name}/1`, encode({ key: 1, value: '', timestamp: 0 }, name)]))
+    const snapshot = new Snapshot('0_0', { maxBytes: 150, read: (key) => stored.get(key) as Uint8Array })
+    snapshot.add(stored)
+    const migrate = () => 'x'.repeat(100)
+    snapshot.replace('a', migrate)
+    expect(() => snapshot.replace('b', migrate)).toThrow('more than 150 bytes (maxStateBytes) of new values')
   })
 
   test('that files states anew does so with what fits, and refuses more', async () => {
