@@ -39,6 +39,10 @@ export class ReadThroughCell<V> implements Cell<V> {
     return this.held === COLD
   }
 
+  peek(): V {
+    return this.held === COLD ? this.values.read(this)[0] : this.value
+  }
+
   private readAgain(): V {
     const [value, bytes] = this.values.read(this)
     // The store has it until the checkpoint that deletes it; held, it couldn't leave before: all of a closing window would be here at once.

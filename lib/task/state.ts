@@ -14,7 +14,12 @@ export interface Cell<V> {
   deleted: boolean
   /** The value is in the store alone: reading it here reads it there. */
   readonly isCold?: boolean
+  /** There if the value may be in the store alone: what it is, without bringing it back. */
+  peek?(): V
 }
+
+/** A cell's value, for who only looks at it once: one that has left memory doesn't come back by that. */
+export const peek = <V>(cell: Cell<V>): V => (cell.peek === undefined ? cell.value : cell.peek())
 
 /** Stands for a value that is in the store alone. */
 export const COLD: unique symbol = Symbol('cold')

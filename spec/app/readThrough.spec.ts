@@ -125,6 +125,66 @@ test('what is read in memory is not read from the store; what is not, once, and 
   await t.stop()
 })
 
+test('of a range, each row is read in its turn, as it is by then, and no other', async () => {
+  const { store, seen } = counting()
+  const t = await testApp(lists, { topics: { in: 1 }, store, maxStateBytes: 1 })
+  await t.send(
+    'in',
+    [3, 1, 4, 0, 2].map((n) => one(n)),
+  )
+  await t.settle()
+  await t.settle()
+  expect([...t.result.range('k1', 'k3')]).toEqual([
+    ['k1', [1]],
+    ['k2', [2]],
+  ])
+  expect(seen.reads).toBe(2)
+  const range = t.result.range()
+  expect(range.next().value).toEqual(['k0', [0]])
+  expect(seen.reads).toBe(3)
+  await t.send('in', [one(6), { key: 'k2', value: 7, timestamp: 7 }])
+  await t.settle()
+  const { reads } = seen
+  expect([...range]).toEqual([
+    ['k1', [1, 6]],
+    ['k2', [2, 7]],
+    ['k3', [3]],
+    ['k4', [4]],
+  ])
+  expect(seen.reads).toBe(reads + 4)
+  // None of them has come back.
+  expect(runtimeOf(t.app).values?.budget.bytes).toBeLessThanOrEqual(1)
+  expect([...t.result.range('k3')]).toHaveLength(2)
+  expect(seen.reads).toBe(reads + 6)
+  await t.stop()
+})
+
+test('a row that is deleted in the midst of a range is left out, and one that has come in its place is there', async () => {
+  const rows = (app: App) => {
+    const kept = toTable('rows', app.stream<number | null>('in', { value: json() }))
+    app.run('rows', kept.changes())
+    return kept as Table<string, number>
+  }
+  const t = await testApp(rows, { topics: { in: 1 }, maxStateBytes: 1 })
+  await t.send(
+    'in',
+    [1, 2, 3, 4].map((n) => one(n)),
+  )
+  await t.settle()
+  const range = t.result.range()
+  expect(range.next().value).toEqual(['k1', 1])
+  const put = (key: string, value: number | null, timestamp: number) => t.send('in', { key, value, timestamp })
+  await put('k2', null, 5)
+  await put('k3', null, 6)
+  await put('k3', 30, 7)
+  await t.settle()
+  expect([...range]).toEqual([
+    ['k3', 30],
+    ['k4', 4],
+  ])
+  await t.stop()
+})
+
 test('with room for all of it, nothing is read from the store before a restart', async () => {
   const { store, seen } = counting()
   const t = await testApp(lists, { topics: { in: 1 }, store, maxStateBytes: 1_000_000 })
