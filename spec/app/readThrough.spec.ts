@@ -17,6 +17,7 @@ import {
   TidemarkError,
   toTable,
   toTopic,
+  tracer,
 } from 'tidemark'
 import { idb } from 'tidemark/idb'
 import { level } from 'tidemark/level'
@@ -197,6 +198,25 @@ test('with room for all of it, nothing is read from the store before a restart',
   await t.settle()
   expect(t.result.get('k0')).toEqual([0, 5, 10, 15, 20, 25])
   expect(seen.reads).toBe(1)
+  await t.stop()
+})
+
+test('a traced restart tells of all values without keeping them', async () => {
+  const options = { topics: { in: 1 }, store: memory(), broker: embedded(), instance: 'one', maxStateBytes: 1_000_000 }
+  const before = await testApp(lists, options)
+  await before.send('in', [one(1), one(2), one(6)])
+  await before.settle()
+  await before.stop()
+  const told: unknown[] = []
+  const trace = tracer((event) => {
+    if (event.type === 'state') told.push([event.key, event.value])
+  })
+  const t = await testApp(lists, { ...options, trace })
+  expect(told).toEqual([
+    ['k1', [1, 6]],
+    ['k2', [2]],
+  ])
+  expect(runtimeOf(t.app).values?.budget.bytes).toBe(0)
   await t.stop()
 })
 
