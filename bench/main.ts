@@ -1,6 +1,7 @@
 // `npm run bench`: what Tidemark costs beside a loop written by hand. `npm run bench -- core` runs one part.
 import { benchCheckpoint } from './checkpoint.js'
 import { benchCore } from './core.js'
+import { benchDemos } from './demos.js'
 import { benchKafka } from './kafka.js'
 import { benchMarbles } from './marbles.js'
 import { benchReplay } from './replay.js'
@@ -10,10 +11,11 @@ import { benchState } from './state.js'
 const parts: Record<string, () => Promise<void>> = {
   core: benchCore,
   checkpoint: benchCheckpoint,
+  demos: benchDemos,
   kafka: benchKafka,
+  marbles: benchMarbles,
   replay: benchReplay,
   restore: benchRestore,
-  marbles: benchMarbles,
   state: benchState,
 }
 

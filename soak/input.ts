@@ -1,4 +1,4 @@
-import { mulberry32 } from '../demos/fraud/generator.js'
+import { mulberry32 } from '../demos/shared/random.js'
 
 export interface Payment {
   /** Its number, in the order of writing. */

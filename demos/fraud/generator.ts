@@ -1,4 +1,6 @@
-import type { Customer, Transaction } from './pipeline.js'
+import type { Happening } from '../shared/demo.js'
+import { mulberry32, pick } from '../shared/random.js'
+import { type Customer, type Transaction, topics } from './pipeline.js'
 
 const COUNTRIES = ['DE', 'FR', 'ES', 'IT', 'NL', 'PL', 'SE', 'GB', 'US', 'BR']
 const FIRST_NAMES = ['Ada', 'Ben', 'Cleo', 'Dov', 'Elif', 'Finn', 'Gita', 'Hugo', 'Ines', 'Jun']
@@ -11,6 +13,16 @@ const STEP_MS = 20_000
 /** Transactions come out of order by at most this. */
 const DISORDER_MS = 45_000
 const USERS = 200
+
+/** The customers, each known before any transaction: a task handles its oldest record first. */
+export function* facts(seed: number): Generator<Happening> {
+  for (const [key, value] of customers(seed)) yield { topic: topics.customers, key, value, timestamp: START - 1 }
+}
+
+export function* happenings(seed: number): Generator<Happening> {
+  for (const value of transactions(seed))
+    yield { topic: topics.transactions, key: value.user, value, timestamp: value.time }
+}
 
 /** The customers, by user. */
 export function customers(seed: number): Map<string, Customer> {
@@ -55,20 +67,7 @@ export function* transactions(seed: number, count = Number.POSITIVE_INFINITY): G
       id: `tx-${n}`,
       ...next,
       merchant: pick(random, MERCHANTS),
-      time: Math.max(0, START + n * STEP_MS - Math.floor(delay)),
+      time: Math.max(START, START + n * STEP_MS - Math.floor(delay)),
     }
-  }
-}
-
-const pick = <T>(random: () => number, from: readonly T[]): T => from[Math.floor(random() * from.length)] as T
-
-/** Tommy Ettinger's small generator: from 0 to 1, the same for the same seed. */
-export function mulberry32(seed: number): () => number {
-  let state = seed | 0
-  return () => {
-    state = (state + 0x6d2b79f5) | 0
-    let t = Math.imul(state ^ (state >>> 15), 1 | state)
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t
-    return ((t ^ (t >>> 14)) >>> 0) / 4294967296
   }
 }

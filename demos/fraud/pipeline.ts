@@ -7,7 +7,6 @@ import {
   json,
   keyBy,
   mapValues,
-  process,
   record,
   rollingAggregate,
   type StreamRecord,
@@ -19,6 +18,7 @@ import {
   tumblingWindow,
   type WatermarkOptions,
 } from 'tidemark'
+import { onTime } from '../shared/onTime.js'
 
 export interface Transaction {
   readonly id: string
@@ -160,23 +160,6 @@ export function fraud(app: App, { watermark = { maxOutOfOrderness: '1m', idleTim
     ),
   )
   return { payments, alerts, volume, late, recent, places, spend }
-}
-
-/**
- * Sets late transactions aside, here where each partition's watermark is its own: how fast other partitions are read
- * then decides about no result.
- */
-function onTime<R extends StreamRecord<string, Transaction>>(late: ReturnType<typeof sideOutput<R>>) {
-  return process<R, R>(
-    ({ emit, emitTo, drop, time }) => ({
-      record(transaction) {
-        if (transaction.timestamp >= time()) return emit(transaction)
-        drop(transaction, 'late')
-        emitTo(late, transaction)
-      },
-    }),
-    { name: 'on-time', sideOutputs: [late] },
-  )
 }
 
 const firstVisits: Aggregator<StreamRecord<string, Payment>, Places, Places> = {

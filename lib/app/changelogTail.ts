@@ -17,10 +17,18 @@ interface TailStore {
 export class ChangelogTail {
   /** Those in memory, the later ones in place of the earlier. */
   entries = new Map<string, Uint8Array | null>()
+  /** Nothing more may be written. */
+  isGivenUp = false
   private bytes = 0
-  private isFirst = true
+  /** Some of it has been written: until the end is, the scope says nothing of how far it is. */
+  isBegun = false
 
   constructor(private readonly to: TailStore | undefined) {}
+
+  /** Whether there is anything in it. */
+  get isEmpty(): boolean {
+    return !this.isBegun && this.entries.size === 0
+  }
 
   add(key: string, value: Uint8Array | null): void {
     this.entries.set(key, value)
@@ -41,8 +49,8 @@ export class ChangelogTail {
 
   private write(mark: StoreEntry): Promise<void> {
     const { store, scope, isWhole } = this.to as TailStore
-    const reset = isWhole && this.isFirst
-    this.isFirst = false
+    const reset = isWhole && !this.isBegun
+    this.isBegun = true
     const entries = [...this.entries, mark]
     this.entries = new Map()
     this.bytes = 0

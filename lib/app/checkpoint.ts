@@ -54,7 +54,9 @@ interface StateEntries {
 export class Snapshot {
   private readonly own = new Map<string, Uint8Array>()
   private readonly states = new Map<string, StateEntries>()
-  private changes: StoreEntry[] = []
+  private readonly changes = new Map<string, Uint8Array | null>()
+  /** What values take that were made by a migration, of all states. */
+  private replacedBytes = 0
   private parsed: { readonly manifest: Manifest | undefined; readonly plan: StoredPlan | undefined } | undefined
 
   constructor(
@@ -129,16 +131,32 @@ export class Snapshot {
     return this.parsed
   }
 
-  /** Hands out a state's entries, without the prefix of its name, once. */
+  /**
+   * Hands out a state's entries, without the prefix of its name, once. Where values stay in the store, the bytes of one that may leave memory say that
+   * the store has another: from then on it is for the state to have it written.
+   */
   take(name: string): Iterable<readonly [key: string, value: StoredValue]> {
     const entries = this.of(name)
     this.states.delete(name)
-    return withoutPrefix(entries, name.length + 3)
+    return this.handOut(entries, name.length + 3)
+  }
+
+  /** One after the other: there may be millions. */
+  private *handOut(
+    { keys, values }: StateEntries,
+    length: number,
+  ): Iterable<readonly [key: string, value: StoredValue]> {
+    for (let n = 0; n < keys.length; n++) {
+      const [key, value] = [keys[n] as string, values[n] as StoredValue]
+      if (this.values !== undefined && typeof value !== 'number' && typeof standIn(value) === 'number')
+        this.changes.delete(key)
+      yield [key.slice(length), value]
+    }
   }
 
   /** Forgets a state, here and with the next checkpoint. */
   drop(name: string): void {
-    for (const key of this.of(name).keys) this.changes.push([key, null])
+    for (const key of this.of(name).keys) this.changes.set(key, null)
     this.states.delete(name)
   }
 
@@ -150,7 +168,6 @@ export class Snapshot {
   replace(name: string, change: (value: unknown) => unknown): void {
     const { keys, values } = this.of(name)
     const replaced: StateEntries = { keys: [], values: [] }
-    let size = 0
     for (const [index, key] of keys.entries()) {
       const stored = values[index] as StoredValue
       const bytes = typeof stored === 'number' ? (this.values as ValueStore).read(key) : stored
@@ -158,46 +175,39 @@ export class Snapshot {
       const place = { operator: name, key: key.slice(name.length + 3) }
       const next = value === null ? null : attempt(() => change(value), this.task, place)
       if (value !== null && (next === null || next === undefined)) {
-        this.changes.push([key, null])
+        this.changes.set(key, null)
         continue
       }
       const encoded = encode({ key: place.key, value: next, timestamp }, name)
-      size += encoded.length
-      if (this.values !== undefined && size > this.values.maxBytes) throw tooLarge(name, this.task, this.values)
+      this.replacedBytes += encoded.length
+      if (this.values !== undefined && this.replacedBytes > this.values.maxBytes)
+        throw tooLarge(name, this.task, this.values)
       replaced.keys.push(key)
       replaced.values.push(encoded)
-      this.changes.push([key, encoded])
+      this.changes.set(key, encoded)
     }
     this.states.set(name, replaced)
   }
 
   /** Something that the next checkpoint writes besides what the task changes. */
-  note(entry: StoreEntry): void {
-    this.changes.push(entry)
+  note([key, value]: StoreEntry): void {
+    this.changes.set(key, value)
   }
 
   /** What has been changed here since it was stored, for the next checkpoint, once. */
   takeChanges(): readonly StoreEntry[] {
-    const { changes } = this
-    this.changes = []
+    const changes = [...this.changes]
+    this.changes.clear()
     return changes
   }
 
   get isChanged(): boolean {
-    return this.changes.length > 0
+    return this.changes.size > 0
   }
 }
 
 function* put(entries: ReadonlyMap<string, Uint8Array | null>): Iterable<StoredEntry> {
   for (const [key, value] of entries) if (value !== null) yield [key, value]
-}
-
-/** One after the other: there may be millions. */
-function* withoutPrefix(
-  { keys, values }: StateEntries,
-  length: number,
-): Iterable<readonly [key: string, value: StoredValue]> {
-  for (let n = 0; n < keys.length; n++) yield [(keys[n] as string).slice(length), values[n] as StoredValue]
 }
 
 const tooLarge = (operator: string, task: string, { maxBytes }: ValueStore) =>

@@ -4,6 +4,9 @@ import type { Life } from './membership.js'
 import type { Runtime } from './runtime.js'
 import type { TaskScope } from './taskScope.js'
 
+/** Whether values wait in memory for a checkpoint: those changed while the task is set up do, of which it tells nothing else. */
+const isHolding = ({ values }: TaskScope) => values !== undefined && values.changedBytes > 0
+
 /** Takes checkpoints of the tasks, one after another, and runs between two of them what needs tasks to stand still. */
 export class Checkpoints {
   /** How many have been taken. */
@@ -46,7 +49,7 @@ export class Checkpoints {
     const { life } = membership
     if (runtime.state === 'failed' || life === undefined) return
     const isChanged = (task: TaskScope) =>
-      (only === undefined || only.has(task)) && (task.isChanged || task.output.records.length > 0)
+      (only === undefined || only.has(task)) && (task.isChanged || task.output.records.length > 0 || isHolding(task))
     await this.quiesce(life, runtime.tasks.filter(isChanged))
     // Some may have gone meanwhile, or all. From here to the snapshots nothing is awaited.
     if (membership.life !== life) return

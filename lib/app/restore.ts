@@ -44,6 +44,12 @@ export interface Restored {
   readonly isWhole: boolean
 }
 
+/** What it takes to begin. */
+interface Copied extends Omit<Restored, 'snapshot'> {
+  /** Undefined where the local store has it. */
+  readonly snapshot: Snapshot | undefined
+}
+
 /** Kafka keeps deletes for a day by default, after which a checkpoint from before would never hear of them. */
 const TRUST_MS = 20 * 3_600_000
 
@@ -79,6 +85,12 @@ export class Restore {
 
   /** @throws TidemarkError `STORE_FAILED`, `BROKER_UNAVAILABLE` */
   async run(): Promise<Restored> {
+    const { snapshot, ...copied } = await this.copy()
+    return { ...copied, snapshot: snapshot ?? (await this.stored()) }
+  }
+
+  /** The same for who begins no task: where values stay in the store, it is there, and that is all. */
+  async copy(): Promise<Copied> {
     const { sub, store, hasChangelogs, readThrough } = this.options
     // From here on the former owner, if it still lives, commits nothing.
     await store.claim?.(this.scope)
@@ -139,7 +151,7 @@ export class Restore {
   }
 
   /** Reads the changelogs on top of the local checkpoint, or from their start; undefined if it turns out that they aren't of one history. */
-  private async goOn(ranges: ReadonlyMap<string, PartitionRange>, local?: Local): Promise<Restored | undefined> {
+  private async goOn(ranges: ReadonlyMap<string, PartitionRange>, local?: Local): Promise<Copied | undefined> {
     const { app, task, partition, clock, readThrough } = this.options
     const mark = local?.mark
     const tail = new ChangelogTail(readThrough && { store: readThrough.store, scope: this.scope, isWhole: !local })
@@ -150,7 +162,14 @@ export class Restore {
     }))
     this.read = 0
     this.total = stretches.reduce((sum, { from, to }) => sum + to - from, 0)
-    const known = await Promise.all(stretches.map(({ state, from, to }) => this.readState(state, from, to, tail)))
+    const reading = stretches.map(({ state, from, to }) => this.readState(state, from, to, tail))
+    const known = await Promise.all(reading).catch(async (error) => {
+      // The others would go on writing to a scope that may be another's by then.
+      tail.isGivenUp = true
+      await Promise.allSettled(reading)
+      throw error
+    })
+    if (this.isCancelled) throw new RestoreCancelled()
     const parts = known.flatMap(({ state, ...own }): ChangelogPart[] => {
       // What was written since the local checkpoint, else what that says; of a state that it doesn't have it says nothing.
       const { manifest, plan } = mark?.offsets[state] === undefined ? own : { ...local?.heads, ...own }
@@ -165,7 +184,7 @@ export class Restore {
     const changelog = new TaskChangelog(app, [...ranges.keys()], partition, history, checkpoint, offsets)
     if (readThrough !== undefined) {
       await tail.end(changelog.mark(clock.now()))
-      return { snapshot: await this.stored(), changelog, missing: [], isWhole: false }
+      return { snapshot: undefined, changelog, missing: [], isWhole: false }
     }
     const snapshot = local?.snapshot ?? this.newSnapshot()
     snapshot.update(tail.entries)
@@ -180,7 +199,7 @@ export class Restore {
       stretch,
       (key, value) => tail.add(key, value),
       (offsets) => {
-        if (this.isCancelled) throw new RestoreCancelled()
+        if (this.isCancelled || tail.isGivenUp) throw new RestoreCancelled()
         this.read += offsets
         return tail.flush()
       },

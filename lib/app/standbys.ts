@@ -2,6 +2,7 @@ import type { Broker } from '../ports/broker.js'
 import type { Clock } from '../ports/clock.js'
 import type { StoreAdapter, StoreEntry } from '../ports/store.js'
 import { changelogTopic, readChangelog, type TaskChangelog } from './changelog.js'
+import { ChangelogTail } from './changelogTail.js'
 import { manifestEntry, readManifest } from './checkpoint.js'
 import type { SubTopology } from './plan.js'
 import type { ReadThrough } from './readThrough.js'
@@ -124,7 +125,7 @@ class Copy {
   private async begin(): Promise<void> {
     const { id: task, sub, partition } = this.task
     this.restore = new Restore({ ...this.options, task, sub, partition, hasChangelogs: true })
-    const { changelog, missing, isWhole } = await this.restore.run()
+    const { changelog, missing, isWhole } = await this.restore.copy()
     // Nothing to copy yet: its first writer will say what history it is.
     const isEmpty = isWhole && missing.length === 0
     if (changelog === undefined || isEmpty || this.isEnded) return
@@ -134,9 +135,11 @@ class Copy {
 
   /** Takes what has come since the last look. */
   private async follow(changelog: TaskChangelog): Promise<void> {
-    const { app, broker } = this.options
+    const { app, broker, store, clock } = this.options
     const { id, sub, partition } = this.task
-    const entries = new Map<string, Uint8Array | null>()
+    const tail = new ChangelogTail({ store, scope: checkpointScope(app, sub, partition), isWhole: false })
+    // Once some of it is written, the copy is good for nothing without the rest.
+    const isOver = () => this.isEnded && !tail.isBegun
     const ends: { topic: string; partition: number; offset: number }[] = []
     this.lag = 0
     for (const state of sub.states.keys()) {
@@ -147,25 +150,26 @@ class Copy {
       const { manifest, plan } = await readChangelog(
         broker,
         { topic, partition, from, to },
-        (key, value) => entries.set(key, value),
+        (key, value) => tail.add(key, value),
         () => {
-          if (this.isEnded) throw new RestoreCancelled()
+          if (isOver()) throw new RestoreCancelled()
+          return tail.flush()
         },
       )
-      if (plan !== undefined) entries.set(PLAN, plan)
+      if (plan !== undefined) tail.add(PLAN, plan)
       const read = readManifest(id, manifest)
       if (read !== undefined) {
         if (read.history !== changelog.history) {
           this.changelog = undefined
           return
         }
-        entries.set(...manifestEntry(read))
+        tail.add(...manifestEntry(read))
       }
       ends.push({ topic, partition, offset: to })
     }
-    if (entries.size === 0 || this.isEnded) return
+    if (tail.isEmpty || isOver()) return
     changelog.written(ends)
-    await this.write(changelog, [...entries], false)
+    await tail.end(changelog.mark(clock.now()))
     this.lag = 0
   }
 

@@ -122,7 +122,7 @@ export class StoredState {
         const scope = checkpointScope(app, sub, partition)
         const task = { app, task: taskId(sub.id, partition), sub, partition, broker, clock, hasChangelogs: true }
         if (readThrough !== undefined) {
-          if (tasks === 'ended') await new Restore({ ...task, store, readThrough }).run()
+          if (tasks === 'ended') await new Restore({ ...task, store, readThrough }).copy()
           local.add(scope)
           continue
         }

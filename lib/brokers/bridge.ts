@@ -7,7 +7,8 @@ import { type Duration, durationMs } from '../record/duration.js'
 import { TidemarkError } from '../record/errors.js'
 import { wholeNumber } from '../record/wholeNumber.js'
 import { HttpDoor, notAllowed } from './bridge/httpDoor.js'
-import { type BridgeRequest, Session, type SessionHost } from './bridge/session.js'
+import type { BridgeRequest } from './bridge/permissions.js'
+import { Session, type SessionHost } from './bridge/session.js'
 import { SocketWire } from './bridge/socketWire.js'
 import { TopicFeed } from './bridge/topicFeed.js'
 import type { Wire } from './bridge/wire.js'
@@ -36,7 +37,7 @@ export interface BridgeOptions {
   readonly maxSubscriptions?: number
   /** Of what a client sends. Default 64 KiB. */
   readonly maxMessageBytes?: number
-  /** Hears what goes wrong with the broker, and what `authorise` throws. */
+  /** Hears what goes wrong with the broker, what `authorise` throws, and of clients that are cut off (`LIMIT_REACHED`). */
   onError?(error: TidemarkError): void
 }
 
@@ -46,10 +47,12 @@ export interface BridgeStats {
   readonly subscriptions: number
   /** Bytes of records kept for others who come by the same place. */
   readonly keptBytes: number
+  /** Clients that have been cut off since the start, because they took none of the answers to what they asked. */
+  readonly cutOff: number
 }
 
 export interface Bridge {
-  /** Connects the broker; before `handle` and `upgrade` are used. @throws TidemarkError `BROKER_UNAVAILABLE` */
+  /** Connects the broker; before that, and after `close`, `handle` answers 503 and `upgrade` ends the connection. @throws TidemarkError `BROKER_UNAVAILABLE` */
   connect(): Promise<void>
   /** For `request` of a server of `node:http` or `node:https`: Server-Sent Events. */
   readonly handle: (request: IncomingMessage, response: ServerResponse) => void
@@ -66,7 +69,8 @@ export interface Bridge {
  * Serves topics of a broker to tabs, read-only, over WebSocket and Server-Sent Events; `remote()` of `tidemark/remote` is what connects to it.
  *
  * A client names partitions and offsets, and grants credit: so many bytes more. The bridge keeps nothing of a client but where it is; without credit
- * a client costs nothing, and of one that doesn't take what is sent no more than 1 MiB and one batch waits. Clients at the same place share one read.
+ * a client costs nothing, and of one that doesn't take what is sent no more than 1 MiB and one batch waits; one that asks on meanwhile is cut off when 1 MiB
+ * of answers waits besides. Clients at the same place share one read.
  * Only committed records are served.
  *
  * ```ts
@@ -74,7 +78,7 @@ export interface Bridge {
  *   broker: kafka({ brokers: ['localhost:9092'] }),
  *   topics: ['orders'],
  *   origins: ['https://shop.example'],
- *   authorise: ({ token }) => token === process.env.BRIDGE_TOKEN,
+ *   authorise: ({ token }) => !!token && token === process.env.BRIDGE_TOKEN,
  * })
  * await server.listen(8787)
  * ```
@@ -95,6 +99,7 @@ class BridgeServer implements Bridge {
   private readonly pollMs: number
   private server: Server | undefined
   private connecting: Promise<void> | undefined
+  private cutOff = 0
 
   constructor(private readonly options: BridgeOptions) {
     const maxMessageBytes = wholeNumber(options.maxMessageBytes ?? 64 << 10, 'bridge: maxMessageBytes', 1_024)
@@ -115,10 +120,17 @@ class BridgeServer implements Bridge {
       },
       left: (topic) => this.left(topic),
       report: (error) => this.report(error),
+      cutOff: () => {
+        this.cutOff++
+        this.report(
+          new TidemarkError('LIMIT_REACHED', 'a client that took none of the answers to what it asked was cut off'),
+        )
+      },
       ended: ({ id }) => this.sessions.delete(id),
     }
     this.door = new HttpDoor({
       maxMessageBytes,
+      isOpen: () => this.isOpen,
       isAllowed: (request) => this.isAllowed(request),
       session: (id) => this.sessions.get(id),
       begin: (wire, request) => {
@@ -142,6 +154,10 @@ class BridgeServer implements Bridge {
   }
 
   readonly upgrade = (request: IncomingMessage, socket: Duplex, head: Buffer): void => {
+    if (!this.isOpen) {
+      socket.destroy()
+      return
+    }
     this.sockets.handleUpgrade(request, socket, head, (webSocket: WebSocket) => {
       const wire = new SocketWire(webSocket)
       const session = this.begin(wire, request)
@@ -176,6 +192,7 @@ class BridgeServer implements Bridge {
       clients: sessions.length,
       subscriptions: sessions.reduce((sum, { size }) => sum + size, 0),
       keptBytes: [...this.feeds.values()].reduce((sum, { bytes }) => sum + bytes, 0),
+      cutOff: this.cutOff,
     }
   }
 
@@ -192,6 +209,10 @@ class BridgeServer implements Bridge {
       await closed
     }
     if (connecting) await this.options.broker.close()
+  }
+
+  private get isOpen(): boolean {
+    return this.connecting !== undefined
   }
 
   private begin(wire: Wire, request: IncomingMessage): Session {
@@ -232,6 +253,13 @@ class BridgeServer implements Bridge {
     const { onError } = this.options
     if (!onError) return
     const text = error instanceof Error ? error.message : String(error)
-    onError(error instanceof TidemarkError ? error : new TidemarkError('BAD_STATE', text, {}, { cause: error }))
+    try {
+      onError(error instanceof TidemarkError ? error : new TidemarkError('BAD_STATE', text, {}, { cause: error }))
+    } catch (thrown) {
+      // Uncaught, as in a listener of an event: what was under way here goes on.
+      queueMicrotask(() => {
+        throw thrown
+      })
+    }
   }
 }

@@ -34,7 +34,7 @@ export interface RemoteOptions {
   readonly local: Broker
   /** Default: `websocket` where there is one, else `sse`. */
   readonly transport?: 'websocket' | 'sse'
-  /** Says who this is: goes to the bridge's `authorise`, and is asked for again at each reconnection. */
+  /** Says who this is: goes to the bridge's `authorise`, and is asked for again at each reconnection, and when it takes longer than `connectionTimeout`. */
   token?(): string | Promise<string>
   /** Where there is no global one: that of the package ws. */
   readonly WebSocket?: WebSocketConstructor
@@ -141,9 +141,9 @@ class RemoteBroker implements Broker {
   async producer(): Promise<Producer> {
     const producer = await this.local.producer()
     return {
-      send: async (records) => {
+      send: async (records, along) => {
         this.check(records)
-        await producer.send(records)
+        await producer.send(records, along)
       },
       close: () => producer.close(),
     }
@@ -198,16 +198,26 @@ class RemoteBroker implements Broker {
   private async open(): Promise<void> {
     const { name, timeoutMs, openLink: open } = this
     const { token } = this.options
-    const connection = new Connection({ name, timeoutMs, open, ...(token && { token: () => token() }) })
-    await this.local.connect()
+    const before = this.connection
+    const connection: Connection = new Connection({
+      name,
+      timeoutMs,
+      open,
+      ...(token && { token: () => token() }),
+      // Then the next `connect` opens another.
+      failed: () => {
+        if (this.connection === connection) this.connecting = undefined
+      },
+    })
+    if (!before) await this.local.connect()
     try {
       await connection.open()
       this.connection = connection
       await this.topics()
     } catch (error) {
-      this.connection = undefined
+      this.connection = before
       connection.close()
-      await this.local.close()
+      if (!before) await this.local.close()
       throw error
     }
   }

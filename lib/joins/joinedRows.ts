@@ -27,12 +27,14 @@ export function joinedRows(left: Rows<unknown>, right: Rows<unknown>, joined: Jo
   const rows: Rows<unknown> = {
     get: (row) => of(row, left.get(row), right.get(row)),
     *entries(): IterableIterator<RowEntry<unknown>> {
-      for (const { key, window, ...a } of left.entries()) {
+      for (const a of left.entries()) {
+        const { key, window } = a
         const row = rowKey(key, window)
         const found = of(row, a, right.get(row))
         if (found !== undefined) yield { key, window, ...found }
       }
-      for (const { key, window, ...b } of right.entries()) {
+      for (const b of right.entries()) {
+        const { key, window } = b
         const row = rowKey(key, window)
         const found = left.get(row) === undefined ? of(row, undefined, b) : undefined
         if (found !== undefined) yield { key, window, ...found }

@@ -130,7 +130,7 @@ export class Scene {
 
   private isWanted(id: string): boolean {
     const node = this.nodes.get(id)
-    return node !== undefined && (this.options.lanes?.includes(node.operator) ?? false)
+    return node !== undefined && node.role !== 'root' && (this.options.lanes?.includes(node.operator) ?? false)
   }
 
   private timesOf(id: string): Map<string, number> {

@@ -1,7 +1,7 @@
 import type { Aggregator } from '../aggregates/aggregator.js'
 import type { Key } from '../record/key.js'
 import { NO_HEADERS, type StreamRecord } from '../record/record.js'
-import type { Rows } from '../tables/rows.js'
+import { CellRow, type Rows } from '../tables/rows.js'
 import type { Handlers, OperatorContext } from '../task/definition.js'
 import type { Cell } from '../task/state.js'
 
@@ -21,8 +21,7 @@ export function aggregateKeys<R extends StreamRecord<unknown, unknown>>(
       return cell === undefined ? undefined : { value: resultOf(cell), timestamp: cell.timestamp }
     },
     *entries() {
-      for (const cell of state.all())
-        yield { key: cell.key, window: undefined, value: resultOf(cell), timestamp: cell.timestamp }
+      for (const cell of state.all()) yield new CellRow(cell.key, undefined, cell, aggregator.result)
     },
   }
   context.publish(rows)

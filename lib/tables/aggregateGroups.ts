@@ -4,7 +4,7 @@ import type { StreamRecord } from '../record/record.js'
 import type { Handlers, OperatorContext } from '../task/definition.js'
 import type { Change } from './change.js'
 import type { GroupChange } from './groupChange.js'
-import type { Row, Rows } from './rows.js'
+import { CellRow, type Row, type Rows } from './rows.js'
 
 /** An aggregator that can take records back. */
 export type Retractable<R> = Aggregator<R, unknown, unknown> & Required<Pick<Aggregator<R, unknown, unknown>, 'remove'>>
@@ -28,8 +28,7 @@ export function aggregateGroups(
       return cell === undefined ? undefined : { value: resultOf(cell.value), timestamp: cell.timestamp }
     },
     *entries() {
-      for (const { key, value, timestamp } of state.all())
-        yield { key, window: undefined, value: resultOf(value), timestamp }
+      for (const cell of state.all()) yield new CellRow(cell.key, undefined, cell, resultOf)
     },
   }
   context.publish(rows)

@@ -1,7 +1,7 @@
 import type { Key } from '../record/key.js'
 import type { Window } from '../record/record.js'
 import type { CellState } from '../task/state.js'
-import { type CountedRows, type Row, type RowEntry, rowKey, splitRowKey } from './rows.js'
+import { CellRow, type CountedRows, type Row, type RowEntry, rowKey, splitRowKey } from './rows.js'
 
 /** The rows of a table that keeps the last value of each key (and window) in a state of its own. */
 export class KeptRows<V> implements CountedRows<V> {
@@ -38,6 +38,9 @@ export class KeptRows<V> implements CountedRows<V> {
   }
 
   *entries(): IterableIterator<RowEntry<V>> {
-    for (const { key, value, timestamp } of this.cells.all()) yield { ...splitRowKey(key), value, timestamp }
+    for (const cell of this.cells.all()) {
+      const { key, window } = splitRowKey(cell.key)
+      yield new CellRow(key, window, cell)
+    }
   }
 }

@@ -78,10 +78,18 @@ export class RowReader<K extends Key, V, W> {
     for (const { value, window } of found) yield [value, window as Window]
   }
 
-  private where(isWanted: (entry: RowEntry<V>) => boolean): RowEntry<V>[] {
-    const found: RowEntry<V>[] = []
-    for (const rows of this.tasks()) for (const entry of rows.entries()) if (isWanted(entry)) found.push(entry)
-    return found.sort((a, b) => compareKeys(rowKey(a.key, a.window), rowKey(b.key, b.window)))
+  /** Keys are sorted first, and each value is read in its turn: all of them may be more than memory holds. */
+  private *where(isWanted: (entry: RowEntry<V>) => boolean): IterableIterator<RowEntry<V>> {
+    const found: { readonly row: Key; readonly entry: RowEntry<V>; readonly rows: Rows<V> }[] = []
+    for (const rows of this.tasks())
+      for (const entry of rows.entries())
+        if (isWanted(entry)) found.push({ row: rowKey(entry.key, entry.window), entry, rows })
+    found.sort((a, b) => compareKeys(a.row, b.row))
+    for (const { row, entry, rows } of found) {
+      const present = entry.isGone ? rows.get(row) : entry
+      if (present !== undefined)
+        yield { key: entry.key, window: entry.window, value: present.value, timestamp: present.timestamp }
+    }
   }
 }
 

@@ -68,7 +68,8 @@ export interface Table<K extends Key, V, W extends Window | undefined = undefine
    */
   entries(): IterableIterator<Entry<K, V, W>>
   /**
-   * The rows with `from <= key < to`, in the order of keys (see `compareKeys`), then windows. Looks at every row.
+   * The rows with `from <= key < to`, in the order of keys (see `compareKeys`), then windows. Looks at every row when the first is asked
+   * for, and gives each as it is when its turn comes, if it still is there.
    *
    * @param from undefined: from the first on
    * @param to undefined: up to the last

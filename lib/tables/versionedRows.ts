@@ -2,6 +2,7 @@ import type { Key } from '../record/key.js'
 import type { Window } from '../record/record.js'
 import { LazyHeap } from '../task/lazyHeap.js'
 import type { SeriesCell, SeriesState } from '../task/seriesState.js'
+import { peek } from '../task/state.js'
 import { type CountedRows, type Row, type RowEntry, rowKey, splitRowKey } from './rows.js'
 
 /** What putting a version has done. */
@@ -59,8 +60,19 @@ export class VersionedRows<V> implements CountedRows<V> {
   }
 
   *entries(): IterableIterator<RowEntry<V>> {
-    for (const { key, value, at } of this.series.lasts())
-      if (value !== null) yield { ...splitRowKey(key), value, timestamp: at }
+    for (const cell of this.series.lasts()) {
+      if (isDelete(cell)) continue
+      yield {
+        ...splitRowKey(cell.key),
+        timestamp: cell.at,
+        get value() {
+          return peek(cell) as V
+        },
+        get isGone() {
+          return cell.deleted || isDelete(cell)
+        },
+      }
+    }
   }
 
   *times(): IterableIterator<readonly [row: Key, timestamp: number]> {

@@ -1,6 +1,6 @@
 import type { Key } from '../record/key.js'
 import { type Cell, COLD } from './state.js'
-import type { TaskValues } from './taskValues.js'
+import type { StateValues } from './stateValues.js'
 
 /** A cell whose value may leave memory while the store has it, and is read from there when it is asked for again. */
 export class ReadThroughCell<V> implements Cell<V> {
@@ -16,9 +16,8 @@ export class ReadThroughCell<V> implements Cell<V> {
 
   constructor(
     { key, value, timestamp, dirty: _, deleted: __, ...place }: Cell<V>,
-    /** The state that it belongs to. */
-    private readonly state: { read(cell: Cell<V>): readonly [value: V, bytes: number] },
-    readonly task: TaskValues,
+    /** Those of its state. */
+    readonly values: StateValues,
   ) {
     this.key = key
     this.timestamp = timestamp
@@ -40,10 +39,16 @@ export class ReadThroughCell<V> implements Cell<V> {
     return this.held === COLD
   }
 
+  peek(): V {
+    return this.held === COLD ? this.values.read(this)[0] : this.value
+  }
+
   private readAgain(): V {
-    const [value, bytes] = this.state.read(this)
+    const [value, bytes] = this.values.read(this)
+    // The store has it until the checkpoint that deletes it; held, it couldn't leave before: all of a closing window would be here at once.
+    if (this.deleted) return value
     this.held = value
-    this.task.loaded(this, bytes)
+    this.values.loaded(this, bytes)
     return value
   }
 

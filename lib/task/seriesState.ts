@@ -27,9 +27,10 @@ export class SeriesState<V> extends Cells<V, SeriesCell<V>> {
       const [at, seq] = text.split('/', 2) as [string, string]
       const [value, timestamp] = this.decoded(stored)
       const key = parseKey(text.slice(at.length + seq.length + 2))
-      restored.push(
-        this.held({ key, at: Number(at), seq: Number(seq), value, timestamp, dirty: false, deleted: false }),
-      )
+      const place = { at: Number(at), seq: Number(seq) }
+      const cell = this.held({ key, ...place, value, timestamp, dirty: false, deleted: false })
+      this.restored(cell, stored)
+      restored.push(cell)
     }
     for (const cell of restored.sort(compare)) this.add(cell)
   }

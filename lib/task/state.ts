@@ -1,6 +1,7 @@
 import type { StoreEntry } from '../ports/store.js'
 import { compareKeys, type Key, keyIdentity, keyText, parseKey } from '../record/key.js'
-import { decode, encode, type StoredValue } from './storedValue.js'
+import type { StateValues } from './stateValues.js'
+import { decode, encode, mayLeave, type StoredValue } from './storedValue.js'
 import type { TaskValues } from './taskValues.js'
 
 /** One key's place in a state. `timestamp` is that of the newest record behind `value`, in ms. */
@@ -13,7 +14,12 @@ export interface Cell<V> {
   deleted: boolean
   /** The value is in the store alone: reading it here reads it there. */
   readonly isCold?: boolean
+  /** There if the value may be in the store alone: what it is, without bringing it back. */
+  peek?(): V
 }
+
+/** A cell's value, for who only looks at it once: one that has left memory doesn't come back by that. */
+export const peek = <V>(cell: Cell<V>): V => (cell.peek === undefined ? cell.value : cell.peek())
 
 /** Stands for a value that is in the store alone. */
 export const COLD: unique symbol = Symbol('cold')
@@ -49,14 +55,14 @@ export abstract class Cells<V, C extends Cell<V>> implements Checkpointed {
   /** What the checkpoint has that is being written. */
   private taken: readonly C[] = []
   private readonly tracked: boolean
-  private readonly values: TaskValues | undefined
+  private readonly values: StateValues | undefined
 
   constructor(
     readonly name: string,
     home: StateHome,
   ) {
     this.tracked = home.tracked
-    this.values = home.values
+    this.values = home.values?.state(this)
   }
 
   /** Where a cell is among the state's stored entries. */
@@ -68,12 +74,19 @@ export abstract class Cells<V, C extends Cell<V>> implements Checkpointed {
 
   /** A new cell, as the state holds it. */
   protected held(cell: C): C {
-    return this.values === undefined ? cell : this.values.hold(cell, this)
+    return this.values === undefined ? cell : this.values.hold(cell)
+  }
+
+  /** A cell that an entry was made into. Its bytes are there, though its value may leave: the store has another, as when a migration has made this one. */
+  protected restored(cell: C, stored: StoredValue): void {
+    if (this.values === undefined || typeof stored === 'number' || !mayLeave(cell.value)) return
+    this.values.unstored(cell, stored.length)
+    this.touch(cell)
   }
 
   /** What the store has of a cell. @throws TidemarkError `STORE_FAILED` */
   read(cell: C): readonly [value: V, bytes: number] {
-    const bytes = (this.values as TaskValues).read(stateKey(this.name, this.placeOf(cell)))
+    const bytes = (this.values as StateValues).task.read(stateKey(this.name, this.placeOf(cell)))
     return [decode<V>(bytes, this.name)[0], bytes.length]
   }
 
@@ -87,7 +100,7 @@ export abstract class Cells<V, C extends Cell<V>> implements Checkpointed {
     if (this.tracked && !cell.dirty) {
       cell.dirty = true
       this.changed.push(cell)
-      this.values?.changed()
+      this.values?.changed(cell)
     }
   }
 
@@ -99,7 +112,10 @@ export abstract class Cells<V, C extends Cell<V>> implements Checkpointed {
       entries.push([stateKey(this.name, this.placeOf(cell)), bytes])
       this.values?.encoded(cell, bytes?.length ?? 0)
     }
-    if (this.values !== undefined) this.taken = this.changed
+    if (this.values !== undefined) {
+      this.values.taken()
+      this.taken = this.changed
+    }
     this.changed = []
   }
 
@@ -128,7 +144,7 @@ export class CellState<K extends Key, V> extends Cells<V, Cell<V>> implements Ke
     super(name, home)
     for (const [key, stored] of home.restored(name)) {
       const [content, timestamp] = this.decoded(stored)
-      this.insert(parseKey(key) as K, content, timestamp)
+      this.restored(this.insert(parseKey(key) as K, content, timestamp), stored)
     }
   }
 
@@ -210,7 +226,8 @@ export class WindowState<V> extends Cells<V, WindowCell<V>> {
     for (const [key, stored] of home.restored(name)) {
       const slash = key.indexOf('/')
       const [content, timestamp] = this.decoded(stored)
-      this.insert(this.window(Number(key.slice(0, slash))), parseKey(key.slice(slash + 1)), content, timestamp)
+      const window = this.window(Number(key.slice(0, slash)))
+      this.restored(this.insert(window, parseKey(key.slice(slash + 1)), content, timestamp), stored)
     }
   }
 

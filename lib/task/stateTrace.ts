@@ -3,7 +3,7 @@ import type { Window } from '../record/record.js'
 import type { Course, Place } from './course.js'
 import type { Node } from './node.js'
 import { SeriesState } from './seriesState.js'
-import { type Cell, type CellState, WindowState } from './state.js'
+import { type Cell, type CellState, peek, WindowState } from './state.js'
 import { WindowTrace } from './windowTrace.js'
 
 /** A state with the one method through which all its changes go. */
@@ -97,7 +97,7 @@ export class StateTrace {
       key: cell.key,
       window,
       at,
-      value: isDeleted ? undefined : copyOf(cell.value),
+      value: isDeleted ? undefined : copyOf(peek(cell)),
       isDeleted,
       was: before?.event,
     })

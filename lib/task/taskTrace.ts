@@ -52,9 +52,7 @@ export class TaskTrace {
   follow(node: Node): () => void {
     const id = `${this.graph}.${this.ids.size}`
     this.ids.set(node, id)
-    const { role } = node.definition
-    const operator = role?.is === 'source' ? role.topic : node.operator
-    const place: Place = { task: this.scope.info.id, node: id, operator }
+    const place: Place = { task: this.scope.info.id, node: id, operator: nameOf(node) }
     this.watchEmissions(node, place)
     this.watchFirings(node, place)
     const tellRestored = this.states.follow(node, place)
@@ -243,4 +241,10 @@ function keyOf(node: Node, key: Uint8Array): unknown {
     // Who looks on changes nothing.
     return undefined
   }
+}
+
+/** A sink has the name of its topic, after `to`: there may be an operator of that name. */
+function nameOf({ definition: { role }, operator }: Node): string {
+  if (role?.is === 'source') return role.topic
+  return role?.is === 'sink' ? `to ${role.topic}` : operator
 }

@@ -9,7 +9,7 @@ interface Told {
   readonly task: string
   /** The operator's place in the plan, the same in all tasks: `0.2`. */
   readonly node: string
-  /** Its name if it has one, else its kind; of a source its topic. */
+  /** Its name if it has one, else its kind; of a source its topic, of a sink `to orders`. */
   readonly operator: string
   /**
    * The event that brought it about. Of a record that comes in: the one that came out before it. Of what fires: the source record that moved time; none if

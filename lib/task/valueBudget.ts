@@ -12,44 +12,41 @@ export class ValueBudget {
   bytes = 0
   /** How often a value had to be read from the store. */
   reads = 0
-  /** About what a changed value takes: of the last ones that were encoded, or a guess before any was. */
-  average = 1_000
-  private measured = 0
-  /** Those that may leave. */
-  private readonly circle = new Set<ReadThroughCell<unknown>>()
-  private hand = this.circle.values()
+  private readonly tasks = new Set<TaskValues>()
+  private hand = this.round()
   private isCalled = false
 
   constructor(readonly maxBytes: number) {}
 
   /** A task's share in it. @param read an entry of the task's local checkpoint */
   task(read: (key: string) => Uint8Array): TaskValues {
-    return new TaskValues(this, (key) => {
+    const values = new TaskValues(this, (key) => {
       this.reads++
       return read(key)
     })
+    this.tasks.add(values)
+    return values
   }
 
   count(cell: ReadThroughCell<unknown>, bytes: number): void {
+    const { task } = cell.values
     const more = bytes - cell.bytes
     cell.bytes = bytes
-    cell.task.bytes += more
+    if (task.isClosed) return
+    task.bytes += more
     this.bytes += more
-  }
-
-  measure(bytes: number): void {
-    if (this.measured < 64) this.measured++
-    this.average += (bytes - this.average) / this.measured
   }
 
   /** It may not leave. */
   keep(cell: ReadThroughCell<unknown>): void {
-    this.circle.delete(cell)
+    cell.values.task.circle.delete(cell)
   }
 
   /** It may leave, as long as nothing changes it. */
   offer(cell: ReadThroughCell<unknown>): void {
-    this.circle.add(cell)
+    const { task } = cell.values
+    if (task.isClosed) return
+    task.circle.add(cell)
     if (this.isCalled || this.bytes <= this.maxBytes) return
     this.isCalled = true
     // A dispatch is synchronous: this comes after it.
@@ -61,14 +58,26 @@ export class ValueBudget {
 
   /** Lets values go until the others fit. Not to be called while a record is handled. */
   sweep(): void {
-    while (this.bytes > this.maxBytes && this.circle.size > 0) {
+    while (this.bytes > this.maxBytes) {
       const { value: cell, done } = this.hand.next()
-      if (done) this.hand = this.circle.values()
+      if (done) {
+        if (this.isEmpty) return
+        this.hand = this.round()
+      }
       // It is offered again when the store has what it has become.
-      else if (cell.dirty) this.circle.delete(cell)
+      else if (cell.dirty) this.keep(cell)
       else if (cell.isUsed) cell.isUsed = false
       else this.letGo(cell)
     }
+  }
+
+  private *round(): IterableIterator<ReadThroughCell<unknown>> {
+    for (const { circle } of this.tasks) yield* circle
+  }
+
+  private get isEmpty(): boolean {
+    for (const { circle } of this.tasks) if (circle.size > 0) return false
+    return true
   }
 
   /** Leaves cold what was cold: who walks over all values doesn't bring them all back. */
@@ -77,18 +86,19 @@ export class ValueBudget {
       const held = cell as ReadThroughCell<unknown>
       const wasCold = held.isCold
       yield cell
-      if (wasCold && this.circle.has(held) && !held.dirty) this.letGo(held)
+      if (wasCold && held.values.task.circle.has(held) && !held.dirty) this.letGo(held)
     }
   }
 
   private letGo(cell: ReadThroughCell<unknown>): void {
-    this.circle.delete(cell)
+    this.keep(cell)
     this.count(cell, 0)
     cell.letGo()
   }
 
   forget(task: TaskValues): void {
-    for (const cell of this.circle) if (cell.task === task) this.circle.delete(cell)
+    this.tasks.delete(task)
+    task.circle.clear()
     this.bytes -= task.bytes
     task.bytes = 0
   }

@@ -5,7 +5,7 @@ import { type Duration, durationMs } from '../record/duration.js'
 import type { Key } from '../record/key.js'
 import { NO_HEADERS, type StreamRecord } from '../record/record.js'
 import type { Change } from '../tables/change.js'
-import type { Rows } from '../tables/rows.js'
+import { CellRow, type Rows } from '../tables/rows.js'
 import { keepsRows } from '../tables/toTable.js'
 import type { Handlers, OperatorContext } from '../task/definition.js'
 import { define } from '../task/operate.js'
@@ -93,7 +93,8 @@ function roll(
       return cell === undefined ? undefined : row(cell)
     },
     *entries() {
-      for (const cell of state.all()) yield { key: cell.key, window: undefined, ...row(cell) }
+      for (const cell of state.all())
+        yield new CellRow(cell.key, undefined, cell, (value: Rolling) => fold.result(cell.key, value))
     },
   }
   context.publish(rows)

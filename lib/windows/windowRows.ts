@@ -1,4 +1,4 @@
-import { type Rows, splitRowKey } from '../tables/rows.js'
+import { CellRow, type Rows, splitRowKey } from '../tables/rows.js'
 import type { Cell } from '../task/state.js'
 import type { OpenWindows } from './openWindows.js'
 import type { Outlet } from './outlet.js'
@@ -11,7 +11,8 @@ export function windowRows<C extends Cell<unknown>, D extends Cell<unknown>>(
 ): Rows<unknown> {
   const rowOf = ({ value, timestamp }: Cell<unknown>) => ({ value: outlet.resultOf(value), timestamp })
   function* entriesOf<E extends Cell<unknown>>(windows: OpenWindows<E>) {
-    for (const cell of windows.all()) yield { key: cell.key, window: windows.windowOf(cell), ...rowOf(cell) }
+    for (const cell of windows.all())
+      yield new CellRow(cell.key, windows.windowOf(cell), cell, (value) => outlet.resultOf(value))
   }
   return {
     get(row) {

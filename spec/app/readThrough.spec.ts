@@ -17,12 +17,15 @@ import {
   TidemarkError,
   toTable,
   toTopic,
+  tracer,
 } from 'tidemark'
 import { idb } from 'tidemark/idb'
 import { level } from 'tidemark/level'
 import { matchers, testApp } from 'tidemark/testing'
 import { runtimeOf } from '../../lib/app/app.js'
+import { Snapshot } from '../../lib/app/checkpoint.js'
 import { loadAll } from '../../lib/ports/loadAll.js'
+import { encode } from '../../lib/task/storedValue.js'
 import { until } from '../until.js'
 
 expect.extend(matchers)
@@ -123,6 +126,66 @@ test('what is read in memory is not read from the store; what is not, once, and 
   await t.stop()
 })
 
+test('of a range, each row is read in its turn, as it is by then, and no other', async () => {
+  const { store, seen } = counting()
+  const t = await testApp(lists, { topics: { in: 1 }, store, maxStateBytes: 1 })
+  await t.send(
+    'in',
+    [3, 1, 4, 0, 2].map((n) => one(n)),
+  )
+  await t.settle()
+  await t.settle()
+  expect([...t.result.range('k1', 'k3')]).toEqual([
+    ['k1', [1]],
+    ['k2', [2]],
+  ])
+  expect(seen.reads).toBe(2)
+  const range = t.result.range()
+  expect(range.next().value).toEqual(['k0', [0]])
+  expect(seen.reads).toBe(3)
+  await t.send('in', [one(6), { key: 'k2', value: 7, timestamp: 7 }])
+  await t.settle()
+  const { reads } = seen
+  expect([...range]).toEqual([
+    ['k1', [1, 6]],
+    ['k2', [2, 7]],
+    ['k3', [3]],
+    ['k4', [4]],
+  ])
+  expect(seen.reads).toBe(reads + 4)
+  // None of them has come back.
+  expect(runtimeOf(t.app).values?.budget.bytes).toBeLessThanOrEqual(1)
+  expect([...t.result.range('k3')]).toHaveLength(2)
+  expect(seen.reads).toBe(reads + 6)
+  await t.stop()
+})
+
+test('a row that is deleted in the midst of a range is left out, and one that has come in its place is there', async () => {
+  const rows = (app: App) => {
+    const kept = toTable('rows', app.stream<number | null>('in', { value: json() }))
+    app.run('rows', kept.changes())
+    return kept as Table<string, number>
+  }
+  const t = await testApp(rows, { topics: { in: 1 }, maxStateBytes: 1 })
+  await t.send(
+    'in',
+    [1, 2, 3, 4].map((n) => one(n)),
+  )
+  await t.settle()
+  const range = t.result.range()
+  expect(range.next().value).toEqual(['k1', 1])
+  const put = (key: string, value: number | null, timestamp: number) => t.send('in', { key, value, timestamp })
+  await put('k2', null, 5)
+  await put('k3', null, 6)
+  await put('k3', 30, 7)
+  await t.settle()
+  expect([...range]).toEqual([
+    ['k3', 30],
+    ['k4', 4],
+  ])
+  await t.stop()
+})
+
 test('with room for all of it, nothing is read from the store before a restart', async () => {
   const { store, seen } = counting()
   const t = await testApp(lists, { topics: { in: 1 }, store, maxStateBytes: 1_000_000 })
@@ -135,6 +198,25 @@ test('with room for all of it, nothing is read from the store before a restart',
   await t.settle()
   expect(t.result.get('k0')).toEqual([0, 5, 10, 15, 20, 25])
   expect(seen.reads).toBe(1)
+  await t.stop()
+})
+
+test('a traced restart tells of all values without keeping them', async () => {
+  const options = { topics: { in: 1 }, store: memory(), broker: embedded(), instance: 'one', maxStateBytes: 1_000_000 }
+  const before = await testApp(lists, options)
+  await before.send('in', [one(1), one(2), one(6)])
+  await before.settle()
+  await before.stop()
+  const told: unknown[] = []
+  const trace = tracer((event) => {
+    if (event.type === 'state') told.push([event.key, event.value])
+  })
+  const t = await testApp(lists, { ...options, trace })
+  expect(told).toEqual([
+    ['k1', [1, 6]],
+    ['k2', [2]],
+  ])
+  expect(runtimeOf(t.app).values?.budget.bytes).toBe(0)
   await t.stop()
 })
 
@@ -350,6 +432,50 @@ describe('an upgrade', () => {
       ]),
     )
     await after.stop()
+  })
+
+  test('that migrates has values that are written by the next checkpoint, and leave memory after it', async () => {
+    const { store, seen } = counting()
+    const options = { topics: { in: 1 }, store, broker: embedded(), instance: 'one', maxStateBytes: 1_000 }
+    const before = await testApp(versioned(1), options)
+    await before.send(
+      'in',
+      [0, 1, 2, 3, 4].map((n) => one(n)),
+    )
+    await before.settle()
+    await before.stop()
+    const after = await testApp(versioned(2), options)
+    const budget = runtimeOf(after.app).values?.budget
+    expect(budget?.bytes).toBeGreaterThan(5 * 100)
+    await after.send(
+      'in',
+      Array.from({ length: 60 }, (_, n) => one(n, `new${n}`)),
+    )
+    await after.settle()
+    const lists = seen.commits.at(-1)?.flatMap(({ entries }) => entries.filter(([key]) => key.startsWith('s/lists/')))
+    expect(lists).toHaveLength(65)
+    expect(budget?.bytes).toBeLessThanOrEqual(1_000)
+    // By the migration itself.
+    expect(seen.reads).toBe(5)
+    await after.send(
+      'in',
+      [5, 6, 7, 8, 9].map((n) => one(n)),
+    )
+    await after.settle()
+    expect(seen.reads).toBeGreaterThan(5)
+    expect((await after.state('lists')).slice(0, 5).map(({ key, value }) => [key, (value as any).all])).toEqual(
+      [0, 1, 2, 3, 4].map((n) => [`k${n}`, [n, n + 5]]),
+    )
+    await after.stop()
+  })
+
+  test('is refused by what it makes of all states of a task together', () => {
+    const stored = new Map(['a', 'b'].map((name) => [`s/${name}/1`, encode({ key: 1, value: '', timestamp: 0 }, name)]))
+    const snapshot = new Snapshot('0_0', { maxBytes: 150, read: (key) => stored.get(key) as Uint8Array })
+    snapshot.add(stored)
+    const migrate = () => 'x'.repeat(100)
+    snapshot.replace('a', migrate)
+    expect(() => snapshot.replace('b', migrate)).toThrow('more than 150 bytes (maxStateBytes) of new values')
   })
 
   test('that files states anew does so with what fits, and refuses more', async () => {

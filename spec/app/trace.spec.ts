@@ -56,9 +56,9 @@ describe('a tracer of an app', () => {
       'in counts',
       'window counts',
       'out counts',
-      'in toTopic',
-      'sent toTopic',
-      'out toTopic',
+      'in to counts',
+      'sent to counts',
+      'out to counts',
       // What `run` subscribes.
       'in counts',
     ])

@@ -1,5 +1,6 @@
 import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import { type AddressInfo, connect } from 'node:net'
+import { jest } from '@jest/globals'
 import { type Bridge, type BridgeOptions, bridge } from '../../lib/brokers/bridge.js'
 import { embedded } from '../../lib/brokers/embedded.js'
 import { PROTOCOL } from '../../lib/brokers/rules/bridgeMessages.js'
@@ -63,7 +64,7 @@ async function write(values: readonly string[], partition = 0): Promise<void> {
 }
 
 /** The broker, with every call of one of its methods going through a function first. */
-function watched(hooks: { [M in 'read' | 'ranges']?: (...args: Parameters<Broker[M]>) => void }): Broker {
+function watched(hooks: { [M in 'read' | 'ranges' | 'topics']?: (...args: Parameters<Broker[M]>) => void }): Broker {
   return new Proxy(behind, {
     get(target, property: keyof Broker) {
       const found = target[property]
@@ -308,7 +309,7 @@ describe.each(TRANSPORTS)('a bridge over %s', (transport) => {
     expect(server.stats().keptBytes).toBeGreaterThan(0)
     for (const one of all) one.close()
     await until('all to have gone', () => server.stats().clients === 0)
-    expect(server.stats()).toEqual({ clients: 0, subscriptions: 0, keptBytes: 0 })
+    expect(server.stats()).toEqual({ clients: 0, subscriptions: 0, keptBytes: 0, cutOff: 0 })
   })
 
   test('there are as many clients and partitions as the limits say', async () => {
@@ -406,10 +407,64 @@ describe.each(TRANSPORTS)('a bridge over %s', (transport) => {
     expect(await (await fetch(`${base}/`)).text()).toBe('the page')
     await server.close()
     await until('the end', () => one.ended)
+    const late = await client(transport)
+    if (transport === 'sse') late.say(HELLO)
+    await until('the end of one who comes later', () => late.ended)
+    if (transport === 'sse') expect(late.ended).toBe(503)
+    expect(server.stats().clients).toBe(0)
+    await server.connect()
+    await (await client(transport)).hello()
+    await server.close()
     http.closeAllConnections()
     await new Promise((resolve) => http.close(resolve))
   })
 })
+
+test('what the broker says when it is asked for topics goes to onError', async () => {
+  const topics = () => {
+    throw new TidemarkError('BROKER_UNAVAILABLE', 'kafka db7.internal:9092 fails')
+  }
+  await serve({ broker: watched({ topics }) })
+  const one = await (await client('websocket')).hello()
+  one.say({ type: 'topics', id: 1 })
+  expect((await one.hears('refused', 1)).error.code).toBe('BROKER_UNAVAILABLE')
+  expect(errors.map(({ message }) => message)).toEqual(['BROKER_UNAVAILABLE: kafka db7.internal:9092 fails'])
+})
+
+test.each(['ranges', 'read'] as const)(
+  'an onError that throws when the broker fails to give %s is uncaught, and no topic is lost by it',
+  async (what) => {
+    const uncaught: unknown[] = []
+    const queue = globalThis.queueMicrotask
+    const spy = jest.spyOn(globalThis, 'queueMicrotask').mockImplementation((callback) =>
+      queue(() => {
+        try {
+          callback()
+        } catch (error) {
+          uncaught.push(error)
+        }
+      }),
+    )
+    let fails = false
+    const fail = () => {
+      if (fails) throw new Error('db7.internal is down')
+    }
+    const onError = () => {
+      throw new Error('the log is full')
+    }
+    await serve({ broker: watched({ [what]: fail }), onError })
+    const one = await (await client('websocket')).hello()
+    one.say(open(1))
+    await until('it to be open', () => server.stats().subscriptions === 1)
+    fails = true
+    await write(['v'])
+    await until('two failures', () => uncaught.length > 1)
+    fails = false
+    await until('the record', () => one.values(1).length === 1)
+    expect(new Set(uncaught.map(String))).toEqual(new Set(['Error: the log is full']))
+    spy.mockRestore()
+  },
+)
 
 test('of a client that does not take what is sent, little waits in the server, and all comes once it does', async () => {
   let read = 0
@@ -443,6 +498,47 @@ test('of a client that does not take what is sent, little waits in the server, a
   expect(one.values(1)).toEqual(values)
 })
 
+test.each([
+  ['where topics begin and end', (id: number) => ({ type: 'ranges', id, topic: 'orders' })],
+  ['what is refused', (id: number) => open(id, { topic: 'x'.repeat(1_000) })],
+])('a client that asks %s, on and on, and takes no answer is cut off; others go on', async (_what, question) => {
+  await behind.deleteTopics(['orders'])
+  await behind.createTopics([{ topic: 'orders', partitions: 100 }])
+  await serve()
+  const [one, other] = [(await client('websocket')) as RawSocket, await (await client('websocket')).hello()]
+  await one.hello()
+  one.socket.pause()
+  let id = 0
+  // The network takes some megabytes before anything waits.
+  await until(
+    'it to be cut off',
+    () => {
+      for (let n = 0; n < 200; n++) one.say(question(id++))
+      return server.stats().cutOff === 1
+    },
+    30_000,
+  )
+  expect(server.stats().clients).toBe(1)
+  expect(errors.map(({ code }) => code)).toEqual(['LIMIT_REACHED'])
+  other.say({ type: 'topics', id: 1 })
+  await other.hears('topics', 1)
+})
+
+test('one that is slow, and asks as it should, is not', async () => {
+  await serve()
+  await write(Array.from({ length: 40 }, () => 'x'.repeat(100_000)))
+  const one = (await client('websocket')) as RawSocket
+  await one.hello()
+  one.socket.pause()
+  one.say(open(1, { credit: 1e9 }))
+  for (let id = 2; id < 300; id++) one.say({ type: 'ranges', id, topic: 'orders' })
+  await until('all to be read', () => server.stats().subscriptions === 1)
+  one.socket.resume()
+  await until('all', () => one.records.length === 40)
+  await one.hears('ranges', 299)
+  expect(server.stats()).toMatchObject({ clients: 1, cutOff: 0 })
+})
+
 describe('over HTTP', () => {
   const post = (body: string, headers: Record<string, string> = {}) =>
     fetch(url, { method: 'POST', body, headers: { 'content-type': 'application/json', ...headers } })
@@ -460,6 +556,69 @@ describe('over HTTP', () => {
       expect(await answer.json()).toMatchObject({ code: 'BAD_MESSAGE' })
     }
   })
+
+  test.each([
+    ['parsed', (text: string): unknown => JSON.parse(text)],
+    ['as text', (text: string): unknown => text],
+    ['as bytes', (text: string): unknown => Buffer.from(text)],
+    ['nowhere', () => undefined],
+  ])('a body that another has read before is taken from request.body, where it is %s', async (where, parse) => {
+    server = bridge({ broker: behind, topics: ['orders'], authorise: () => true, origins: [], pollInterval: 5 })
+    await server.connect()
+    const http = createServer(async (request, response) => {
+      let text = ''
+      for await (const part of request) text += part
+      server.handle(Object.assign(request, { body: parse(text) }), response)
+    })
+    await new Promise<void>((resolve) => http.listen(0, '127.0.0.1', resolve))
+    url = `http://127.0.0.1:${(http.address() as AddressInfo).port}/`
+    const one = await client('sse')
+    one.say(HELLO)
+    if (where === 'nowhere') {
+      const { error } = await one.hears('refused')
+      expect(error).toMatchObject({ code: 'BAD_MESSAGE', reason: expect.stringContaining('request.body') })
+    } else {
+      await one.hears('welcome')
+      await write(['v'])
+      one.say(open(1))
+      await until('the record', () => one.values(1).length === 1)
+      expect((await post('{"type":"hello"}')).status).toBe(400)
+    }
+    await server.close()
+    http.closeAllConnections()
+    await new Promise((resolve) => http.close(resolve))
+  })
+
+  test('a stream that is refused, and whose client takes nothing, counts until it is cut', async () => {
+    await serve({ maxClients: 1 })
+    await write(Array.from({ length: 100 }, () => 'x'.repeat(100_000)))
+    const socket = connect(Number(new URL(url).port), '127.0.0.1')
+    const body = JSON.stringify([HELLO, open(1, { credit: 1e9 })])
+    const head = `host: x\r\ncontent-type: application/json\r\ncontent-length: ${body.length}`
+    socket.write(`POST / HTTP/1.1\r\n${head}\r\n\r\n${body}`)
+    let heard = ''
+    const session = await new Promise<string>((resolve) => {
+      socket.on('data', function hear(part) {
+        heard += part
+        const found = /"session":"([^"]+)/.exec(heard)?.[1]
+        if (found === undefined) return
+        socket.off('data', hear).pause()
+        resolve(found)
+      })
+    })
+    const ended = new Promise((resolve) => socket.on('error', resolve).on('close', resolve))
+    await until('it to read', () => server.stats().subscriptions === 1 && server.stats().keptBytes > 0)
+    await post('[{"type":"nonsense"}]', { 'tidemark-session': session })
+    expect(server.stats()).toMatchObject({ clients: 1, subscriptions: 0 })
+    expect((await post('[{"type":"pong"}]', { 'tidemark-session': session })).status).toBe(404)
+    const other = await client('sse')
+    other.say(HELLO)
+    expect((await other.hears('refused')).error.code).toBe('LIMIT_REACHED')
+    await until('it to be cut', () => server.stats().clients === 0, 20_000)
+    socket.resume()
+    await ended
+    await (await client('sse')).hello()
+  }, 30_000)
 
   test('a session that is over, or never was, is 404', async () => {
     await serve()

@@ -1,4 +1,4 @@
-import { mulberry32 } from '../../demos/fraud/generator.js'
+import { mulberry32 } from '../../demos/shared/random.js'
 import {
   type App,
   aggregate,

@@ -1,5 +1,6 @@
+import type { AddressInfo } from 'node:net'
 import { jest } from '@jest/globals'
-import { WebSocket } from 'ws'
+import { WebSocket, WebSocketServer } from 'ws'
 import type { Bridge, BridgeOptions } from '../../lib/brokers/bridge.js'
 import { embedded } from '../../lib/brokers/embedded.js'
 import { remote } from '../../lib/brokers/remote.js'
@@ -168,6 +169,69 @@ describe.each(TRANSPORTS)('a broker over %s', (transport) => {
     await write(['b'])
     await until('the second', () => tape.values().length === 2)
     expect(tokens).toEqual(['token 1', 'token 3'])
+  })
+
+  test('a token that doesn’t come is asked for again; when it comes after all, it is of no use', async () => {
+    const tokens: unknown[] = []
+    await serve({
+      authorise({ token }) {
+        tokens.push(token)
+        return true
+      },
+    })
+    let calls = 0
+    let comeAfterAll: (token: string) => void = () => {}
+    const token = () => {
+      calls++
+      if (calls !== 2) return `token ${calls}`
+      return new Promise<string>((resolve) => {
+        comeAfterAll = resolve
+      })
+    }
+    const broker = await connect(transport, { token, connectionTimeout: '1s' })
+    const { tape } = await join(broker)
+    await write(['a'])
+    await until('the first', () => tape.values().length === 1)
+    proxy.cut()
+    await write(['b'])
+    await until('the second', () => tape.values().length === 2, 20_000)
+    comeAfterAll('token 2')
+    for (let n = 0; n < 10; n++) await broker.ranges('orders')
+    await write(['c'])
+    await until('the third', () => tape.values().length === 3)
+    expect(tape.values()).toEqual(['a', 'b', 'c'])
+    const [first, ...others] = tokens
+    expect(first).toBe('token 1')
+    expect(others).toEqual([`token ${calls}`])
+  })
+
+  test('what the bridge has refused for good, a new connect can mend', async () => {
+    await serve({ maxMessageBytes: 1_024 })
+    let isLarge = false
+    const local = embedded({ store: memory() })
+    const broker = await connect(transport, { local, token: () => (isLarge ? 'x'.repeat(5_000) : 'x') })
+    await broker.createTopics([{ topic: 'mine', partitions: 1 }])
+    isLarge = true
+    proxy.cut()
+    await until('the refusal', () =>
+      broker.topics().then(
+        () => false,
+        ({ code }) => code === 'BAD_MESSAGE',
+      ),
+    )
+    await expect(broker.connect()).rejects.toMatchObject({ code: 'BAD_MESSAGE' })
+    expect(await broker.ranges('mine')).toEqual([{ start: 0, end: 0 }])
+    isLarge = false
+    await Promise.all([broker.connect(), broker.connect()])
+    expect(server.stats().clients).toBe(1)
+    const { tape } = await join(broker)
+    await write(['v'])
+    await until('the record', () => tape.values().length === 1)
+    for (let user = 1; user <= 3; user++) {
+      expect((await broker.topics()).get('orders')).toBe(2)
+      await broker.close()
+    }
+    await expect(local.topics()).rejects.toMatchObject({ code: 'BAD_STATE' })
   })
 
   test('a paused consumer takes no more than its window, and then the rest', async () => {
@@ -364,6 +428,26 @@ describe('a page whose origin the bridge does not know', () => {
       code: 'NOT_AUTHORISED',
       reason: 'pages of https://other.example may not use the bridge; add it to origins',
     })
+  })
+})
+
+describe('a server that is no bridge', () => {
+  test.each([
+    ['a text that is no JSON', 'hello there', false],
+    ['a frame that is none', '\u0001', true],
+    ['JSON that is no message', 'null', false],
+  ])('and sends %s is BROKER_UNAVAILABLE', async (_what, text, binary) => {
+    await serve()
+    const other = new WebSocketServer({ port: 0, host: '127.0.0.1' })
+    other.on('connection', (socket) => socket.send(text, { binary }))
+    await until('it to listen', () => other.address())
+    const url = `http://127.0.0.1:${(other.address() as AddressInfo).port}/`
+    const broker = connectTo(url, 'websocket', { local: embedded(), connectionTimeout: 300 })
+    await expect(broker.connect()).rejects.toMatchObject({
+      code: 'BROKER_UNAVAILABLE',
+      reason: expect.stringContaining('what it sent makes no sense'),
+    })
+    other.close()
   })
 })
 

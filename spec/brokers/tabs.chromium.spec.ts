@@ -174,6 +174,61 @@ describeInChromium('tabs in Chromium', () => {
     expect(errors.filter((error) => !/^(BROKER_UNAVAILABLE|FENCED)/.test(error))).toEqual([])
   })
 
+  describe('a consumer that its owner begins again as soon as it ends', () => {
+    const looksAt = (tab: Page, count: number) =>
+      until(`${count} clicks to be seen`, async () => (await shop(tab, 'told')).looked.length >= count, 20_000)
+    const expectOnce = async (tab: Page, count: number, takeovers: number) => {
+      const { looked, errors, joins } = await shop(tab, 'told')
+      expect(looked).toEqual(Array.from({ length: count }, (_, offset) => offset))
+      expect(errors).toHaveLength(takeovers)
+      expect(errors.filter((error) => !error.startsWith('BROKER_UNAVAILABLE'))).toEqual([])
+      expect(joins).toHaveLength(takeovers)
+      expect(new Set(joins).size).toBe(takeovers)
+    }
+
+    test('goes on with one host after the other', async () => {
+      let owner = await newTab('host')
+      await runs(owner)
+      const screen = await newTab('connect')
+      await shop(screen, 'look')
+      await shop(screen, 'countJoins')
+      await shop(screen, 'send', 0, 100)
+      await looksAt(screen, 100)
+      for (const takeover of [1, 2]) {
+        const next = await newTab('host')
+        await owner.close()
+        await runs(next)
+        await shop(screen, 'send', 0, 100 + takeover * 50)
+        await looksAt(screen, 100 + takeover * 50)
+        owner = next
+      }
+      await expectOnce(screen, 200, 2)
+    })
+
+    test('goes on when the page is back from the back/forward cache', async () => {
+      const owner = await newTab('host')
+      await runs(owner)
+      await shop(owner, 'countJoins')
+      const screen = await newTab('connect')
+      await shop(screen, 'look')
+      await shop(owner, 'send', 0, 100)
+      await looksAt(screen, 100)
+      const before = (await shop(owner, 'told')).joins.length
+      await screen.goto('about:blank')
+      await shop(owner, 'send', 0, 150)
+      // Nothing is asked by a page that is put aside: it would have partitions that it doesn't read.
+      expect((await shop(owner, 'told')).joins).toHaveLength(before)
+      await screen.evaluate(() => history.back()).catch(() => {})
+      await until('the page to be back', () => screen.url() === served.url)
+      await looksAt(screen, 150)
+      const { joins } = await shop(owner, 'told')
+      expect(joins).toHaveLength(before + 1)
+      const { looked, errors } = await shop(screen, 'told')
+      expect(looked).toEqual(Array.from({ length: 150 }, (_, offset) => offset))
+      expect(errors).toEqual([expect.stringContaining('the browser had put this page aside')])
+    })
+  })
+
   test('a tab in the back/forward cache doesn’t host; brought back, its app has failed, and a new one waits for its turn', async () => {
     const first = await newTab('host')
     await runs(first)

@@ -1,5 +1,6 @@
 import { createApp } from '../../lib/app/app.js'
 import { embedded } from '../../lib/brokers/embedded.js'
+import { hostName } from '../../lib/brokers/tabs/wire.js'
 import { tabs } from '../../lib/brokers/tabs.js'
 import {
   type App,
@@ -75,6 +76,9 @@ let app: App
 const page = {
   errors: [] as string[],
   shown: new Map<string, number>(),
+  /** Offsets, as the consumer of `look` has had them. */
+  looked: [] as number[],
+  joins: [] as string[],
   /** Opens the shop here, once it is this tab's turn; `start` need not be waited for. */
   async host(commitInterval: Duration = '100ms'): Promise<void> {
     app = await open(commitInterval)
@@ -135,7 +139,7 @@ const page = {
     }
     return String(first)
   },
-  told: () => ({ errors: page.errors, shown: [...page.shown].sort() }),
+  told: () => ({ errors: page.errors, shown: [...page.shown].sort(), looked: page.looked, joins: page.joins }),
   /** How many clicks there are, and how many the app has handled for good. */
   async progress(): Promise<{ sent: number; handled: number }> {
     const broker = guestOrHost()
@@ -177,6 +181,31 @@ const page = {
     screen.run('screen', bySender.pipe(peek(({ key, value }) => page.shown.set(key, value))))
     screen.errors$.subscribe((error) => page.errors.push(error.message))
     await screen.start()
+  },
+  /** Follows the clicks with a consumer of this tab's own, which is begun again when it ends, at once, and from the start of the topic. */
+  async look(): Promise<void> {
+    page.looked = []
+    await guest.consumer({
+      group: crypto.randomUUID(),
+      topics: ['clicks'],
+      slots: 1,
+      plan: 'look',
+      listener: {
+        assigned: async () => [],
+        revoked: async () => {},
+        batch: ({ records }) => page.looked.push(...records.map(({ offset }) => offset)),
+        error(error, isFatal) {
+          page.errors.push(error.message)
+          if (isFatal) page.look().catch((reason) => page.errors.push(`look: ${reason.message}`))
+        },
+      },
+    })
+  },
+  /** Writes down which requests for a consumer go from here to the host. */
+  countJoins(): void {
+    new BroadcastChannel(hostName('shop')).onmessage = ({ data }) => {
+      if (data.call === 'join') page.joins.push(`${data.from} ${data.id}`)
+    }
   },
   startWorker(shared: boolean): void {
     const [url, options] = ['/script.js', { type: 'module' }] as const

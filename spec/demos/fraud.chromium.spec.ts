@@ -1,9 +1,9 @@
 import { join } from 'node:path'
 import { jest } from '@jest/globals'
-import { context } from 'esbuild'
 import { type BundledPage, bundlePage, type Chromium, describeInChromium, openChromium } from '../chromium.js'
+import type { PlainOutcome } from './demoCase.js'
+import { fraudCase } from './fraudCase.js'
 import type { FraudPage } from './fraudPage.js'
-import { COUNT, expected, type PlainOutcome, plain } from './outcome.js'
 
 type PageGlobals = typeof globalThis & { fraud: FraudPage }
 
@@ -24,10 +24,10 @@ describeInChromium('the fraud demo in Chromium', () => {
   const open = (database: string) =>
     browser.page.evaluate((name) => (globalThis as PageGlobals).fraud.open(name), database)
   const outcome = () => browser.page.evaluate(() => (globalThis as PageGlobals).fraud.outcome())
-  const raised = (found: PlainOutcome) => found.alerts.flatMap(([, list]) => list).length
+  const raised = (found: PlainOutcome) => (found.alerts ?? []).flatMap(([, list]) => list).length
 
   async function expectAll(): Promise<void> {
-    const wanted = plain(expected())
+    const wanted = fraudCase.expected()
     const deadline = Date.now() + 25_000
     let found = await outcome()
     while (JSON.stringify(found) !== JSON.stringify(wanted) && Date.now() < deadline) found = await outcome()
@@ -39,7 +39,7 @@ describeInChromium('the fraud demo in Chromium', () => {
   test('alerts, volumes, late transactions and the spend table are those of the plain loop', async () => {
     await browser.page.goto(served.url)
     await open('whole')
-    await browser.page.evaluate((count) => (globalThis as PageGlobals).fraud.feed(count), COUNT)
+    await browser.page.evaluate((count) => (globalThis as PageGlobals).fraud.feed(count), fraudCase.part.count)
     await expectAll()
   })
 
@@ -48,43 +48,17 @@ describeInChromium('the fraud demo in Chromium', () => {
     for (let life = 1; life <= 2; life++) {
       await open('reloaded')
       const before = raised(await outcome())
-      browser.page.evaluate((count) => (globalThis as PageGlobals).fraud.feed(count, 800), COUNT).catch(() => {})
+      browser.page
+        .evaluate((count) => (globalThis as PageGlobals).fraud.feed(count, 800), fraudCase.part.count)
+        .catch(() => {})
       while (raised(await outcome()) < before + 15);
       await browser.page.reload()
     }
     await open('reloaded')
     const before = raised(await outcome())
     expect(before).toBeGreaterThan(0)
-    expect(before).toBeLessThan(raised(plain(expected())))
-    await browser.page.evaluate((count) => (globalThis as PageGlobals).fraud.feed(count), COUNT)
+    expect(before).toBeLessThan(raised(fraudCase.expected()))
+    await browser.page.evaluate((count) => (globalThis as PageGlobals).fraud.feed(count), fraudCase.part.count)
     await expectAll()
-  })
-
-  test('the demo’s own page shows alerts, and goes on after a reload', async () => {
-    const folder = join(import.meta.dirname, '../../demos/fraud')
-    const bundler = await context({
-      entryPoints: [join(folder, 'page.ts')],
-      bundle: true,
-      format: 'esm',
-      target: 'es2022',
-      outdir: folder,
-      write: false,
-      logLevel: 'silent',
-    })
-    try {
-      const { port } = await bundler.serve({ host: '127.0.0.1', servedir: folder })
-      const { page } = browser
-      await page.goto(`http://127.0.0.1:${port}/`)
-      await page.waitForSelector('#alerts li')
-      const handled = async () => Number(await page.textContent('#figures > div:nth-child(2) dd'))
-      const before = await handled()
-      expect(before).toBeGreaterThan(0)
-      await page.reload()
-      await page.waitForFunction((n) => Number(document.querySelector('#figures dd')?.textContent) > n, before)
-      expect(await page.textContent('#error')).toBe('')
-    } finally {
-      await browser.page.goto('about:blank')
-      await bundler.dispose()
-    }
   })
 })

@@ -1,16 +1,22 @@
-import { feed, prepare } from '../../demos/fraud/feed.js'
 import { fraud } from '../../demos/fraud/pipeline.js'
+import { feed, prepare } from '../../demos/shared/feed.js'
 import { createApp } from '../../lib/app/app.js'
 import { embedded } from '../../lib/brokers/embedded.js'
 import { idb } from '../../lib/stores/idb.js'
-import { type PlainOutcome, plain, readOutcome, SEED, WATERMARK } from './outcome.js'
+import { outcome, type PlainOutcome } from './demoCase.js'
+import { fraudCase, WATERMARK } from './fraudCase.js'
+
+const {
+  demo,
+  part: { seed },
+} = fraudCase
 
 /* The page of fraud.chromium.spec.ts. */
 async function open(database: string) {
   const store = idb(database)
   const broker = embedded({ store })
   await broker.connect()
-  await prepare(broker, SEED)
+  await prepare(broker, demo, seed)
   const app = createApp({ id: 'fraud', broker, store })
   const { spend } = fraud(app, { watermark: WATERMARK })
   app.errors$.subscribe((error) => console.error(error.message))
@@ -25,8 +31,8 @@ const page = {
     running = await open(database)
   },
   /** Writes transactions until there are so many. */
-  feed: (count: number, rate?: number) => feed(running.broker, { seed: SEED, count, rate }),
-  outcome: async (): Promise<PlainOutcome> => plain(await readOutcome(running.broker)),
+  feed: (count: number, rate?: number) => feed(running.broker, demo, { seed, count, rate }),
+  outcome: (): Promise<PlainOutcome> => outcome(fraudCase, running.broker),
   /** The rows of the app's own table. */
   spend: () => [...running.spend.entries()].sort(([a], [b]) => (a < b ? -1 : 1)),
   async close() {

@@ -1,71 +1,59 @@
 import { expect, test } from '@jest/globals'
+import type { App } from 'tidemark'
 import { expectSameUnderFaults, type InputRecord } from 'tidemark/testing'
-import { type Customer, fraud, type Transaction, topics } from '../../demos/fraud/pipeline.js'
-import { partitionOf } from '../../lib/record/partitionOf.js'
-import { string } from '../../lib/record/serde.js'
-import { WATERMARK } from '../demos/outcome.js'
-import { plainLoop } from '../demos/plainLoop.js'
+import { topicsOf } from '../../demos/shared/demo.js'
+import { clickstreamCase } from '../demos/clickstreamCase.js'
+import { plainLoop as sessionsOf } from '../demos/clickstreamLoop.js'
+import type { DemoCase } from '../demos/demoCase.js'
+import { fraudCase } from '../demos/fraudCase.js'
+import { plainLoop as fraudOf } from '../demos/fraudLoop.js'
+import { ordersCase } from '../demos/ordersCase.js'
+import { plainLoop as judge } from '../demos/ordersLoop.js'
+import { INPUT as CLICKSTREAM, VIEWS } from './clickstreamInput.js'
+import { CUSTOMERS, INPUT as FRAUD, TRANSACTIONS } from './fraudInput.js'
+import { INPUT as ORDERS, REPORTS } from './ordersInput.js'
+import { PARTITIONS, partition } from './partitions.js'
 
-const PARTITIONS = 4
-const MINUTE = 60_000
-const START = Date.UTC(2026, 0, 1)
-const partition = (user: string) => partitionOf(string().serialize(user), PARTITIONS)
-
-const CUSTOMERS: readonly (readonly [user: string, Customer])[] = [
-  ['ada', { name: 'Ada Berg', country: 'DE' }],
-  ['ben', { name: 'Ben Costa', country: 'FR' }],
-]
-
-const TRANSACTIONS = (
-  [
-    ['ada', 0, 10_00, 'DE'],
-    ['ben', 1, 20_00, 'FR'],
-    ['ada', 1, 11_00, 'DE'],
-    ['ada', 3, 12_00, 'DE'],
-    ['ada', 2.5, 13_00, 'DE'],
-    ['ben', 30, 6_000_00, 'FR'],
-    ['ben', 40, 4_500_00, 'IT'],
-    ['ben', 10, 9_00, 'FR'],
-    ['ada', 65, 14_00, 'US'],
-    // Each partition comes so far that hours close, and a day later.
-    ...Array.from({ length: PARTITIONS }, (_, n) => [userIn(n), 200 + n, 1_00, 'SE'] as const),
-    ['ada', 25 * 60, 1_00, 'DE'],
-  ] as const
-).map(
-  ([user, minutes, amount, country], n): Transaction => ({
-    id: `t${n}`,
-    user,
-    amount,
-    merchant: 'grocer',
-    country,
-    time: START + minutes * MINUTE,
-  }),
-)
-
-/** A user whose records are in that partition. */
-function userIn(wanted: number): string {
-  for (let n = 0; ; n++) if (partition(`user-${n}`) === wanted) return `user-${n}`
-}
-
-const INPUT: readonly InputRecord[] = [
-  ...CUSTOMERS.map(([key, value]) => ({ topic: topics.customers, key, value, timestamp: START - MINUTE })),
-  ...TRANSACTIONS.map((value) => ({ topic: topics.transactions, key: value.user, value, timestamp: value.time })),
-]
-
-test('these transactions break every rule, come late and close hours', () => {
-  const { alerts, late, volume } = plainLoop(TRANSACTIONS, new Map(CUSTOMERS), partition)
+test('the transactions break every rule, come late and close hours', () => {
+  const { alerts, late, volume } = fraudOf(TRANSACTIONS, new Map(CUSTOMERS), partition)
   const rules = new Set([...alerts.values()].flat().map(({ rule }) => rule))
   expect([...rules].sort()).toEqual(['daily-spend', 'large-amount', 'many-transactions', 'new-country'])
   expect(late.size).toBe(1)
   expect(volume.size).toBeGreaterThan(3)
 })
 
+test('the views make sessions out of order, join two, and come late', () => {
+  const { sessions, late, engagement } = sessionsOf(VIEWS, partition)
+  expect(sessions.get('ada')).toMatchObject([
+    { views: 3, pages: 2, durationMs: 180_000, landing: '/', channel: 'search' },
+    { views: 1, channel: 'ads' },
+  ])
+  expect(sessions.get('eve')).toMatchObject([{ views: 3, durationMs: 31 * 60_000, channel: 'newsletter' }])
+  expect([...late.keys()]).toEqual(['ada'])
+  expect(engagement.size).toBeGreaterThan(3)
+})
+
+test('the orders are shipped, forgotten, and shipped too late', () => {
+  const { shipped, overdue, tooLate, late } = judge(REPORTS, partition)
+  expect([...shipped.keys()]).toEqual(expect.arrayContaining(['in-time', 'hasty']))
+  expect([...overdue.keys()]).toEqual(['too-late', 'forgotten'])
+  expect([...tooLate]).toMatchObject([
+    ['too-late', { warehouse: 'Porto', tookMs: 27 * 3_600_000 }],
+    ['unknown', { warehouse: null, tookMs: null }],
+  ])
+  expect([...late.keys()]).toEqual(['forgotten'])
+})
+
 const MAX_RUNS = Number(process.env.FAULTS ?? 20)
 
-test('fraud', async () => {
-  const report = await expectSameUnderFaults((app) => fraud(app, { watermark: WATERMARK }), INPUT, {
-    topics: Object.fromEntries(Object.values(topics).map((topic) => [topic, PARTITIONS])),
-    // Alerts of several users, and hours of several countries, share partitions.
+test.each([
+  ['fraud', fraudCase, FRAUD],
+  ['clickstream', clickstreamCase, CLICKSTREAM],
+  ['orders', ordersCase, ORDERS],
+] satisfies [string, DemoCase, readonly InputRecord[]][])('%s', async (_, { demo, build }, input) => {
+  const report = await expectSameUnderFaults((app: App) => build(app), input, {
+    topics: Object.fromEntries(topicsOf(demo).map((topic) => [topic, PARTITIONS])),
+    // Results of several keys share partitions.
     compare: 'perKey',
     maxRuns: MAX_RUNS,
   })

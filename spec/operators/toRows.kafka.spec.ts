@@ -64,7 +64,7 @@ await describeKafka('toRows with Kafka', (brokers) => {
         const { length } = payments.said
         one.kill('SIGCONT')
         // It hears that it has lost its tasks, from the store or from the group, and ends or joins anew.
-        await until('a word of the one that has woken', () => payments.said.length > length, 30_000)
+        await until('a word of the one that has woken', () => payments.said.length > length, 60_000)
         await producer.send(payments.next(500))
         await writtenAtLeast(payments.count)
         await payments.kill(one)

@@ -105,7 +105,9 @@ test.each([0, 7, 20, 100])('against a scan of all versions, with restarts: histo
             : [{ key: one, window: undefined, value: last.value, timestamp: last.at }]
         })
         expect(
-          [...rows.entries()].sort((a, b) => KEYS.indexOf(a.key as string) - KEYS.indexOf(b.key as string)),
+          Array.from(rows.entries(), ({ key, window, value, timestamp }) => ({ key, window, value, timestamp })).sort(
+            (a, b) => KEYS.indexOf(a.key as string) - KEYS.indexOf(b.key as string),
+          ),
         ).toEqual(present)
         expect(rows.size).toBe(present.length)
         for (const one of KEYS) {

@@ -3,6 +3,7 @@ import fc from 'fast-check'
 import { SeriesState } from '../../lib/task/seriesState.js'
 import { type Cell, CellState, type Cells, type StateHome, WindowState } from '../../lib/task/state.js'
 import { encode, standIn } from '../../lib/task/storedValue.js'
+import type { TaskValues } from '../../lib/task/taskValues.js'
 import { ValueBudget } from '../../lib/task/valueBudget.js'
 
 /** A task over a store that outlives it. */
@@ -264,6 +265,23 @@ describe('of a budget', () => {
     expect(cold()).toEqual(before)
   })
 
+  test('one that has been removed is read without coming back, as it could not leave before the next checkpoint', () => {
+    const { budget, state, checkpoint } = filled(1, ['a', 'b'], 100)
+    checkpoint()
+    state.written()
+    budget.sweep()
+    const removed = [...state.all()]
+    for (const cell of removed) {
+      state.remove(cell)
+      expect(cell.value).toBe(text(100))
+      expect(cell.isCold).toBe(true)
+    }
+    expect(budget.bytes).toBe(0)
+    checkpoint()
+    state.written()
+    expect(budget.bytes).toBe(0)
+  })
+
   test('one that is walked over and changed meanwhile stays, be its change on its way to the store', () => {
     const { budget, state, checkpoint } = filled(1, ['a'], 10)
     checkpoint()
@@ -291,6 +309,54 @@ describe('of a budget', () => {
     expect(cold()).toEqual([])
     await Promise.resolve()
     expect(cold()).toEqual(['a', 'b'])
+  })
+
+  test('what has changed counts for what it takes: its own size where that is known, else that of others of its state', () => {
+    const stored = new Map<string, Uint8Array>()
+    const given = home(stored, new ValueBudget(1))
+    const task = given.values as TaskValues
+    const [large, small] = ['large', 'small'].map((name) => new CellState<string, unknown>(name, given)) as [
+      CellState<string, unknown>,
+      CellState<string, unknown>,
+    ]
+    const checkpoint = () => {
+      for (const state of [large, small]) {
+        state.takeChanges([] as never)
+        state.written()
+      }
+    }
+    for (let n = 0; n < 100; n++) large.put(`k${n}`, text(20_000))
+    for (let n = 0; n < 100; n++) small.put(`k${n}`, n)
+    checkpoint()
+    for (let n = 0; n < 100; n++) small.delete(`k${n}`)
+    expect(task.changedBytes).toBe(0)
+    checkpoint()
+    for (let n = 100; n < 150; n++) large.put(`k${n}`, text(20_000))
+    for (let n = 100; n < 150; n++) small.put(`k${n}`, n)
+    expect(task.changedBytes).toBeGreaterThan(50 * 20_000)
+    expect(task.changedBytes).toBeLessThan(51 * 20_000)
+    checkpoint()
+    large.put('odd', text(500_000))
+    checkpoint()
+    large.put('odd', text(500_001))
+    expect(task.changedBytes).toBe(sizeOf(500_000))
+    checkpoint()
+    expect(task.changedBytes).toBe(0)
+  })
+
+  test('what comes late to a task that has ended, as the end of its checkpoint does, counts nowhere', () => {
+    const { budget, state, values, checkpoint } = filled(1_000, ['a', 'b'], 100)
+    checkpoint()
+    state.written()
+    budget.sweep()
+    state.put('a', text(200))
+    state.put('c', text(200))
+    checkpoint()
+    values.values?.close()
+    state.written()
+    expect(state.get('b')).toBe(text(100))
+    checkpoint()
+    expect(budget.bytes).toBe(0)
   })
 
   test('a task that ends gives back what it took', () => {

@@ -8,6 +8,7 @@ import { wireError } from './wireError.js'
 
 export interface HttpDoorOptions {
   readonly maxMessageBytes: number
+  isOpen(): boolean
   isAllowed(request: IncomingMessage): boolean
   session(id: string): Session | undefined
   /** Begins one, or refuses it by the wire. */
@@ -55,6 +56,7 @@ export class HttpDoor {
     }
     if (request.method !== 'POST') throw new TidemarkError('BAD_MESSAGE', 'the bridge takes POST, or a WebSocket')
     const messages = await this.read(request)
+    if (!this.options.isOpen()) return isOver(response, 503, 'the bridge is closed')
     const id = request.headers[SESSION_HEADER]
     if (id === undefined) {
       const wire = new StreamWire(response)
@@ -63,11 +65,7 @@ export class HttpDoor {
       return
     }
     const session = this.options.session(String(id))
-    if (!session) {
-      response.writeHead(404, { 'content-type': 'application/json' })
-      response.end(JSON.stringify({ code: 'BAD_STATE', reason: 'the session is over; begin another one' }))
-      return
-    }
+    if (!session || session.isOver) return isOver(response, 404, 'the session is over; begin another one')
     for (const message of messages) session.message(message)
     response.writeHead(204).end()
   }
@@ -76,6 +74,12 @@ export class HttpDoor {
     // A page of another origin can't send it unasked.
     if (!/^application\/json\b/.test(request.headers['content-type'] ?? ''))
       throw new TidemarkError('BAD_MESSAGE', 'the body must be application/json')
+    const messages = request.readableEnded ? ownBody(request) : parseJson(await this.text(request))
+    if (!Array.isArray(messages)) throw new TidemarkError('BAD_MESSAGE', 'the body must be a list of messages')
+    return messages
+  }
+
+  private async text(request: IncomingMessage): Promise<string> {
     const { maxMessageBytes } = this.options
     const parts: Buffer[] = []
     let size = 0
@@ -85,10 +89,23 @@ export class HttpDoor {
         throw new TidemarkError('BAD_MESSAGE', `a message has more than ${maxMessageBytes} bytes`)
       parts.push(part)
     }
-    const messages = parseJson(Buffer.concat(parts).toString())
-    if (!Array.isArray(messages)) throw new TidemarkError('BAD_MESSAGE', 'the body must be a list of messages')
-    return messages
+    return Buffer.concat(parts).toString()
   }
+}
+
+/** What a body parser before us, which has read it, has made of it: where those of Express and its kin put it. */
+function ownBody(request: IncomingMessage): unknown {
+  const { body } = request as { body?: unknown }
+  if (body === undefined)
+    throw new TidemarkError(
+      'BAD_MESSAGE',
+      'the body has been read before the bridge was given it, and isn’t in request.body',
+    )
+  return typeof body === 'string' || Buffer.isBuffer(body) ? parseJson(String(body)) : body
+}
+
+function isOver(response: ServerResponse, status: number, reason: string): void {
+  response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify({ code: 'BAD_STATE', reason }))
 }
 
 /** The error of a page that isn't on the list. */

@@ -2,26 +2,26 @@ import { randomUUID } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import type { Broker } from '../../ports/broker.js'
 import { TidemarkError } from '../../record/errors.js'
-import { type ClientMessage, type OpenMessage, PROTOCOL, SILENT_BEATS } from '../rules/bridgeMessages.js'
+import {
+  type ClientMessage,
+  type OpenMessage,
+  PROTOCOL,
+  type ServerMessage,
+  SILENT_BEATS,
+} from '../rules/bridgeMessages.js'
 import { clientMessage } from './clientMessage.js'
-import { Subscription } from './subscription.js'
+import { type BridgeRequest, Permissions } from './permissions.js'
+import { type Outlet, Subscription } from './subscription.js'
 import type { TopicFeed } from './topicFeed.js'
-import type { Wire, WireListener } from './wire.js'
+import { FULL_BYTES, type Wire, type WireListener } from './wire.js'
 import { notServed, wireError } from './wireError.js'
 
 /** Requests of one client that may be under way, besides one for each subscription. */
 const MAX_PENDING = 64
 /** ms for a client to say who it is. */
 const HELLO_MS = 10_000
-
-/** Who asks, and for what. */
-export interface BridgeRequest {
-  /** The request that opened the connection, with its headers and cookies. */
-  readonly request: IncomingMessage
-  /** What the client's `token` gave, if it has one. */
-  readonly token: string | undefined
-  readonly topic: string
-}
+/** ms for a client to take what is said last. */
+const END_MS = 5_000
 
 /** What all sessions of a bridge share. */
 export interface SessionHost {
@@ -38,28 +38,34 @@ export interface SessionHost {
   /** The feed may have nobody who reads it. */
   left(topic: string): void
   report(error: unknown): void
+  /** The client asked on, and took none of the answers. */
+  cutOff(session: Session): void
   ended(session: Session): void
 }
 
 /** One client's connection, from its hello to its end. */
-export class Session implements WireListener {
+export class Session implements WireListener, Outlet {
   readonly id = randomUUID()
   private readonly subscriptions = new Map<number, Subscription>()
-  /** Decided once per topic. */
-  private readonly decisions = new Map<string, Promise<boolean>>()
+  private readonly permissions: Permissions
   private pending = 0
+  /** Bytes that were sent although the wire was full. */
+  private beyondBytes = 0
   private hello: { readonly token: string | undefined } | undefined
   /** Counted, and not timed: a server that has stood still itself has heard from nobody meanwhile. */
   private unansweredPings = 0
-  private isOver = false
+  /** Nothing is heard or said any more, though the connection may be there until the client has taken what was said. */
+  isOver = false
   private readonly beat: ReturnType<typeof setInterval>
   private readonly helloTimer: ReturnType<typeof setTimeout>
+  private endTimer: ReturnType<typeof setTimeout> | undefined
 
   constructor(
     private readonly host: SessionHost,
     private readonly wire: Wire,
-    private readonly request: IncomingMessage,
+    request: IncomingMessage,
   ) {
+    this.permissions = new Permissions(host, (topic) => ({ request, token: this.hello?.token, topic }))
     this.beat = setInterval(() => this.onBeat(), host.heartbeatMs)
     this.helloTimer = setTimeout(() => {
       if (!this.hello) this.refuse(new TidemarkError('BAD_MESSAGE', `no hello came within ${HELLO_MS} ms`))
@@ -68,6 +74,23 @@ export class Session implements WireListener {
 
   get size(): number {
     return this.subscriptions.size
+  }
+
+  get isFull(): boolean {
+    return this.wire.waitingBytes > FULL_BYTES
+  }
+
+  /** Records wait until there is room. Of all else, as many bytes may go beyond it; a client for which there are more is cut off. */
+  send(message: ServerMessage, body?: Uint8Array): void {
+    if (this.isOver) return
+    const { isFull, wire } = this
+    const before = wire.waitingBytes
+    wire.send(message, body)
+    if (!isFull) return
+    this.beyondBytes += wire.waitingBytes - before
+    if (this.beyondBytes <= FULL_BYTES) return
+    this.cut()
+    this.host.cutOff(this)
   }
 
   message(value: unknown): void {
@@ -81,24 +104,25 @@ export class Session implements WireListener {
   }
 
   drained(): void {
+    this.beyondBytes = 0
     for (const one of this.subscriptions.values()) this.host.wake(one)
   }
 
+  /** The connection is no more. */
   closed(): void {
-    if (this.isOver) return
-    this.isOver = true
-    clearInterval(this.beat)
-    clearTimeout(this.helloTimer)
-    for (const one of [...this.subscriptions.values()]) this.drop(one)
+    this.stop()
+    clearTimeout(this.endTimer)
     this.host.ended(this)
   }
 
   /** Tells why, and ends the connection. */
   refuse(error: unknown): void {
     if (this.isOver) return
-    this.wire.send({ type: 'refused', error: wireError(error) })
+    this.send({ type: 'refused', error: wireError(error) })
     this.wire.close()
-    this.closed()
+    this.stop()
+    // Who doesn't take the rest would keep it here.
+    this.endTimer = setTimeout(() => this.cut(), END_MS)
   }
 
   cut(): void {
@@ -106,8 +130,16 @@ export class Session implements WireListener {
     this.closed()
   }
 
+  private stop(): void {
+    if (this.isOver) return
+    this.isOver = true
+    clearInterval(this.beat)
+    clearTimeout(this.helloTimer)
+    for (const one of [...this.subscriptions.values()]) this.drop(one)
+  }
+
   private onBeat(): void {
-    if (this.unansweredPings++ < SILENT_BEATS) this.wire.send({ type: 'ping' })
+    if (this.unansweredPings++ < SILENT_BEATS) this.send({ type: 'ping' })
     else this.cut()
   }
 
@@ -151,7 +183,7 @@ export class Session implements WireListener {
       throw new TidemarkError('BAD_MESSAGE', text)
     }
     this.hello = { token }
-    this.wire.send({ type: 'welcome', protocol, heartbeatMs: this.host.heartbeatMs, session: this.id })
+    this.send({ type: 'welcome', protocol, heartbeatMs: this.host.heartbeatMs, session: this.id })
   }
 
   private async topics(id: number, names: readonly string[] | undefined): Promise<void> {
@@ -159,15 +191,20 @@ export class Session implements WireListener {
     const listed = names ? topics.filter((topic) => names.includes(topic)) : topics
     // Who asks for one by its name hears why it isn't among them.
     if (names) for (const topic of listed) await this.check(topic)
-    const allowed = await Promise.all(listed.map(async (topic) => ((await this.decide(topic)) ? [topic] : [])))
-    const counts = await broker.topics(allowed.flat())
-    if (!this.isOver) this.wire.send({ type: 'topics', id, topics: [...counts] })
+    const allowed = await Promise.all(
+      listed.map(async (topic) => ((await this.permissions.mayRead(topic)) ? [topic] : [])),
+    )
+    const counts = await broker.topics(allowed.flat()).catch((error) => {
+      this.host.report(error)
+      throw error
+    })
+    this.send({ type: 'topics', id, topics: [...counts] })
   }
 
   private async ranges(id: number, topic: string): Promise<void> {
     await this.check(topic)
     const ranges = await this.rangesOf(topic)
-    if (!this.isOver) this.wire.send({ type: 'ranges', id, ranges })
+    this.send({ type: 'ranges', id, ranges })
   }
 
   private open(message: OpenMessage): void {
@@ -177,7 +214,7 @@ export class Session implements WireListener {
       const { maxSubscriptions } = this.host
       if (this.subscriptions.size >= maxSubscriptions)
         throw new TidemarkError('LIMIT_REACHED', `the bridge serves ${maxSubscriptions} partitions to a client`)
-      const subscription = new Subscription(this.wire, message, (one) => this.drop(one))
+      const subscription = new Subscription(this, message, (one) => this.drop(one))
       const isOpen = () => this.subscriptions.get(id) === subscription
       this.subscriptions.set(id, subscription)
       try {
@@ -212,28 +249,8 @@ export class Session implements WireListener {
   /** @throws TidemarkError `UNKNOWN_TOPIC`, `NOT_AUTHORISED` */
   private async check(topic: string): Promise<void> {
     if (!this.host.topics.includes(topic)) throw notServed(topic)
-    if (await this.decide(topic)) return
+    if (await this.permissions.mayRead(topic)) return
     throw new TidemarkError('NOT_AUTHORISED', 'the bridge lets this client not read the topic', { topic })
-  }
-
-  private decide(topic: string): Promise<boolean> {
-    let decision = this.decisions.get(topic)
-    if (!decision) {
-      decision = this.ask(topic)
-      this.decisions.set(topic, decision)
-      // Whoever can't tell now is asked again.
-      decision.catch(() => this.decisions.delete(topic))
-    }
-    return decision
-  }
-
-  private async ask(topic: string): Promise<boolean> {
-    try {
-      return (await this.host.authorise({ request: this.request, token: this.hello?.token, topic })) === true
-    } catch (error) {
-      this.host.report(error)
-      throw new Error('authorise failed', { cause: error })
-    }
   }
 
   /** Does what was asked for; what goes wrong is told under its id. */
@@ -253,6 +270,6 @@ export class Session implements WireListener {
 
   private refuseOne(id: number, error: unknown): void {
     const place = error instanceof TidemarkError ? error.place : {}
-    if (!this.isOver) this.wire.send({ type: 'refused', id, error: wireError(error, place) })
+    this.send({ type: 'refused', id, error: wireError(error, place) })
   }
 }

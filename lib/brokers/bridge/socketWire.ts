@@ -31,8 +31,12 @@ export class SocketWire implements Wire {
 
   private drained: () => void = () => {}
 
-  get isFull(): boolean {
-    return this.socket.bufferedAmount > FULL_BYTES
+  get waitingBytes(): number {
+    return this.socket.bufferedAmount
+  }
+
+  private get isFull(): boolean {
+    return this.waitingBytes > FULL_BYTES
   }
 
   send(message: ServerMessage, body?: Uint8Array): void {

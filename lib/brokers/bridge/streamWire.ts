@@ -1,6 +1,6 @@
 import type { ServerResponse } from 'node:http'
 import type { ServerMessage } from '../rules/bridgeMessages.js'
-import { FULL_BYTES, type Wire, type WireListener } from './wire.js'
+import type { Wire, WireListener } from './wire.js'
 
 /** Server-Sent Events: an event is a message's JSON and, on a second line, the bytes behind it as base64. */
 export class StreamWire implements Wire {
@@ -19,8 +19,8 @@ export class StreamWire implements Wire {
     response.on('close', () => listener.closed())
   }
 
-  get isFull(): boolean {
-    return this.response.writableLength > FULL_BYTES
+  get waitingBytes(): number {
+    return this.response.writableLength
   }
 
   send(message: ServerMessage, body?: Uint8Array): void {

@@ -3,8 +3,14 @@ import { placeOf } from '../../ports/broker.js'
 import { TidemarkError } from '../../record/errors.js'
 import type { OpenMessage, ServerMessage } from '../rules/bridgeMessages.js'
 import type { Piece } from './partitionFeed.js'
-import type { Wire } from './wire.js'
 import { wireError } from './wireError.js'
+
+/** What is sent to a client goes through here. */
+export interface Outlet {
+  send(message: ServerMessage, body?: Uint8Array): void
+  /** Whether records have to wait: the client is slow. */
+  readonly isFull: boolean
+}
 
 /** One client's reading of one partition: where it is, and how much the client can take. */
 export class Subscription implements TopicPartition {
@@ -19,7 +25,7 @@ export class Subscription implements TopicPartition {
   private isTroubled = false
 
   constructor(
-    private readonly wire: Wire,
+    private readonly outlet: Outlet,
     { id, topic, partition, to = Number.POSITIVE_INFINITY, credit }: OpenMessage,
     /** It is over. */
     private readonly over: (subscription: Subscription) => void,
@@ -32,7 +38,7 @@ export class Subscription implements TopicPartition {
   }
 
   get wants(): boolean {
-    return this.credit > 0 && !this.wire.isFull
+    return this.credit > 0 && !this.outlet.isFull
   }
 
   grant(bytes: number): void {
@@ -43,20 +49,20 @@ export class Subscription implements TopicPartition {
     this.credit -= body.length
     this.position = next
     this.isTroubled = false
-    this.wire.send({ type: 'batch', id: this.id, from, end }, body)
+    this.outlet.send({ type: 'batch', id: this.id, from, end }, body)
     if (next >= this.to) this.end({ type: 'end', id: this.id })
   }
 
   end(last: ServerMessage): void {
     this.over(this)
-    this.wire.send(last)
+    this.outlet.send(last)
   }
 
   /** The broker fails; said once, until it brings something again. */
   troubled(error: unknown): void {
     if (this.isTroubled) return
     this.isTroubled = true
-    this.wire.send({ type: 'trouble', id: this.id, error: wireError(error, this) })
+    this.outlet.send({ type: 'trouble', id: this.id, error: wireError(error, this) })
   }
 
   refuse(error: unknown): void {

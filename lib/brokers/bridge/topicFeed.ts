@@ -134,9 +134,10 @@ export class TopicFeed {
     } catch (error) {
       this.failedPolls++
       this.failed(error)
+    } finally {
+      this.timer = undefined
+      this.watch()
     }
-    this.timer = undefined
-    this.watch()
   }
 
   private failed(error: unknown): void {

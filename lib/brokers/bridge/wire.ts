@@ -3,8 +3,11 @@ import type { ServerMessage } from '../rules/bridgeMessages.js'
 /** The way to one client, be it a WebSocket or an event stream. */
 export interface Wire {
   send(message: ServerMessage, body?: Uint8Array): void
-  /** Whether more waits to be taken by the network than is good for memory. `drained` of the session tells when no longer. */
-  readonly isFull: boolean
+  /**
+   * Bytes that wait to be taken by the network. While they are more than `FULL_BYTES`, no more records should be sent; `drained` of the session tells
+   * when they no longer are.
+   */
+  readonly waitingBytes: number
   /** Ends it, once what was sent has gone. */
   close(): void
   /** Ends it at once. */

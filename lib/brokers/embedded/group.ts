@@ -39,9 +39,15 @@ export class Group {
     this.isStale = true
     if (this.isRebalancing) return
     this.isRebalancing = true
+    this.nextRound()
+  }
+
+  /** In a call of its own: who has just joined has got their consumer by then, through whatever broker they came. */
+  private nextRound(): void {
     this.soon(async () => {
-      while (this.isStale) await this.spread()
-      this.isRebalancing = false
+      await this.spread()
+      if (this.isStale) this.nextRound()
+      else this.isRebalancing = false
     })
   }
 

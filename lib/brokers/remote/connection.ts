@@ -19,6 +19,8 @@ export interface ConnectionOptions {
   /** How long a link may take to come about. */
   readonly timeoutMs: number
   token?(): string | Promise<string>
+  /** It has failed for good, or was closed: no link will come any more. */
+  failed?(): void
 }
 
 const FIRST_PAUSE_MS = 100
@@ -32,6 +34,8 @@ const FINAL: ReadonlySet<ErrorCode> = new Set(['NOT_AUTHORISED', 'BAD_MESSAGE'])
 export class Connection {
   private readonly exchanges = new Map<number, Exchange>()
   private readonly away = new Set<(error: TidemarkError) => void>()
+  /** The one under way, to tell it from those that were given up. */
+  private attempt: object | undefined
   private link: Link | undefined
   private isUp = false
   private lastId = 0
@@ -101,13 +105,18 @@ export class Connection {
   }
 
   private async connect(): Promise<void> {
+    const attempt = {}
+    this.attempt = attempt
+    this.listen(this.options.timeoutMs)
     let token: string | undefined
     try {
       token = await this.options.token?.()
     } catch (error) {
-      return this.lost(`token() failed: ${error}`)
+      if (this.attempt === attempt) this.lost(`token() failed: ${error}`)
+      return
     }
-    if (this.failure) return
+    // One that took too long is that of an attempt that has been given up.
+    if (this.attempt !== attempt) return
     let own: Link
     try {
       own = this.options.open({
@@ -122,7 +131,6 @@ export class Connection {
       return this.lost(String(error))
     }
     this.link = own
-    this.listen(this.options.timeoutMs)
     own.send({ type: 'hello', protocol: PROTOCOL, token })
   }
 
@@ -194,12 +202,14 @@ export class Connection {
     clearTimeout(this.retry)
     clearTimeout(this.outage)
     this.settle?.reject(error)
+    this.options.failed?.()
     for (const exchange of [...this.exchanges.values()]) exchange.failed(error)
     this.exchanges.clear()
   }
 
   private letGo(): void {
     const { link } = this
+    this.attempt = undefined
     this.link = undefined
     this.isUp = false
     clearTimeout(this.silence)

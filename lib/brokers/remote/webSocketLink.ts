@@ -1,5 +1,5 @@
 import { TidemarkError } from '../../record/errors.js'
-import { decodeFrame } from '../rules/bridgeFrames.js'
+import { decodeFrame, type Frame } from '../rules/bridgeFrames.js'
 import type { ClientMessage, ServerMessage } from '../rules/bridgeMessages.js'
 import type { Link, LinkListener } from './link.js'
 
@@ -33,9 +33,13 @@ export function webSocketLink(url: string, Socket: WebSocketConstructor, listene
   })
   socket.addEventListener('message', ({ data }: { data: string | ArrayBuffer }) => {
     if (isOver) return
-    if (typeof data === 'string') return listener.message(JSON.parse(data) as ServerMessage)
-    const { message, body } = decodeFrame<ServerMessage>(new Uint8Array(data))
-    listener.message(message, body)
+    let frame: Frame<ServerMessage>
+    try {
+      frame = typeof data === 'string' ? { message: JSON.parse(data) } : decodeFrame(new Uint8Array(data))
+    } catch (error) {
+      return over(`what it sent makes no sense: ${error}`)
+    }
+    listener.message(frame.message, frame.body)
   })
   socket.addEventListener('close', ({ code, reason }: { code: number; reason: string }) => {
     if (code === TOO_LARGE) over(new TidemarkError('BAD_MESSAGE', 'the bridge found a message too large'))

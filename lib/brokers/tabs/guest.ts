@@ -76,8 +76,8 @@ export class Guest {
       })
       return batches
     },
-    send: ([records], request) =>
-      this.once(request, async (along) => (await this.producer).send(records, along), undefined),
+    send: ([records, along = []], request) =>
+      this.once(request, async (more) => (await this.producer).send(records, [...along, ...more]), undefined),
 
     begin: async ([producer, id, transaction]) => {
       let known = this.producers.get(producer)

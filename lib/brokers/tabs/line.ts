@@ -36,6 +36,8 @@ export class Line {
   private hangUp: () => void = () => {}
   private readonly takeBack: () => void
   private failure: TidemarkError | undefined
+  /** By the browser. What is asked meanwhile is sent when the page is back. */
+  private isAside = false
 
   constructor(private readonly name: string) {
     this.toHost = new BroadcastChannel(hostName(name))
@@ -48,11 +50,17 @@ export class Line {
     })
     this.takeBack = whenPutAside(
       () => {
-        // Others would wait for what we hold.
+        if (this.isAside) return
+        this.isAside = true
+        // Others would wait for what we hold, and for what we began now.
         this.signal('aside')
-        this.letGo('the browser had put this page aside')
+        this.letGo(this.ended('the browser had put this page aside'))()
       },
-      () => this.askAgain(),
+      () => {
+        if (!this.isAside) return
+        this.isAside = false
+        this.askAgain()
+      },
     )
   }
 
@@ -99,12 +107,10 @@ export class Line {
     this.failure = error
     this.signal('bye')
     this.takeBack()
-    for (const { reject } of this.open.values()) reject(error)
-    this.open.clear()
-    for (const each of [...this.bound.values()]) each.hostGone(error)
-    this.bound.clear()
+    const tell = this.letGo(error, () => true)
     for (const channel of [this.toHost, this.fromHost, this.news]) channel.close()
     this.hangUp()
+    tell()
   }
 
   private ask(call: keyof Calls, args: readonly unknown[], isBound: boolean): Promise<any> {
@@ -113,7 +119,7 @@ export class Line {
       if (this.failure !== undefined) throw this.failure
       this.open.set(request.id, { request, isBound, resolve, reject })
       try {
-        this.post(request)
+        if (!this.isAside) this.post(request)
       } catch (cause) {
         this.open.delete(request.id)
         const message = `tabs ${this.name}: ${call}: what is to be sent can't be copied to another tab: ${show(String(cause))}`
@@ -148,24 +154,34 @@ export class Line {
     this.host = host
     this.meet()
     if (isFirst) return
-    this.letGo('another tab hosts it now')
+    const tell = this.letGo(this.ended('another tab hosts it now'))
     this.askAgain()
+    tell()
   }
 
-  /** Ends what the host has for us. */
-  private letGo(why: string): void {
+  private ended(why: string): TidemarkError {
     const message = `tabs ${this.name}: ${why}, and this consumer or transaction has ended; begin it again`
-    const error = new TidemarkError('BROKER_UNAVAILABLE', message)
-    for (const each of [...this.bound.values()]) each.hostGone(error)
+    return new TidemarkError('BROKER_UNAVAILABLE', message)
+  }
+
+  /**
+   * Takes out what the host has for us, and of the requests those that end with it.
+   *
+   * @returns what tells so: who hears it may begin anew within the call
+   */
+  private letGo(error: TidemarkError, endsWithIt = ({ isBound }: Open) => isBound): () => void {
+    const bound = [...this.bound.values()]
+    const open = [...this.open.values()].filter(endsWithIt)
     this.bound.clear()
-    for (const { request, isBound, reject } of [...this.open.values()]) {
-      if (!isBound) continue
-      this.open.delete(request.id)
-      reject(error)
+    for (const { request } of open) this.open.delete(request.id)
+    return () => {
+      for (const { reject } of open) reject(error)
+      for (const each of bound) each.hostGone(error)
     }
   }
 
   private askAgain(): void {
+    if (this.isAside) return
     this.signal('hello')
     for (const { request } of this.open.values()) this.post(request)
   }

@@ -7,9 +7,9 @@ import { ownRecord } from './wire.js'
 export function remoteProducer(line: Line): Producer {
   let isClosed = false
   return {
-    async send(records) {
+    async send(records, along) {
       if (isClosed) throw new TidemarkError('BAD_STATE', 'the producer is closed')
-      await line.call('send', records.map(ownRecord))
+      await line.call('send', records.map(ownRecord), along)
     },
     async close() {
       isClosed = true

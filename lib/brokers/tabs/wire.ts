@@ -21,7 +21,7 @@ export interface Calls {
   committed(group: string, topics: readonly string[]): readonly Position[]
   /** The first of what `Broker.read` gives. */
   read(partition: TopicPartition, from: number, to: number): readonly RawBatch[]
-  send(records: readonly OutRecord[]): void
+  send(records: readonly OutRecord[], along: readonly StoreChanges[] | undefined): void
   begin(producer: number, id: string, transaction: number): void
   sendIn(transaction: number, records: readonly OutRecord[]): void
   sendOffsets(transaction: number, group: string, positions: readonly Position[]): void

@@ -1,4 +1,5 @@
 import type { Broker, RawBatch, TopicPartition } from '../../ports/broker.js'
+import { TidemarkError } from '../../record/errors.js'
 import type { Headers } from '../../record/record.js'
 import { NO_HEADERS } from '../../record/record.js'
 import { utf8 } from '../../record/serde.js'
@@ -187,6 +188,14 @@ export const logLaws: Record<string, LawBody> = {
       batches.every((batch) => batch.topic === topic && batch.partition === 1),
       'batches of another partition',
     )
+    let taken = 0
+    const refuses = async () => {
+      taken++
+      await broker.ranges(topic)
+      throw new TidemarkError('BAD_STATE', 'no more')
+    }
+    await assertRejects(broker.read(at, 0, 2_500, refuses), 'BAD_STATE', 'read whose batch is refused')
+    assertEqual(taken, 1, 'batches after one was refused')
     await broker.read(at, 5, 5, () => assert(false, 'an empty stretch gave a batch'))
     await assertRejects(
       broker.read(at, 0, 2_501, () => {}),

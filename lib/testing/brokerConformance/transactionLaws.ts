@@ -1,4 +1,6 @@
 import type { Broker, TransactionalProducer } from '../../ports/broker.js'
+import { loadAll } from '../../ports/loadAll.js'
+import { utf8 } from '../../record/serde.js'
 import { readValues, untilCount } from './logLaws.js'
 import { assert, assertEqual, assertRejects, type LawBody, out, texts, until, untilEqual } from './setting.js'
 
@@ -140,6 +142,29 @@ export const transactionLaws: Record<string, LawBody> = {
       ],
       'committed',
     )
+    await producer.close()
+  },
+
+  async 'what goes along with a send or a commit is in the broker’s own store, if it has one'(law) {
+    const broker = await law.broker()
+    const { store } = broker
+    if (!store) return
+    const topic = await law.topic(broker, 1)
+    const along = (entry: string) => [{ scope: law.id, entries: [[entry, utf8.encode(entry)] as const] }]
+    const plain = await broker.producer()
+    await plain.send([out(topic, 0, 'sent')], along('sent'))
+    const { producer, transaction } = await begin(broker, law.id)
+    await transaction.send([out(topic, 0, 'committed')])
+    await transaction.commit(along('committed'))
+    const found = (await loadAll(store, law.id)).map(([key, value]) => [key, utf8.decode(value)])
+    const wanted = ['committed', 'sent']
+    assertEqual(
+      found.sort(),
+      wanted.map((entry) => [entry, entry]),
+      'entries',
+    )
+    await plain.send([], [{ scope: law.id, entries: [], reset: true }])
+    await plain.close()
     await producer.close()
   },
 

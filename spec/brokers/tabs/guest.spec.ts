@@ -6,6 +6,7 @@ import type { Broker } from '../../../lib/ports/broker.js'
 import { loadAll } from '../../../lib/ports/loadAll.js'
 import { NO_HEADERS } from '../../../lib/record/record.js'
 import { memory } from '../../../lib/stores/memory.js'
+import { connectTo, openBridge } from '../bridged.js'
 
 const store = memory()
 let broker: Broker
@@ -14,9 +15,9 @@ let guest: Guest
 let replies: Reply[]
 
 /** Another host over the same store: it knows what was committed. */
-async function nextHost(): Promise<void> {
+async function nextHost(over: (own: Broker) => Broker = (own) => own): Promise<void> {
   await broker?.close()
-  broker = embedded({ store })
+  broker = over(embedded({ store }))
   await broker.connect()
   done = new Done(broker, store)
   await done.load()
@@ -64,6 +65,27 @@ test('what was stored, and of which no answer came, the next host doesn’t stor
     { id: 2, value: undefined },
   ])
   expect(await values()).toEqual([1, 2])
+})
+
+test('what was stored beside the topics of a bridge isn’t stored again, either', async () => {
+  const behind = embedded()
+  await behind.createTopics([{ topic: 'orders', partitions: 1 }])
+  const { server, url } = await openBridge({ broker: behind, topics: ['orders'] })
+  const overBridge = (local: Broker) => connectTo(url, 'sse', { local })
+  await nextHost(overBridge)
+  await ask(1, 'send', [[out(1)]])
+  await nextHost(overBridge)
+  await ask(1, 'send', [[out(1)]])
+  expect(replies).toEqual([{ id: 1, value: undefined }])
+  expect(await values()).toEqual([1])
+  await nextHost()
+  await server.close()
+})
+
+test('what a tab sends along is stored with it', async () => {
+  const entries = (value: number) => [['place', Uint8Array.of(value)]]
+  await ask(1, 'send', [[out(1)], [{ scope: 'of the tab', entries: entries(7) }]])
+  expect(await loadAll(store, 'of the tab')).toEqual(entries(7))
 })
 
 test('what has been refused is tried again, though what came after it is stored', async () => {

@@ -1,19 +1,23 @@
-// npm start: the fraud detector on live transactions, embedded in this process or on Kafka.
+// npm start: a demo on a live topic, embedded in this process or on Kafka.
 import { parseArgs } from 'node:util'
 import { type App, type Broker, createApp, embedded, memory, type StoreAdapter } from 'tidemark'
 import { kafka } from 'tidemark/kafka'
 import { level } from 'tidemark/level'
-import { feed, prepare } from './feed.js'
-import { onlooker, type Sight } from './onlooker.js'
-import { fraud } from './pipeline.js'
-import { alertLine, Screen, statusLine } from './screen.js'
+import { demo as clickstream } from './clickstream/demo.js'
+import { demo as fraud } from './fraud/demo.js'
+import { demo as orders } from './orders/demo.js'
+import type { Board, Demo } from './shared/demo.js'
+import { feed, prepare } from './shared/feed.js'
+import { instant } from './shared/instant.js'
+import { onlooker, type Sight } from './shared/onlooker.js'
+import { Screen } from './shared/screen.js'
 
-const USAGE = `Usage: npm start -- [options]
+const USAGE = `Usage: npm start -- [fraud | clickstream | orders] [options]
   --kafka HOST:PORT   run on Kafka (default: embedded in this process)
-  --state DIR         keep state there (default: in memory; with --kafka ./state/fraud)
+  --state DIR         keep state there (default: in memory; with --kafka ./state/NAME)
   --seed N            of the generator (default 1)
-  --rate N            transactions per second (default 200)
-  --count N           end when there are so many transactions (default: go on)
+  --rate N            records per second (default 200, clickstream and orders 50)
+  --count N           end when there are so many records (default: go on)
   --no-generate       only read what others write`
 
 const LOOK_MS = 250
@@ -29,10 +33,10 @@ interface Place {
   readonly store: StoreAdapter
 }
 
-function place(address: string | undefined, state: string | undefined): Place {
+function place(demo: Demo, address: string | undefined, state: string | undefined): Place {
   if (address !== undefined) {
     const brokers = address.split(',')
-    return { broker: kafka({ brokers }), outside: kafka({ brokers }), store: level(state ?? './state/fraud') }
+    return { broker: kafka({ brokers }), outside: kafka({ brokers }), store: level(state ?? `./state/${demo.name}`) }
   }
   // One store for topics and state, and so one commit for both.
   const store = state === undefined ? memory() : level(state, { exclusive: true })
@@ -43,16 +47,16 @@ function place(address: string | undefined, state: string | undefined): Place {
 async function main(): Promise<void> {
   const options = readOptions()
   if (options === undefined) return
-  const { seed } = options
+  const { demo, seed } = options
   const stopping = new AbortController()
   onCtrlC(stopping)
   const screen = new Screen(process.stdout)
 
-  const { broker, outside, store } = place(options.kafka, options.state)
+  const { broker, outside, store } = place(demo, options.kafka, options.state)
   await outside.connect()
-  await prepare(outside, seed)
-  const app = createApp({ id: 'fraud', broker, store })
-  fraud(app)
+  await prepare(outside, demo, seed)
+  const app = createApp({ id: demo.name, broker, store })
+  demo.build(app)
   app.errors$.subscribe((error) => screen.line(`! ${error.message}`))
   app.state$.subscribe((state) => {
     if (state === 'failed') stopping.abort()
@@ -60,47 +64,70 @@ async function main(): Promise<void> {
   await app.start()
   screen.line(`${app.id} runs on ${broker.name} with ${store.name}; Ctrl-C ends it`)
 
-  const look = onlooker(app, outside)
+  const look = onlooker(app, outside, demo)
+  const board = demo.board()
+  const before = await look()
+  take(before, board)
+  if (before.written > 0) screen.line(`goes on from ${status(before, board)[0]}`)
   const show = async () => {
     const sight = await look()
-    for (const alert of sight.newAlerts) screen.line(alertLine(alert))
-    screen.show(statusLine(sight))
+    screen.lines(take(sight, board))
+    screen.show(status(sight, board))
     return sight
   }
-  const before = await look()
-  if (before.transactions > 0) screen.line(`goes on from ${statusLine(before)}`)
 
-  const isOver = options.generates ? feed(outside, { ...options, signal: stopping.signal }) : aborted(stopping.signal)
+  const isOver = options.generates
+    ? feed(outside, demo, { ...options, signal: stopping.signal })
+    : aborted(stopping.signal)
   await showUntil(isOver, show)
   await drain(app, show)
   await app.stop()
-  const { transactions, handled, late, alerts } = await show()
+  const { written, handled } = await show()
   screen.end()
-  const raised = Object.values(alerts).reduce((sum, n) => sum + n, 0)
-  console.log(`${transactions} transactions in, ${handled} handled; alerts: ${raised}, late transactions: ${late}`)
+  console.log(`${written} ${demo.noun} in, ${handled} handled; ${board.figures()}`)
   await outside.close()
   if (app.stats().state === 'failed') process.exitCode = 1
 }
 
 function readOptions() {
-  const { values } = parseArgs({
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
     options: {
       kafka: { type: 'string' },
       state: { type: 'string' },
       seed: { type: 'string', default: '1' },
-      rate: { type: 'string', default: '200' },
+      rate: { type: 'string' },
       count: { type: 'string', default: 'Infinity' },
       'no-generate': { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
     },
   })
-  const [seed, rate, count] = [Number(values.seed), Number(values.rate), Number(values.count)]
-  if (!Number.isInteger(seed) || !(rate > 0) || !(count >= 0)) throw new Error(USAGE)
   if (values.help) {
     console.log(USAGE)
     return undefined
   }
-  return { kafka: values.kafka, state: values.state, seed, rate, count, generates: !values['no-generate'] }
+  const [name = 'fraud', ...rest] = positionals
+  const demo = [fraud, clickstream, orders].find((demo) => demo.name === name)
+  if (demo === undefined || rest.length > 0) throw new Error(USAGE)
+  const [seed, rate, count] = [Number(values.seed), Number(values.rate ?? demo.rate), Number(values.count)]
+  if (!Number.isInteger(seed) || !(rate > 0) || !(count >= 0)) throw new Error(USAGE)
+  return { demo, kafka: values.kafka, state: values.state, seed, rate, count, generates: !values['no-generate'] }
+}
+
+/** Lets the board take in what is new, in the order of event time. Returns the lines that tell of it. */
+function take({ news }: Sight, board: Board): string[] {
+  return [...news]
+    .flatMap(([topic, records]) => records.map((record) => ({ topic, record })))
+    .sort((a, b) => a.record.timestamp - b.record.timestamp)
+    .flatMap(({ topic, record }) => board.take(topic, record) ?? [])
+}
+
+function status({ written, handled, perSecond, watermark }: Sight, board: Board): string[] {
+  const time = watermark === undefined ? '-' : instant(watermark)
+  return [
+    `${written} in, ${handled} handled, ${perSecond}/s | watermark ${time} | ${board.figures()}`,
+    ...board.table().map((line) => `  ${line}`),
+  ]
 }
 
 async function showUntil(isOver: Promise<void>, show: () => Promise<Sight>): Promise<void> {
@@ -120,12 +147,11 @@ async function showUntil(isOver: Promise<void>, show: () => Promise<Sight>): Pro
 async function drain(app: App, show: () => Promise<Sight>): Promise<void> {
   const deadline = Date.now() + DRAIN_MS
   while (app.stats().state === 'running' && Date.now() < deadline) {
-    const { transactions, handled } = await show()
-    if (handled === transactions && app.stats().tasks.every(({ lag }) => lag === 0)) return
+    const { written, handled } = await show()
+    if (handled === written && app.stats().tasks.every(({ lag }) => lag === 0)) return
     await pause(LOOK_MS)
   }
 }
-
 function onCtrlC(stopping: AbortController): void {
   let first: number | undefined
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {

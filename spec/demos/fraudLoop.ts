@@ -1,4 +1,5 @@
 import type { Alert, Customer, Transaction } from '../../demos/fraud/pipeline.js'
+import { listOf } from './demoCase.js'
 
 /* What the fraud pipeline must give, by a loop that shares nothing with it but the types. */
 
@@ -89,9 +90,3 @@ export function plainLoop(
 }
 
 const total = (transactions: Transaction[]) => transactions.reduce((sum, { amount }) => sum + amount, 0)
-
-function listOf<V>(lists: Map<string, V[]>, key: string): V[] {
-  const list = lists.get(key) ?? []
-  lists.set(key, list)
-  return list
-}

@@ -1,0 +1,5 @@
+import { stage } from '../site/stage.js'
+import { clickstream } from './pipeline.js'
+
+// Without an idle time-out: what comes out depends on the recording alone.
+stage((app) => clickstream(app, { watermark: { maxOutOfOrderness: '2m' } }))

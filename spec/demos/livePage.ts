@@ -1,0 +1,74 @@
+import { until } from '../until.js'
+import { expected } from './fraudCase.js'
+import type { Visitor } from './visitor.js'
+
+const SEED = 1
+const PARTITIONS = 4
+const WAIT_MS = 60_000
+
+/** The page on which the pipeline is live, with its state in the browser. */
+export function livePage(visitor: () => Visitor): void {
+  const figure = async (name: string) => {
+    const text = await visitor().page.locator('#figures div', { hasText: name }).locator('dd').textContent()
+    return Number(text?.replaceAll(',', ''))
+  }
+  const written = () => figure('Transactions')
+  const handled = () => figure('Handled')
+
+  test('it goes on after a reload in mid-window, and after a crash, as if nothing had been', async () => {
+    await visitor().open('live/index.html')
+    await until(`more than ${60} are handled`, async () => (await handled()) > 60, WAIT_MS)
+    let before = await handled()
+    await visitor().page.getByRole('button', { name: 'Reload' }).click()
+    await until(`more than ${before + 40} are handled`, async () => (await handled()) > before + 40, WAIT_MS)
+    before = await handled()
+    await visitor().crash()
+    await visitor().open('live/index.html')
+    await until(`more than ${before + 40} are handled`, async () => (await handled()) > before + 40, WAIT_MS)
+
+    await visitor().page.getByRole('button', { name: 'Pause' }).click()
+    await visitor().page.getByRole('button', { name: 'Go on' }).waitFor()
+    let count = 0
+    await until(
+      'all is handled',
+      async () => {
+        const last = count
+        count = await written()
+        return count === last && (await handled()) === count
+      },
+      WAIT_MS,
+    )
+    const { alerts, spend } = expected({ seed: SEED, count, partitions: PARTITIONS })
+    const most = [...spend].sort(([, a], [, b]) => b - a).slice(0, 6)
+    const rows = await visitor().page.locator('#panel tbody tr').allInnerTexts()
+    expect(rows.map((row) => row.split(/\s+/).filter(Boolean))).toEqual(
+      most.map(([user, cents]) => [user, Math.round(cents / 100).toLocaleString('en')]),
+    )
+    const raised = [...alerts.values()].flat().length
+    const numbers = (await visitor().page.locator('#panel .bad dd').allTextContents()).map(Number)
+    expect(numbers.reduce((sum, n) => sum + n, 0)).toBe(raised)
+  })
+
+  test('of two tabs one runs it, and the other looks on and takes over', async () => {
+    await visitor().open('live/index.html')
+    await until('some are handled', async () => (await handled()) > 0, WAIT_MS)
+    const first = visitor().page
+    const second = await visitor().browser.context.newPage()
+    visitor().turnTo(second)
+    await visitor().open('live/index.html')
+    await second.getByText('Another tab runs the pipeline').waitFor()
+    await until('the second looks on', async () => (await handled()) > 0, WAIT_MS)
+    expect(await second.getByRole('button', { name: 'Pause' }).isDisabled()).toBe(true)
+    await first.close()
+    await second.getByText('Another tab runs the pipeline').waitFor({ state: 'hidden' })
+    const before = await handled()
+    await until('the second goes on', async () => (await handled()) > before + 20, WAIT_MS)
+  })
+
+  test('it can begin anew', async () => {
+    await visitor().open('live/index.html')
+    await until(`more than ${100} are handled`, async () => (await handled()) > 100, WAIT_MS)
+    await visitor().page.getByRole('button', { name: 'Start anew' }).click()
+    await until('it has begun anew', async () => (await handled()) < 100 && (await handled()) > 0, WAIT_MS)
+  })
+}
