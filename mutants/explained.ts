@@ -140,6 +140,24 @@ export const explained: readonly Explained[] = [
     reason: 'without a time to live nothing is late by it, and nothing fires',
   },
   {
+    file: 'lib/tables/rowReader.ts',
+    code: 'const present = entry.isGone ? rows.get(row) : entry',
+    changes: ['entry.isGone to true'],
+    reason: 'it is the same row, looked up once more; its value would stay in memory, where values may leave it',
+  },
+  {
+    file: 'lib/tables/versionedRows.ts',
+    code: 'for (const cell of this.series.lasts()) if (!isDelete(cell)) yield [cell.key, cell.at]',
+    changes: ['!isDelete(cell) to true'],
+    reason: 'the expiry of a row that is gone lies in the heap, and never comes up',
+  },
+  {
+    file: 'lib/tables/versionedRows.ts',
+    code: 'const isDelete = (cell: SeriesCell<unknown>) => cell.isCold !== true && cell.value === null',
+    changes: ['true to false'],
+    reason: 'null never leaves memory: the value of a cold version is read from the store, and is none',
+  },
+  {
     file: 'lib/tables/versionedRows.ts',
     code: 'cell = this.series.insert(row, timestamp, value, 0)',
     changes: ['0 to 1'],

@@ -60,7 +60,8 @@ export class VersionedRows<V> implements CountedRows<V> {
   }
 
   *entries(): IterableIterator<RowEntry<V>> {
-    for (const cell of this.series.lasts()) {
+    const { series } = this
+    for (const cell of series.lasts()) {
       if (isDelete(cell)) continue
       yield {
         ...splitRowKey(cell.key),
@@ -69,7 +70,7 @@ export class VersionedRows<V> implements CountedRows<V> {
           return peek(cell) as V
         },
         get isGone() {
-          return cell.deleted || isDelete(cell)
+          return series.lastUntil(cell.key, Number.POSITIVE_INFINITY) !== cell || isDelete(cell)
         },
       }
     }

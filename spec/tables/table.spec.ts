@@ -40,6 +40,11 @@ const plain = (rows: Rows) => {
   return { table, changes: table.changes() }
 }
 
+const versioned = (rows: Rows) => {
+  const table = toTable('t', rows, { history: '1s' }) as Table<string, number>
+  return { table, changes: table.changes() }
+}
+
 const counts = (rows: Rows) => {
   const table = toTable('counts', rows.pipe(tumblingWindow(10, { grace: 90 }), aggregate(count())))
   return { table, changes: table.changes() }
@@ -62,6 +67,26 @@ describe('range', () => {
     expect([...table.range('z', 'a')]).toEqual([])
     stop()
     expect([...table.range()]).toEqual([])
+  })
+
+  test.each([
+    ['a table', plain],
+    ['a versioned table', versioned],
+  ])('of %s that changes on the way: each row as it is in its turn, if it is still there', (_, build) => {
+    const { table, put, stop } = running(build)
+    for (const key of ['a', 'b', 'c', 'd', 'e']) put(key, 1)
+    const walk = table.range()
+    expect(walk.next().value).toEqual(['a', 1])
+    put('b', null)
+    put('c', 2)
+    put('d', null)
+    put('d', 3)
+    expect([...walk]).toEqual([
+      ['c', 2],
+      ['d', 3],
+      ['e', 1],
+    ])
+    stop()
   })
 
   test('of windows: by key, then start', () => {
