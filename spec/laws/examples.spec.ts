@@ -26,6 +26,8 @@ test('every example of the documentation compiles', () => {
       'tidemark/bridge': 'brokers/bridge',
       'tidemark/remote': 'brokers/remote',
       'tidemark/tabs': 'brokers/tabs',
+      'tidemark/replay': 'replay/index',
+      'tidemark/marbles': 'marbles/index',
       'tidemark/testing': 'testing/index',
     }).map(([name, file]) => [name, [join(ROOT, 'lib', `${file}.ts`)]]),
   )
