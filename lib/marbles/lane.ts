@@ -28,7 +28,7 @@ export interface Bracket {
   readonly id: string
   event: number
   readonly key: Key
-  /** The key as text. */
+  /** Its task and key, as text. */
   readonly name: string
   readonly start: number
   readonly end: number

@@ -21,7 +21,8 @@ export function changeBrackets(
 ): void {
   const { key, window, change, count } = event
   if (!lane.node.windows || NOT_OF_TIME.test(lane.node.windows)) return
-  const name = keyText(key)
+  // Two tasks may have a window of one key, where it isn't what tells partitions apart.
+  const name = `${event.task}/${keyText(key)}`
   const idOf = ({ start, end }: { readonly start: number; readonly end: number }) => `${name}/${start}/${end}`
   const id = idOf(window)
   const known = lane.brackets.get(id)

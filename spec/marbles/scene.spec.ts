@@ -125,6 +125,23 @@ describe('a scene', () => {
     ])
   })
 
+  test('has a bracket per task, where several have windows of one key', () => {
+    const events = trace(
+      (source) => source.pipe(tumblingWindow(10), aggregate(count())),
+      [record('a', 1, 1), record('a', 1, 2)],
+    )
+    const last = events.length
+    const elsewhere = events.map((event): TraceEvent => {
+      const moved = { ...event, id: event.id + last, task: 'another', cause: event.cause && event.cause + last }
+      return moved.type === 'window' ? { ...moved, was: moved.was.map((id) => id + last) } : moved
+    })
+    const lane = sceneOf([...events, ...elsewhere.slice(0, -1)]).lanes.find(({ name }) => name === 'aggregate') as Lane
+    expect(bracketsOf(lane).map(({ start, count }) => [start, count])).toEqual([
+      [0, 2],
+      [0, 2],
+    ])
+  })
+
   test('puts overlapping windows of a key on lines of their own', () => {
     const lane = sceneOf(trace((source) => source.pipe(hoppingWindow(10, 5), aggregate(count())), [record('a', 1, 12)]))
       .lanes[1]
