@@ -10,6 +10,7 @@ export interface Explained {
 const NO_OUTPUT = 'what is emitted to an output that nobody reads, or that is none, goes nowhere'
 const UNUSED_TIMESTAMP = 'the timestamp of an entry that has a place of its own, or holds a time, is not looked at'
 const SAME_VALUE = 'at equal numbers it would only be set to what it is'
+const SAME_ROW = 'it is the same row, looked up once more; its value would stay in memory, where values may leave it'
 const SPARED = 'spares work of which nobody would see the result'
 
 export const explained: readonly Explained[] = [
@@ -143,7 +144,13 @@ export const explained: readonly Explained[] = [
     file: 'lib/tables/rowReader.ts',
     code: 'const present = entry.isGone ? rows.get(row) : entry',
     changes: ['entry.isGone to true'],
-    reason: 'it is the same row, looked up once more; its value would stay in memory, where values may leave it',
+    reason: SAME_ROW,
+  },
+  {
+    file: 'lib/tables/versionedRows.ts',
+    code: 'return series.lastUntil(cell.key, Number.POSITIVE_INFINITY) !== cell || isDelete(cell)',
+    changes: ['Number.POSITIVE_INFINITY to Number.NEGATIVE_INFINITY'],
+    reason: SAME_ROW,
   },
   {
     file: 'lib/tables/versionedRows.ts',
