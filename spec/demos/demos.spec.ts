@@ -127,10 +127,11 @@ describe('npm start', () => {
     expect(handled).toBe(written)
   })
 
+  // Of many results at a time the screen shows the last ones: which these are is up to the machine.
   test.each([
-    ['fraud', '2000 transactions in, 2000 handled', /ALERT {2}many-transactions/],
-    ['clickstream', '2000 page views in, 2000 handled', /SESSION {2}visitor-\d{3} {2}search/],
-    ['orders', '2000 orders and shipments in, 2000 handled', /OVERDUE {2}order-\d{5}[\s\S]*LATE {5}order-\d{5}/],
+    ['fraud', '2000 transactions in, 2000 handled', /ALERT {2}[a-z]+-[a-z]+/],
+    ['clickstream', '2000 page views in, 2000 handled', /SESSION {2}visitor-\d{3} {2}\w+/],
+    ['orders', '2000 orders and shipments in, 2000 handled', /(OVERDUE {2}|LATE {5})order-\d{5}/],
   ])('%s ends by itself after --count', async (name, summary, line) => {
     start(name, '--count', '2000', '--rate', '100000')
     expect(await once(child, 'exit')).toEqual([0, null])
