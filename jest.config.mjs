@@ -6,7 +6,7 @@ export default {
   reporters: ['default', '<rootDir>/spec/countReporter.mjs'],
   maxWorkers: 2,
   // Room for a slow machine: what waits for something has a deadline of its own and says what it waited for.
-  testTimeout: 30_000,
+  testTimeout: 60_000,
   extensionsToTreatAsEsm: ['.ts'],
   moduleNameMapper: {
     '^(\\.{1,2}/.*)\\.js$': '$1',

@@ -41,7 +41,11 @@ app.errors$.subscribe(({ code }) => {
   console.log(code)
   if (app.stats().state === 'failed') process.exit(1)
 })
-app.state$.subscribe((state) => {
-  if (state === 'running') console.log(state)
-})
+let tasks = 0
+setInterval(() => {
+  const before = tasks
+  tasks = app.stats().tasks.length
+  // A member begins without any, until others have let go of theirs.
+  if (before === 0 && tasks > 0) console.log('running')
+}, 5)
 await app.start()
