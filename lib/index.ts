@@ -29,6 +29,8 @@ export {
   type TableOptions,
 } from './app/app.js'
 export type { AppState, AppStats, TaskStats } from './app/appStats.js'
+export { type OpenCheckpointOptions, openCheckpoint } from './app/checkpointFile/openCheckpoint.js'
+export { writeCheckpoint } from './app/checkpointFile/writeCheckpoint.js'
 export type { Guarantee } from './app/committer.js'
 export type { ShadowDifference, TopicOutputs } from './app/compareOutputs.js'
 export type {
@@ -42,7 +44,6 @@ export type {
   WriterState,
 } from './app/explanation.js'
 export type { GlobalTableStats } from './app/globalReader.js'
-export { type OpenCheckpointOptions, openCheckpoint } from './app/openCheckpoint.js'
 export type { PlanComparison, StateComparison, TopicComparison, UpgradeOptions } from './app/planComparison.js'
 export type { RebalanceStats } from './app/rebalances.js'
 export type { RestoreStats } from './app/restore.js'
@@ -50,7 +51,6 @@ export type { Savepoint } from './app/savepoints.js'
 export { type ShadowOptions, type ShadowReport, shadow } from './app/shadow.js'
 export type { StandbyStats } from './app/standbys.js'
 export type { Health } from './app/watchdog.js'
-export { writeCheckpoint } from './app/writeCheckpoint.js'
 export { type EmbeddedOptions, embedded } from './brokers/embedded.js'
 export { broadcast, type Rules } from './joins/broadcast.js'
 export { type ForeignKeyJoinOptions, foreignKeyJoin } from './joins/foreignKeyJoin.js'

@@ -6,8 +6,8 @@ import fc from 'fast-check'
 import { checkpointLines } from '../../../lib/app/checkpointFile/checkpointLines.js'
 import { readCheckpoint } from '../../../lib/app/checkpointFile/readCheckpoint.js'
 import { utf8 } from '../../../lib/record/serde.js'
-import { Resident } from '../homes.js'
 import { FIXTURE_INPUT, FIXTURE_LAST, FIXTURE_TOPICS, fixtureApp } from './fixture.js'
+import { Resident } from './homes.js'
 
 const VERSION_1 = readFileSync(join(import.meta.dirname, 'version1.jsonl'))
 const LINES = VERSION_1.toString().trimEnd().split('\n')

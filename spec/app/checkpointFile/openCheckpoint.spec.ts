@@ -17,8 +17,8 @@ import {
   toTopic,
   writeCheckpoint,
 } from 'tidemark'
-import { difference, type Outcome } from '../../lib/testing/outcome.js'
-import { APPS, INPUT, TOPICS } from '../faults/apps.js'
+import { difference, type Outcome } from '../../../lib/testing/outcome.js'
+import { APPS, INPUT, TOPICS } from '../../faults/apps.js'
 import { type Kind, Resident } from './homes.js'
 
 /** Those that depend on no clock but the records', and one that does. */

@@ -12,8 +12,8 @@ import {
   writeCheckpoint,
 } from 'tidemark'
 import { type SentRecord, type TestApp, type TestClock, testApp, testClock } from 'tidemark/testing'
-import { changelogsOf, type Outcome, recordsOf, statesOf } from '../../lib/testing/outcome.js'
-import { TestTopics } from '../../lib/testing/testTopics.js'
+import { changelogsOf, type Outcome, recordsOf, statesOf } from '../../../lib/testing/outcome.js'
+import { TestTopics } from '../../../lib/testing/testTopics.js'
 
 type Options = Partial<Omit<AppOptions, 'clock'>>
 

@@ -1,8 +1,8 @@
 import { expect, jest } from '@jest/globals'
 import { embedded, memory } from 'tidemark'
 import { kafka } from 'tidemark/kafka'
-import { describeKafka } from '../kafka/testKafka.js'
-import { until } from '../until.js'
+import { describeKafka } from '../../kafka/testKafka.js'
+import { until } from '../../until.js'
 import { expectedLines, Mover, PER_PARTITION } from './mover.js'
 
 await describeKafka('a checkpoint file on Kafka', (brokers) => {

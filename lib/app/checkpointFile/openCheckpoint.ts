@@ -1,7 +1,8 @@
-import { TidemarkError } from '../record/errors.js'
-import { type App, runtimeOf } from './app.js'
-import { readCheckpoint } from './checkpointFile/readCheckpoint.js'
-import { storeCheckpoint } from './checkpointFile/storeCheckpoint.js'
+import { TidemarkError } from '../../record/errors.js'
+import type { FileSource } from '../../record/unzipped.js'
+import { type App, runtimeOf } from '../app.js'
+import { readCheckpoint } from './readCheckpoint.js'
+import { storeCheckpoint } from './storeCheckpoint.js'
 
 export interface OpenCheckpointOptions {
   /** What the app has stored here is thrown away for what is in the file. Default: it is refused. */
@@ -31,11 +32,7 @@ export interface OpenCheckpointOptions {
  *   already; `BAD_OPTION` if the file is another app's; `PLAN_MISMATCH`; `OFFSET_OUT_OF_RANGE` if a topic doesn't hold what comes next; `UNKNOWN_TOPIC`;
  *   every planning error, `STORE_LOCKED`, `STORE_FAILED`, `BROKER_UNAVAILABLE`
  */
-export async function openCheckpoint(
-  app: App,
-  file: Blob | Uint8Array | ReadableStream<Uint8Array>,
-  options: OpenCheckpointOptions = {},
-): Promise<void> {
+export async function openCheckpoint(app: App, file: FileSource, options: OpenCheckpointOptions = {}): Promise<void> {
   const runtime = runtimeOf(app)
   if (runtime.state !== 'created') {
     const message = `openCheckpoint comes before start, and this app is ${runtime.state}`

@@ -1,11 +1,11 @@
-import { TidemarkError } from '../record/errors.js'
-import { zipLines } from '../record/zipLines.js'
-import { type App, runtimeOf } from './app.js'
-import type { CheckpointCopy } from './checkpointFile/checkpointCopy.js'
-import { checkpointLines } from './checkpointFile/checkpointLines.js'
-import { copyCheckpoint } from './checkpointFile/copyCheckpoint.js'
-import type { Runtime } from './runtime.js'
-import { allOf, topicsReadBy } from './storedState.js'
+import { TidemarkError } from '../../record/errors.js'
+import { zipLines } from '../../record/zipLines.js'
+import { type App, runtimeOf } from '../app.js'
+import type { Runtime } from '../runtime.js'
+import { allOf, topicsReadBy } from '../storedState.js'
+import type { CheckpointCopy } from './checkpointCopy.js'
+import { checkpointLines } from './checkpointLines.js'
+import { copyCheckpoint } from './copyCheckpoint.js'
 
 /**
  * An app's state as a file: what its operators keep, how far they have read and how far their time is, what is on its way in its exchanges, and the plan of
