@@ -1,4 +1,5 @@
 // `npm run bench`: what Tidemark costs beside a loop written by hand. `npm run bench -- core` runs one part.
+import { executable, isInstalled } from '../spec/browser.js'
 import { benchCheckpoint } from './checkpoint.js'
 import { benchCore } from './core.js'
 import { benchDemos } from './demos.js'
@@ -18,8 +19,14 @@ const parts: Record<string, () => Promise<void>> = {
   restore: benchRestore,
   state: benchState,
 }
+const IN_CHROMIUM = ['demos', 'marbles', 'replay']
 
 const wanted = process.argv.slice(2)
 for (const name of wanted)
   if (!(name in parts)) throw new Error(`no part ${name}; there are ${Object.keys(parts).join(', ')}`)
-for (const [name, run] of Object.entries(parts)) if (wanted.length === 0 || wanted.includes(name)) await run()
+for (const [name, run] of Object.entries(parts)) {
+  if (wanted.length > 0 && !wanted.includes(name)) continue
+  if (IN_CHROMIUM.includes(name) && !isInstalled)
+    console.log(`\nNot measured: ${name}, as there is no Chromium at ${executable}.`)
+  else await run()
+}

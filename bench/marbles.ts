@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { bundlePage, executable, isInstalled, openChromium } from '../spec/browser.js'
+import { bundlePage, openChromium } from '../spec/browser.js'
 import type { Frames } from './marblesPage.js'
 
 const FRAMES = 300
@@ -9,10 +9,6 @@ type Run = (inView: number, frames: number) => Promise<Frames>
 
 /** What the marble view costs in real Chromium, on the move all the time, with a live pipeline behind it: time between frames, and script in each. */
 export async function benchMarbles(): Promise<void> {
-  if (!isInstalled) {
-    console.log(`\nMarble view: not measured, there is no Chromium at ${executable}`)
-    return
-  }
   const served = await bundlePage(join(import.meta.dirname, 'marblesPage.ts'))
   const browser = await openChromium()
   try {
