@@ -11,6 +11,7 @@ import {
 } from '../lib/index.js'
 import { systemClock } from '../lib/ports/systemClock.js'
 import { utf8 } from '../lib/record/serde.js'
+import { handledBy } from './rounds.js'
 
 const CHANGES = 100
 const SENT_AT_ONCE = 10_000
@@ -70,8 +71,7 @@ export async function checkpointRounds(
       })),
     )
     sent += length
-    while (app.stats().tasks.reduce((sum, { records }) => sum + records, 0) < sent)
-      await new Promise<void>((resolve) => systemClock.soon(resolve))
+    while (handledBy(app) < sent) await new Promise<void>((resolve) => systemClock.soon(resolve))
   }
   for (let from = 0; from < keys; from += SENT_AT_ONCE) await handle(from, Math.min(SENT_AT_ONCE, keys - from))
   const { checkpoints } = runtimeOf(app)

@@ -7,7 +7,7 @@ import { openRecording, writeRecording } from '../lib/replay/index.js'
 import { bundlePage, openChromium } from '../spec/browser.js'
 import { checksum, PARTITIONS, payments, perMinute, RECORDS, replayAll, TOPICS } from './replayed.js'
 import type { ReplayPage } from './replayPage.js'
-import { type Outcome, printFigures, takeTurns } from './rounds.js'
+import { handledBy, type Outcome, printFigures, takeTurns } from './rounds.js'
 
 /** The same pipeline as an app over a broker in its process, which has the records already. */
 async function runApp(): Promise<Outcome> {
@@ -23,8 +23,7 @@ async function runApp(): Promise<Outcome> {
   perMinute(app)
   const startedAt = performance.now()
   await app.start()
-  while (app.stats().tasks.reduce((sum, { records }) => sum + records, 0) < RECORDS)
-    await new Promise((resolve) => setTimeout(resolve, 1))
+  while (handledBy(app) < RECORDS) await new Promise((resolve) => setTimeout(resolve, 1))
   const seconds = (performance.now() - startedAt) / 1_000
   await app.stop()
   const outputs: { key: Uint8Array | null; value: Uint8Array | null; timestamp: number }[] = []

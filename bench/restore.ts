@@ -10,7 +10,7 @@ import { kafka } from '../lib/brokers/kafka.js'
 import { aggregate, count, createApp, json, type Table, toTable } from '../lib/index.js'
 import { level } from '../lib/stores/level.js'
 import { hasJava, startKafka } from '../spec/kafka/launcher.js'
-import { type Contestant, type Outcome, printFigures, takeTurns } from './rounds.js'
+import { type Contestant, handledBy, type Outcome, printFigures, takeTurns } from './rounds.js'
 
 const APP = 'bench-restore'
 const TOPIC = `${APP}-keys`
@@ -62,7 +62,7 @@ async function build(brokers: readonly string[], folder: string): Promise<void> 
   const { app, failed } = life(brokers, folder)
   await app.start()
   const deadline = Date.now() + BUILD_MS
-  while (app.stats().tasks.reduce((sum, { records }) => sum + records, 0) < KEYS) {
+  while (handledBy(app) < KEYS) {
     if (Date.now() > deadline) throw new Error(`the state was not there after ${BUILD_MS} ms`)
     await Promise.race([failed, new Promise((resolve) => setTimeout(resolve, 100))])
   }

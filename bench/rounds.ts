@@ -1,3 +1,5 @@
+import type { App } from '../lib/index.js'
+
 /** What came out, for comparison with the others, and how long it took. */
 export interface Outcome {
   readonly result: string
@@ -60,6 +62,9 @@ function median(values: readonly number[]): number {
     ? (sorted[half] as number)
     : ((sorted[half - 1] as number) + (sorted[half] as number)) / 2
 }
+
+/** Records that the tasks of an app have handled. */
+export const handledBy = (app: App): number => app.stats().tasks.reduce((sum, { records }) => sum + records, 0)
 
 /** Prints the figures as a table; the ratio is to the first. */
 export function printFigures(title: string, figures: readonly Figure[]): void {

@@ -77,7 +77,7 @@ async function run(folder: string, maxStateBytes: number | undefined): Promise<O
   }
   const producer = await broker.producer()
   const send = async (numbers: Iterable<number>) => {
-    let batch: number[] = []
+    const batch: number[] = []
     const flush = () =>
       producer.send(
         batch.splice(0).map((n) => ({
@@ -91,7 +91,6 @@ async function run(folder: string, maxStateBytes: number | undefined): Promise<O
       )
     for (const n of numbers) if (batch.push(n) === 5_000) await flush()
     await flush()
-    batch = []
   }
   await send(keys.keys())
   await handled(KEYS)
