@@ -1,5 +1,6 @@
 import { type Broker, json, NO_HEADERS, type OutRecord, partitionOf, string } from 'tidemark'
 import { type Demo, type Happening, topicsOf } from './demo.js'
+import { firstOf } from './firstOf.js'
 import { sizes } from './tail.js'
 
 export interface FeedOptions {
@@ -40,11 +41,9 @@ export async function feed(
   for (const topic of demo.inputs) written.set(topic, await sizes(broker, topic))
   const started = Date.now()
   const allowed = () => (rate === undefined ? Number.POSITIVE_INFINITY : ((Date.now() - started) / 1_000) * rate)
-  let n = 0
   let sent = 0
   let batch: OutRecord[] = []
-  for (const happening of demo.happenings(seed)) {
-    if (n++ >= count) break
+  for (const happening of firstOf(demo.happenings(seed), count)) {
     const left = written.get(happening.topic) as number[]
     const record = rawRecord(happening, left.length)
     const { partition } = record

@@ -1,6 +1,7 @@
 import { type RecordedRecord, writeRecording } from 'tidemark/replay'
 import type { Demo, Happening } from '../shared/demo.js'
 import { rawRecord } from '../shared/feed.js'
+import { firstOf } from '../shared/firstOf.js'
 
 export const RECORDED = { seed: 1, count: 1_500, partitions: 2 }
 
@@ -22,13 +23,5 @@ function* recorded(happenings: Iterable<Happening>, partitions: number): Generat
     const offset = next.get(place) ?? 0
     next.set(place, offset + 1)
     yield { ...record, offset }
-  }
-}
-
-function* firstOf<T>(all: Iterable<T>, count: number): Generator<T> {
-  let n = 0
-  for (const one of all) {
-    if (n++ >= count) return
-    yield one
   }
 }

@@ -1,13 +1,22 @@
 import { demo } from '../../demos/clickstream/demo.js'
 import { clickstream, type Engagement, type Session, topics, type View } from '../../demos/clickstream/pipeline.js'
 import { type Outcome, plainLoop } from './clickstreamLoop.js'
-import { byKey, type DemoCase, firstOf, latest, type Part, type PlainOutcome, partitionIn, sorted } from './demoCase.js'
+import {
+  byKey,
+  type DemoCase,
+  generated,
+  latest,
+  type Part,
+  type PlainOutcome,
+  partitionIn,
+  sorted,
+} from './demoCase.js'
 
 const PART: Part = { seed: 7, count: 4_000, partitions: 4 }
 
 export const expected = (part = PART): Outcome =>
   plainLoop(
-    Array.from(firstOf(demo, part), ({ value }) => value as View),
+    Array.from(generated(demo, part), ({ value }) => value as View),
     partitionIn(part),
   )
 

@@ -1,4 +1,5 @@
 import type { Demo } from '../../demos/shared/demo.js'
+import { firstOf } from '../../demos/shared/firstOf.js'
 import { tail } from '../../demos/shared/tail.js'
 import type { App } from '../../lib/app/app.js'
 import type { Broker } from '../../lib/ports/broker.js'
@@ -77,16 +78,10 @@ export function latest<V>(written: readonly Written[], topic: string): Map<strin
 export const sorted = <V>(map: ReadonlyMap<string, V>): [string, V][] => [...map].sort(([a], [b]) => (a < b ? -1 : 1))
 
 /** The generated records of a part. */
-export function* firstOf(demo: Demo, { seed, count }: Part) {
-  let n = 0
-  for (const happening of demo.happenings(seed)) {
-    if (n++ >= count) return
-    yield happening
-  }
-}
+export const generated = (demo: Demo, { seed, count }: Part) => firstOf(demo.happenings(seed), count)
 
 export const partitionIn =
-  ({ partitions }: Part) =>
+  ({ partitions }: Pick<Part, 'partitions'>) =>
   (key: string) =>
     partitionOf(string().serialize(key), partitions)
 

@@ -14,17 +14,18 @@ export function livePage(visitor: () => Visitor): void {
   }
   const written = () => figure('Transactions')
   const handled = () => figure('Handled')
+  const handlesMoreThan = (n: number) => until(`more than ${n} are handled`, async () => (await handled()) > n, WAIT_MS)
 
   test('it goes on after a reload in mid-window, and after a crash, as if nothing had been', async () => {
     await visitor().open('live/index.html')
-    await until(`more than ${60} are handled`, async () => (await handled()) > 60, WAIT_MS)
+    await handlesMoreThan(60)
     let before = await handled()
     await visitor().page.getByRole('button', { name: 'Reload' }).click()
-    await until(`more than ${before + 40} are handled`, async () => (await handled()) > before + 40, WAIT_MS)
+    await handlesMoreThan(before + 40)
     before = await handled()
     await visitor().crash()
     await visitor().open('live/index.html')
-    await until(`more than ${before + 40} are handled`, async () => (await handled()) > before + 40, WAIT_MS)
+    await handlesMoreThan(before + 40)
 
     await visitor().page.getByRole('button', { name: 'Pause' }).click()
     await visitor().page.getByRole('button', { name: 'Go on' }).waitFor()
@@ -51,23 +52,22 @@ export function livePage(visitor: () => Visitor): void {
 
   test('of two tabs one runs it, and the other looks on and takes over', async () => {
     await visitor().open('live/index.html')
-    await until('some are handled', async () => (await handled()) > 0, WAIT_MS)
+    await handlesMoreThan(0)
     const first = visitor().page
     const second = await visitor().browser.context.newPage()
     visitor().turnTo(second)
     await visitor().open('live/index.html')
     await second.getByText('Another tab runs the pipeline').waitFor()
-    await until('the second looks on', async () => (await handled()) > 0, WAIT_MS)
+    await handlesMoreThan(0)
     expect(await second.getByRole('button', { name: 'Pause' }).isDisabled()).toBe(true)
     await first.close()
     await second.getByText('Another tab runs the pipeline').waitFor({ state: 'hidden' })
-    const before = await handled()
-    await until('the second goes on', async () => (await handled()) > before + 20, WAIT_MS)
+    await handlesMoreThan((await handled()) + 20)
   })
 
   test('it can begin anew', async () => {
     await visitor().open('live/index.html')
-    await until(`more than ${100} are handled`, async () => (await handled()) > 100, WAIT_MS)
+    await handlesMoreThan(100)
     await visitor().page.getByRole('button', { name: 'Start anew' }).click()
     await until('it has begun anew', async () => (await handled()) < 100 && (await handled()) > 0, WAIT_MS)
   })

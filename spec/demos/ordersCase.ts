@@ -11,7 +11,7 @@ import {
 import {
   byKey,
   type DemoCase,
-  firstOf,
+  generated,
   latest,
   type Part,
   type PlainOutcome,
@@ -26,7 +26,7 @@ const PART: Part = { seed: 7, count: 3_000, partitions: 4 }
 export const expected = (part = PART): Outcome =>
   plainLoop(
     Array.from(
-      firstOf(demo, part),
+      generated(demo, part),
       ({ topic, value }): Report =>
         topic === topics.orders ? { order: value as Order } : { shipment: value as Shipment },
     ),

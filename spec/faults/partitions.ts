@@ -1,9 +1,8 @@
-import { partitionOf } from '../../lib/record/partitionOf.js'
-import { string } from '../../lib/record/serde.js'
+import { partitionIn } from '../demos/demoCase.js'
 
 export const PARTITIONS = 4
 
-export const partition = (key: string) => partitionOf(string().serialize(key), PARTITIONS)
+export const partition = partitionIn({ partitions: PARTITIONS })
 
 /** A key whose records are in that partition. */
 export function keyIn(wanted: number, prefix: string): string {

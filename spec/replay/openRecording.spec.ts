@@ -3,7 +3,8 @@ import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import type { Header } from '../../lib/index.js'
 import { openRecording, type RecordedRecord, writeRecording } from '../../lib/replay/index.js'
-import { bytesOf, recordingOf } from './recordingOf.js'
+import { bytesOf } from '../bytesOf.js'
+import { recordingOf } from './recordingOf.js'
 
 const TOPICS = { a: { partitions: 2 }, 'über b': { partitions: 1 } }
 const utf8 = (text: string) => new TextEncoder().encode(text)

@@ -3,10 +3,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, jest, test } from '@jest/globals'
 import { writeRecording } from '../../lib/replay/index.js'
+import { bytesOf } from '../bytesOf.js'
 import { type BundledPage, bundlePage, type Chromium, describeInChromium, openChromium } from '../chromium.js'
 import { until } from '../until.js'
 import { clicks, plain, RECORDS, TOPICS } from './clicks.js'
-import { bytesOf } from './recordingOf.js'
 import type { ReplayPage } from './replayPage.js'
 
 type PageGlobals = typeof globalThis & { replay: ReplayPage }

@@ -14,6 +14,7 @@ import {
 import { type SentRecord, type TestApp, type TestClock, testApp, testClock } from 'tidemark/testing'
 import { changelogsOf, type Outcome, recordsOf, statesOf } from '../../../lib/testing/outcome.js'
 import { TestTopics } from '../../../lib/testing/testTopics.js'
+import { bytesOf } from '../../bytesOf.js'
 
 type Options = Partial<Omit<AppOptions, 'clock'>>
 
@@ -119,8 +120,7 @@ export class Resident {
   }
 
   async write(app: App = this.app.app): Promise<Uint8Array> {
-    const file = await this.done(writeCheckpoint(app))
-    return new Uint8Array(await new Response(file).arrayBuffer())
+    return bytesOf(await this.done(writeCheckpoint(app)))
   }
 
   open(file: Uint8Array, options?: OpenCheckpointOptions, app?: Options): Promise<void> {

@@ -15,6 +15,7 @@ import {
   tumblingWindow,
   writeCheckpoint,
 } from 'tidemark'
+import { bytesOf } from '../../bytesOf.js'
 
 const PARTITIONS = 2
 const WINDOW_MS = 500
@@ -129,7 +130,7 @@ export class Mover {
   async moveOut(): Promise<{ file: Uint8Array; lines: string[] }> {
     const file = await writeCheckpoint(this.app)
     const lines = await this.lines()
-    return { file: new Uint8Array(await new Response(file).arrayBuffer()), lines }
+    return { file: await bytesOf(file), lines }
   }
 
   async close(): Promise<void> {

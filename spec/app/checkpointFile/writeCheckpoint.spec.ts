@@ -1,6 +1,7 @@
 import { gunzipSync } from 'node:zlib'
 import { expect, test } from '@jest/globals'
 import { type App, aggregate, type Broker, count, json, keyBy, toTopic, writeCheckpoint } from 'tidemark'
+import { bytesOf } from '../../bytesOf.js'
 import { Resident } from './homes.js'
 
 const counts = (app: App) =>
@@ -50,7 +51,7 @@ test('it stands for one moment: a file that is read late says nothing of what ca
   const early = await home.write()
   const stream = await home.done(writeCheckpoint(home.app.app))
   await home.feed(INPUT)
-  const late = new Uint8Array(await new Response(stream).arrayBuffer())
+  const late = await bytesOf(stream)
   expect(gunzipSync(late)).toEqual(gunzipSync(early))
   expect(gunzipSync(await home.write())).not.toEqual(gunzipSync(early))
   await home.app.stop()
