@@ -39,7 +39,7 @@ export class Theater {
   private readonly transport: Transport
   private readonly error = element('p', { class: 'error', role: 'alert', hidden: true })
   private readonly file = element('span', { class: 'note' })
-  private readonly viewers: Shown[] = []
+  private viewers: readonly Shown[] = []
   private last: { readonly file: Blob; readonly name: string } | undefined
   private begins: number
   private rests: ReturnType<typeof setTimeout> | undefined
@@ -126,8 +126,9 @@ export class Theater {
     this.options.opened?.()
     for (const viewer of this.viewers) viewer.destroy()
     const view = markedView(fresh('marbles'), marbles())
-    const tables = states === undefined ? allStates(fresh('states')) : shownStates(fresh('states'), states)
-    this.viewers.splice(0, Number.POSITIVE_INFINITY, view, ...tables)
+    const host = fresh('states')
+    const tables = states?.map((state) => shownState(host, state)) ?? [allStates(host)]
+    this.viewers = [view, ...tables]
     this.transport.opened(opened)
     const at = placeInHash()
     this.transport.seek(Math.min(opened.size, at ?? this.begins))
@@ -144,33 +145,30 @@ function fresh(id: string): HTMLElement {
   return host
 }
 
-function shownStates(host: HTMLElement, states: readonly ShownState[]) {
-  return states.map(({ title, ...options }) => {
-    const place = element('div')
-    host.append(place)
-    return { forgets: true, ...stateTable(place, { label: title, ...options }) }
-  })
+function shownState(host: HTMLElement, { title, ...options }: ShownState): Shown {
+  const place = element('div')
+  host.append(place)
+  return { forgets: true, ...stateTable(place, { label: title, ...options }) }
 }
 
 /** A table for each state of which it is told. */
-function allStates(host: HTMLElement) {
+function allStates(host: HTMLElement): Shown {
   const tables = new Map<string, Shown>()
   const each = (what: (table: Shown) => void) => {
     for (const table of tables.values()) what(table)
   }
-  const all: Shown = {
+  return {
     forgets: true,
     add(event) {
       if (event.type !== 'state') return
       const { state } = event
-      if (!tables.has(state))
-        for (const table of shownStates(host, [{ state, title: `State ${state}` }])) tables.set(state, table)
-      tables.get(state)?.add(event)
+      const table = tables.get(state) ?? shownState(host, { state, title: `State ${state}` })
+      tables.set(state, table)
+      table.add(event)
     },
     truncate: (id) => each((table) => table.truncate(id)),
     destroy: () => each((table) => table.destroy()),
   }
-  return [all]
 }
 
 /** `#at=412`: a link to a place in the recording. */

@@ -9,8 +9,6 @@ const MAX_EVENTS = 60_000
 export class ToldTrace {
   private told: Told[] = [{ index: 0, events: [] }]
   private size = 0
-  /** There has been a record. */
-  private isUnderWay = false
   /** By topic and partition: the place of its first record, then of each. */
   private readonly places = new Map<string, Map<number, number>>()
   private readonly sources = new Set<string>()
@@ -26,17 +24,14 @@ export class ToldTrace {
 
   add(event: TraceEvent): void {
     if (event.type === 'node') {
-      // A task has begun anew: the replay has jumped.
-      if ((this.told.at(-1) as Told).index !== undefined && this.isUnderWay)
-        this.told.push({ index: undefined, events: [] })
+      // Behind a record: a task has begun anew, the replay has jumped.
+      const { index } = this.told.at(-1) as Told
+      if (index !== undefined && index > 0) this.told.push({ index: undefined, events: [] })
       if (event.role === 'source') this.sources.add(event.node)
     } else if (event.type === 'out' && this.sources.has(event.node)) {
       const { topic, partition, offset } = event.record
       const index = this.places.get(`${topic}/${partition}`)?.get(offset)
-      if (index !== undefined) {
-        this.isUnderWay = true
-        this.told.push({ index, events: [] })
-      }
+      if (index !== undefined) this.told.push({ index, events: [] })
     }
     ;(this.told.at(-1) as Told).events.push(event)
     if (++this.size > MAX_EVENTS && this.told.length > 1) this.size -= (this.told.shift() as Told).events.length
