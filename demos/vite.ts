@@ -14,14 +14,13 @@ const { values, positionals } = parseArgs({
   options: { out: { type: 'string', default: 'dist' }, port: { type: 'string', default: '5173' } },
 })
 
-const plugins = () => [frame(), highlighted(), recordings()]
 const config: InlineConfig = {
   root,
   configFile: false,
   // Works from any folder of any static host.
   base: './',
   publicDir: false,
-  plugins: plugins(),
+  plugins: [frame(), highlighted(), recordings()],
   resolve: {
     // RxJS has a smaller build for those.
     conditions: ['es2015', ...defaultClientConditions],
@@ -32,7 +31,7 @@ const config: InlineConfig = {
       { find: /^tidemark\/(marbles|replay)$/, replacement: `${lib}/$1/index.ts` },
     ],
   },
-  worker: { format: 'es', plugins },
+  worker: { format: 'es' },
   server: { host: '127.0.0.1', port: Number(values.port) },
   build: {
     target: 'es2022',

@@ -14,10 +14,6 @@ export type Command =
 export interface Opened {
   readonly type: 'opened'
   readonly size: number
-  /** ms since the epoch. */
-  readonly from: number
-  readonly to: number
-  readonly topics: ReadonlyMap<string, number>
   /** Of each record of the recording, in order: ms since the epoch. */
   readonly timestamps: Float64Array
 }

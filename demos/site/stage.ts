@@ -40,8 +40,7 @@ export function stage(pipeline: (app: App) => unknown, { lineOf, load }: StageOp
     replay = opened
     opened.errors$.subscribe(fail)
     const timestamps = Float64Array.from({ length: recording.size }, (_, index) => recording.timestamp(index))
-    const { size, from = 0, to = 0, topics } = recording
-    tell({ type: 'opened', size, from, to, topics, timestamps }, [timestamps.buffer])
+    tell({ type: 'opened', size: recording.size, timestamps }, [timestamps.buffer])
     courier = new Courier(opened, told, tell, fail)
   }
 

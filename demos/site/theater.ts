@@ -26,8 +26,6 @@ export interface TheaterOptions {
   readonly speed: number
   /** The record that the page opens at. */
   readonly start: number
-  /** The pipeline is planned over a recording. */
-  opened?(): void
   failed?(failure: Failed): void
   /** The pipeline has stopped, or begun, to answer. */
   answers?(does: boolean): void
@@ -123,7 +121,6 @@ export class Theater {
 
   private opened(opened: Opened): readonly Viewer[] {
     const { marbles, states } = this.options
-    this.options.opened?.()
     for (const viewer of this.viewers) viewer.destroy()
     const view = markedView(fresh('marbles'), marbles())
     const host = fresh('states')
