@@ -62,16 +62,15 @@ export const topics = {
 } as const
 
 export const GAP = '30m'
+/** How far out of order views may come; without an idle time-out, so that the wall clock has no say. */
+export const WATERMARK = { maxOutOfOrderness: '2m' } as const
 
 export interface ClickstreamOptions {
   readonly watermark?: WatermarkOptions
 }
 
 /** Makes sessions of page views, and a table of how engaged the visitors are that each channel brings. */
-export function clickstream(
-  app: App,
-  { watermark = { maxOutOfOrderness: '2m', idleTimeout: '10s' } }: ClickstreamOptions = {},
-) {
+export function clickstream(app: App, { watermark = { ...WATERMARK, idleTimeout: '10s' } }: ClickstreamOptions = {}) {
   const late = sideOutput<StreamRecord<string, View>>('late')
   const views = app.stream<View>(topics.views, {
     value: json(),

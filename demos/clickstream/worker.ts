@@ -1,5 +1,5 @@
 import { stage } from '../site/stage.js'
-import { clickstream } from './pipeline.js'
+import { clickstream, WATERMARK } from './pipeline.js'
 
 // Without an idle time-out: what comes out depends on the recording alone.
-stage((app) => clickstream(app, { watermark: { maxOutOfOrderness: '2m' } }))
+stage((app) => clickstream(app, { watermark: WATERMARK }))

@@ -74,6 +74,8 @@ export const topics = {
 export const LARGE_AMOUNT = 5_000_00
 export const MANY = 3
 export const DAILY_SPEND = 10_000_00
+/** How far out of order transactions may come; without an idle time-out, so that the wall clock has no say. */
+export const WATERMARK = { maxOutOfOrderness: '1m' } as const
 
 export interface FraudOptions {
   readonly watermark?: WatermarkOptions
@@ -85,7 +87,7 @@ export interface FraudOptions {
  *
  * @returns streams and tables for whoever wants to look on
  */
-export function fraud(app: App, { watermark = { maxOutOfOrderness: '1m', idleTimeout: '10s' } }: FraudOptions = {}) {
+export function fraud(app: App, { watermark = { ...WATERMARK, idleTimeout: '10s' } }: FraudOptions = {}) {
   const late = sideOutput<StreamRecord<string, Transaction>>('late')
   const customers = app.table<Customer>(topics.customers, { value: json() })
   const payments = app

@@ -1,5 +1,5 @@
 import { stage } from '../site/stage.js'
-import { fraud } from './pipeline.js'
+import { fraud, WATERMARK } from './pipeline.js'
 
 // Without an idle time-out: what comes out depends on the recording alone.
-stage((app) => fraud(app, { watermark: { maxOutOfOrderness: '1m' } }))
+stage((app) => fraud(app, { watermark: WATERMARK }))

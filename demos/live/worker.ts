@@ -3,7 +3,7 @@ import { createApp, embedded, type TraceEvent, tracer } from 'tidemark'
 import { idb } from 'tidemark/idb'
 import { tabs } from 'tidemark/tabs'
 import { demo } from '../fraud/demo.js'
-import { fraud } from '../fraud/pipeline.js'
+import { fraud, WATERMARK } from '../fraud/pipeline.js'
 import { feed, prepare } from '../shared/feed.js'
 import { onlooker } from '../shared/onlooker.js'
 import type { LiveCommand, LiveMessage } from './messages.js'
@@ -26,7 +26,7 @@ async function main(): Promise<void> {
   await prepare(broker, demo, SEED)
   let told: TraceEvent[] = []
   const app = createApp({ id: demo.name, broker, store, trace: tracer((event) => told.push(event)) })
-  fraud(app, { watermark: { maxOutOfOrderness: '1m' } })
+  fraud(app, { watermark: WATERMARK })
   app.errors$.subscribe(fail)
 
   let stopping = new AbortController()

@@ -75,12 +75,15 @@ export const topics = {
   late: 'late-reports',
 } as const
 
+/** How far out of order reports may come; without an idle time-out, so that the wall clock has no say. */
+export const WATERMARK = { maxOutOfOrderness: '10m' } as const
+
 export interface OrdersOptions {
   readonly watermark?: WatermarkOptions
 }
 
 /** Tells which orders leave within 24 hours, which don't, and which of those leave later. */
-export function orders(app: App, { watermark = { maxOutOfOrderness: '10m', idleTimeout: '10s' } }: OrdersOptions = {}) {
+export function orders(app: App, { watermark = { ...WATERMARK, idleTimeout: '10s' } }: OrdersOptions = {}) {
   const late = sideOutput<StreamRecord<string, Order | Shipment>>('late')
   const source = <V extends Order | Shipment>(topic: string) =>
     app

@@ -23,8 +23,8 @@ type Text = Promise<{ readonly default: string }>
 const plain = (text: () => Text) => async () => (await text()).default
 
 /** A demo's pipeline, without the idle time-outs of a live topic. */
-const demo = (text: () => Text, name: string, maxOutOfOrderness: string) => async () =>
-  `${(await text()).default}\nexport default (app: App) => ${name}(app, { watermark: { maxOutOfOrderness: '${maxOutOfOrderness}' } })\n`
+const demo = (text: () => Text, name: string) => async () =>
+  `${(await text()).default}\nexport default (app: App) => ${name}(app, { watermark: WATERMARK })\n`
 
 const payments = { recording: 'fraud', span: '1h', speed: 300 } as const
 const views = { recording: 'clickstream', span: '3h', speed: 300 } as const
@@ -58,17 +58,17 @@ export const examples: { readonly [name: string]: Example } = {
   },
   fraud: {
     title: 'The fraud demo',
-    code: demo(() => import('../fraud/pipeline.ts?raw'), 'fraud', '1m'),
+    code: demo(() => import('../fraud/pipeline.ts?raw'), 'fraud'),
     ...payments,
   },
   clickstream: {
     title: 'The clickstream demo',
-    code: demo(() => import('../clickstream/pipeline.ts?raw'), 'clickstream', '2m'),
+    code: demo(() => import('../clickstream/pipeline.ts?raw'), 'clickstream'),
     ...views,
   },
   orders: {
     title: 'The orders demo',
-    code: demo(() => import('../orders/pipeline.ts?raw'), 'orders', '10m'),
+    code: demo(() => import('../orders/pipeline.ts?raw'), 'orders'),
     ...shipping,
   },
 }

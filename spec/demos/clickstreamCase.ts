@@ -1,5 +1,12 @@
 import { demo } from '../../demos/clickstream/demo.js'
-import { clickstream, type Engagement, type Session, topics, type View } from '../../demos/clickstream/pipeline.js'
+import {
+  clickstream,
+  type Engagement,
+  type Session,
+  topics,
+  type View,
+  WATERMARK,
+} from '../../demos/clickstream/pipeline.js'
 import { type Outcome, plainLoop } from './clickstreamLoop.js'
 import {
   byKey,
@@ -29,7 +36,7 @@ const plain = ({ sessions, engagement, late }: Omit<Outcome, 'open'>): PlainOutc
 export const clickstreamCase: DemoCase = {
   demo,
   part: PART,
-  build: (app) => clickstream(app, { watermark: { maxOutOfOrderness: '2m' } }),
+  build: (app) => clickstream(app, { watermark: WATERMARK }),
   expected: (part) => plain(expected(part)),
   outcomeOf: (written) =>
     plain({

@@ -1,14 +1,14 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { jest } from '@jest/globals'
-import { fraud } from '../../demos/fraud/pipeline.js'
+import { fraud, WATERMARK } from '../../demos/fraud/pipeline.js'
 import { feed, prepare } from '../../demos/shared/feed.js'
 import { createApp } from '../../lib/app/app.js'
 import { embedded } from '../../lib/brokers/embedded.js'
 import { memory } from '../../lib/stores/memory.js'
 import { clickstreamCase, expected as expectedSessions } from './clickstreamCase.js'
 import { comesToBe, outcome } from './demoCase.js'
-import { expected as expectedFraud, fraudCase, WATERMARK } from './fraudCase.js'
+import { expected as expectedFraud, fraudCase } from './fraudCase.js'
 import { expected as expectedOrders, ordersCase } from './ordersCase.js'
 
 jest.setTimeout(60_000)

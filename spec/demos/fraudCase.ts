@@ -1,11 +1,10 @@
 import { demo } from '../../demos/fraud/demo.js'
 import { customers, transactions } from '../../demos/fraud/generator.js'
-import { type Alert, fraud, type Transaction, topics } from '../../demos/fraud/pipeline.js'
+import { type Alert, fraud, type Transaction, topics, WATERMARK } from '../../demos/fraud/pipeline.js'
 import { byKey, type DemoCase, latest, type Part, type PlainOutcome, partitionIn, sorted } from './demoCase.js'
 import { type Outcome, plainLoop } from './fraudLoop.js'
 
 const PART: Part = { seed: 7, count: 5_000, partitions: 4 }
-export const WATERMARK = { maxOutOfOrderness: '1m' } as const
 
 /** What every platform must give. */
 export const expected = (part = PART): Outcome =>

@@ -1,10 +1,10 @@
-import { fraud } from '../../demos/fraud/pipeline.js'
+import { fraud, WATERMARK } from '../../demos/fraud/pipeline.js'
 import { feed, prepare } from '../../demos/shared/feed.js'
 import { createApp } from '../../lib/app/app.js'
 import { embedded } from '../../lib/brokers/embedded.js'
 import { idb } from '../../lib/stores/idb.js'
 import { outcome, type PlainOutcome } from './demoCase.js'
-import { fraudCase, WATERMARK } from './fraudCase.js'
+import { fraudCase } from './fraudCase.js'
 
 const {
   demo,

@@ -7,6 +7,7 @@ import {
   type Shipment,
   type Shipped,
   topics,
+  WATERMARK,
 } from '../../demos/orders/pipeline.js'
 import {
   byKey,
@@ -44,7 +45,7 @@ const plain = ({ shipped, overdue, tooLate, late, warehouses }: Outcome): PlainO
 export const ordersCase: DemoCase = {
   demo,
   part: PART,
-  build: (app) => orders(app, { watermark: { maxOutOfOrderness: '10m' } }),
+  build: (app) => orders(app, { watermark: WATERMARK }),
   expected: (part) => plain(expected(part)),
   outcomeOf: (written) =>
     plain({
