@@ -1,11 +1,8 @@
 import { openChromium } from '../spec/browser.js'
-import { buildSite } from '../spec/builtSite.js'
+import { buildSite, weight } from '../spec/builtSite.js'
 
 const PAGES = ['fraud', 'clickstream', 'orders', 'live', 'playground']
 const ROUNDS = 5
-
-/** What is loaded beside the rest, when somebody is going to write code. */
-const isEditor = (script: string) => /^(editor|compile)-/.test(script)
 
 /** How soon the first marble is there after a page is opened, without a cache, and how much JavaScript that takes. */
 export async function benchDemos(): Promise<void> {
@@ -13,7 +10,7 @@ export async function benchDemos(): Promise<void> {
   try {
     for (const name of PAGES) {
       const times: number[] = []
-      let weight = 0
+      let bytes = 0
       for (let round = 0; round < ROUNDS; round++) {
         const { page, close } = await openChromium()
         try {
@@ -23,12 +20,11 @@ export async function benchDemos(): Promise<void> {
         } finally {
           await close()
         }
-        const scripts = [...site.scripts()].filter(([script]) => !isEditor(script))
-        weight = scripts.reduce((sum, [, bytes]) => sum + bytes, 0)
+        bytes = weight(site.scripts())
       }
       const [least, middle] = [Math.min(...times), times.sort((a, b) => a - b)[ROUNDS >> 1] as number]
       console.log(
-        `${name}: first marble after ${Math.round(middle)} ms (at best ${Math.round(least)}), ${(weight / 1_000).toFixed(1)} kB of JavaScript`,
+        `${name}: first marble after ${Math.round(middle)} ms (at best ${Math.round(least)}), ${(bytes / 1_000).toFixed(1)} kB of JavaScript`,
       )
     }
   } finally {

@@ -1,12 +1,11 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { existsSync, mkdtempSync, rmSync } from 'node:fs'
-import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { build } from 'esbuild'
 import { type BrowserContext, chromium, type Page } from 'playwright-core'
+import { type Served, serve } from './serve.js'
 
 /** Where Chromium is. */
 export const executable = process.env.CHROMIUM_PATH ?? '/usr/bin/chromium'
@@ -79,10 +78,7 @@ async function debuggerUrl(child: ChildProcess): Promise<string> {
 }
 
 /** A page with one script, on an origin of its own: IndexedDB and Web Locks need one. */
-export interface BundledPage {
-  readonly url: string
-  close(): Promise<void>
-}
+export type BundledPage = Served
 
 /** Bundles a TypeScript file for the browser and serves it in an empty page. What needs Node fails here. */
 export async function bundlePage(entryFile: string): Promise<BundledPage> {
@@ -96,20 +92,11 @@ export async function bundlePage(entryFile: string): Promise<BundledPage> {
     sourcemap: 'inline',
   })
   const script = bundle.outputFiles[0]?.text ?? ''
-  const server = createServer((request, response) => {
+  return serve((request, response) => {
     const isScript = request.url === '/script.js'
     response.setHeader('content-type', isScript ? 'text/javascript' : 'text/html; charset=utf-8')
     response.end(
       isScript ? script : '<!doctype html><title>test</title><script type="module" src="/script.js"></script>',
     )
   })
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  return {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/`,
-    close: () =>
-      new Promise((resolve) => {
-        server.close(() => resolve())
-        server.closeAllConnections()
-      }),
-  }
 }

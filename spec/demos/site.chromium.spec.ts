@@ -1,6 +1,7 @@
 import { createRequire } from 'node:module'
 import { jest } from '@jest/globals'
 import type { AxeResults } from 'axe-core'
+import { weight } from '../builtSite.js'
 import { describeInChromium } from '../chromium.js'
 import { livePage } from './livePage.js'
 import { playgroundPage } from './playgroundPage.js'
@@ -9,7 +10,6 @@ import { Visitor } from './visitor.js'
 
 /** What a page may load of JavaScript, with gzip; the playground's editor is beside that. */
 const MAX_BYTES = 120_000
-const isEditor = (name: string) => /^(editor|compile)-/.test(name)
 
 const AXE = createRequire(import.meta.url).resolve('axe-core/axe.min.js')
 type AxeGlobals = typeof globalThis & { axe: { run(context: { exclude: string[] }): Promise<AxeResults> } }
@@ -50,9 +50,9 @@ describeInChromium('the demos’ site', () => {
       await visitor.open(`${name}/index.html`)
       await page.waitForFunction(() => performance.getEntriesByName('first marble').length > 0)
       await page.waitForSelector('#marbles canvas')
-      const scripts = [...site.scripts()].filter(([name]) => !isEditor(name))
-      expect(scripts.some(([name]) => name.startsWith('worker-'))).toBe(true)
-      expect(scripts.reduce((sum, [, bytes]) => sum + bytes, 0)).toBeLessThan(MAX_BYTES)
+      const scripts = site.scripts()
+      expect([...scripts.keys()].some((name) => name.startsWith('worker-'))).toBe(true)
+      expect(weight(scripts)).toBeLessThan(MAX_BYTES)
     },
   )
 
