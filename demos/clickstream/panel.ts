@@ -1,18 +1,18 @@
 import { span } from '../shared/span.js'
+import { bar } from '../site/bar.js'
 import { element } from '../site/element.js'
 import type { Output } from '../site/messages.js'
 import { moment } from '../site/moment.js'
 import { Newest } from '../site/newest.js'
 import { Numbers } from '../site/numbers.js'
 import type { Panel } from '../site/player.js'
+import { Table } from '../site/table.js'
 import { type Engagement, type Session, topics } from './pipeline.js'
-
-const HEADINGS = ['Channel', 'Sessions', 'Mean duration', 'Pages', 'Bounce rate']
 
 /** Engagement by channel, and the sessions that were completed last. */
 export function panel(host: HTMLElement): Panel {
   const numbers = new Numbers({ 'Completed sessions': '', Bounces: '', 'Late views': 'warn' })
-  const rows = element('tbody')
+  const table = new Table(['Channel', 'Sessions', 'Mean duration', 'Pages', 'Bounce rate'])
   const newest = new Newest(
     item,
     'None is over yet: a session completes when 30 minutes of event time have passed since its last view.',
@@ -28,16 +28,7 @@ export function panel(host: HTMLElement): Panel {
         element('h2', {}, 'Engagement by channel'),
         element('span', { class: 'note' }, 'over all completed sessions'),
       ),
-      element(
-        'div',
-        { class: 'scroll' },
-        element(
-          'table',
-          {},
-          element('thead', {}, element('tr', {}, ...HEADINGS.map((text) => element('th', { scope: 'col' }, text)))),
-          rows,
-        ),
-      ),
+      table.root,
     ),
     element('section', { class: 'card' }, element('h2', {}, 'Completed sessions'), newest.root),
   )
@@ -65,27 +56,20 @@ export function panel(host: HTMLElement): Panel {
       numbers.set('Late views', counts.late)
       newest.draw()
       const longest = Math.max(1, ...[...engagement.values()].map(({ meanDurationMs }) => meanDurationMs))
-      rows.replaceChildren(
-        ...[...engagement]
+      table.draw(
+        [...engagement]
           .sort(([, a], [, b]) => b.sessions - a.sessions)
-          .map(([channel, { sessions, meanDurationMs, meanPages, bounceRate }]) =>
-            element(
-              'tr',
-              {},
-              element('th', { scope: 'row' }, channel),
-              element('td', {}, sessions),
-              element('td', {}, span(meanDurationMs), bar(meanDurationMs / longest)),
-              element('td', {}, meanPages.toFixed(1)),
-              element('td', {}, `${Math.round(bounceRate * 100)} %`, bar(bounceRate, 'var(--sun)')),
-            ),
-          ),
+          .map(([channel, { sessions, meanDurationMs, meanPages, bounceRate }]) => [
+            channel,
+            [sessions],
+            [span(meanDurationMs), bar(meanDurationMs / longest)],
+            [meanPages.toFixed(1)],
+            [`${Math.round(bounceRate * 100)} %`, bar(bounceRate, 'var(--sun)')],
+          ]),
       )
     },
   }
 }
-
-const bar = (share: number, colour = 'var(--tide)') =>
-  element('span', { class: 'bar', 'aria-hidden': 'true', style: `--share:${share.toFixed(3)};--bar:${colour}` })
 
 function item({ start, visitor, channel, durationMs, views, pages, landing, isBounce }: Session): HTMLElement {
   const told = isBounce

@@ -1,9 +1,11 @@
+import { bar } from '../site/bar.js'
 import { element } from '../site/element.js'
 import type { Output } from '../site/messages.js'
 import { moment } from '../site/moment.js'
 import { Newest } from '../site/newest.js'
 import { Numbers } from '../site/numbers.js'
 import type { Panel } from '../site/player.js'
+import { Table } from '../site/table.js'
 import { type Alert, type Rule, topics } from './pipeline.js'
 
 const RULES: { readonly [rule in Rule]: string } = {
@@ -19,7 +21,7 @@ export function panel(host: HTMLElement): Panel {
   const names = Object.fromEntries(Object.values(RULES).map((name) => [name, 'bad' as const]))
   const numbers = new Numbers({ ...names, Late: 'warn' })
   const newest = new Newest(item, 'No alert yet.')
-  const rows = element('tbody')
+  const table = new Table(['User', 'Spent'], 'unseen')
   host.append(
     element('section', { class: 'card' }, numbers.root),
     element('section', { class: 'card', id: 'alerts' }, element('h2', {}, 'Alerts'), newest.root),
@@ -27,16 +29,7 @@ export function panel(host: HTMLElement): Panel {
       'section',
       { class: 'card' },
       element('header', {}, element('h2', {}, 'Spent most'), element('span', { class: 'note' }, 'in 24 hours')),
-      element(
-        'table',
-        {},
-        element(
-          'thead',
-          { class: 'unseen' },
-          element('tr', {}, element('th', { scope: 'col' }, 'User'), element('th', { scope: 'col' }, 'Spent')),
-        ),
-        rows,
-      ),
+      table.root,
     ),
   )
 
@@ -64,21 +57,7 @@ export function panel(host: HTMLElement): Panel {
       newest.draw()
       const most = [...spend].sort(([, a], [, b]) => b - a).slice(0, MAX_SPENDERS)
       const [, top = 1] = most[0] ?? []
-      rows.replaceChildren(
-        ...most.map(([user, cents]) =>
-          element(
-            'tr',
-            {},
-            element('th', { scope: 'row' }, user),
-            element(
-              'td',
-              {},
-              Math.round(cents / 100).toLocaleString('en'),
-              element('span', { class: 'bar', 'aria-hidden': 'true', style: `--share:${(cents / top).toFixed(3)}` }),
-            ),
-          ),
-        ),
-      )
+      table.draw(most.map(([user, cents]) => [user, [Math.round(cents / 100).toLocaleString('en'), bar(cents / top)]]))
     },
   }
 }

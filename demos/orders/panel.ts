@@ -1,13 +1,13 @@
 import { span } from '../shared/span.js'
+import { bar } from '../site/bar.js'
 import { element } from '../site/element.js'
 import type { Output } from '../site/messages.js'
 import { moment } from '../site/moment.js'
 import { Newest } from '../site/newest.js'
 import { Numbers } from '../site/numbers.js'
 import type { Panel } from '../site/player.js'
+import { Table } from '../site/table.js'
 import { type LateShipment, type Order, type Performance, topics } from './pipeline.js'
-
-const HEADINGS = ['Warehouse', 'Orders', 'Within 24 h', 'Mean wait']
 
 type News = { readonly overdue: Order } | { readonly late: LateShipment }
 
@@ -19,28 +19,14 @@ export function panel(host: HTMLElement): Panel {
     'Shipped too late': 'warn',
     'Reported too late': '',
   })
-  const rows = element('tbody')
+  const table = new Table(['Warehouse', 'Orders', 'Within 24 h', 'Mean wait'])
   const newest = new Newest(
     item,
     'Nothing yet: an order is overdue when 24 hours of event time have passed without a shipment.',
   )
   host.append(
     element('section', { class: 'card' }, numbers.root),
-    element(
-      'section',
-      { class: 'card' },
-      element('h2', {}, 'Warehouses'),
-      element(
-        'div',
-        { class: 'scroll' },
-        element(
-          'table',
-          {},
-          element('thead', {}, element('tr', {}, ...HEADINGS.map((text) => element('th', { scope: 'col' }, text)))),
-          rows,
-        ),
-      ),
-    ),
+    element('section', { class: 'card' }, element('h2', {}, 'Warehouses'), table.root),
     element('section', { class: 'card' }, element('h2', {}, 'Overdue, and shipped too late'), newest.root),
   )
 
@@ -64,28 +50,15 @@ export function panel(host: HTMLElement): Panel {
       numbers.set('Shipped too late', counts[topics.tooLate] ?? 0)
       numbers.set('Reported too late', counts[topics.late] ?? 0)
       newest.draw()
-      rows.replaceChildren(
-        ...[...warehouses]
+      table.draw(
+        [...warehouses]
           .sort(([a], [b]) => (a < b ? -1 : 1))
-          .map(([name, { orders, onTime, meanMs }]) =>
-            element(
-              'tr',
-              {},
-              element('th', { scope: 'row' }, name),
-              element('td', {}, orders),
-              element(
-                'td',
-                {},
-                `${Math.round((onTime / orders) * 100)} %`,
-                element('span', {
-                  class: 'bar',
-                  'aria-hidden': 'true',
-                  style: `--share:${(onTime / orders).toFixed(3)};--bar:var(--green)`,
-                }),
-              ),
-              element('td', {}, meanMs === null ? '–' : span(meanMs)),
-            ),
-          ),
+          .map(([name, { orders, onTime, meanMs }]) => [
+            name,
+            [orders],
+            [`${Math.round((onTime / orders) * 100)} %`, bar(onTime / orders, 'var(--green)')],
+            [meanMs === null ? '–' : span(meanMs)],
+          ]),
       )
     },
   }
