@@ -3,7 +3,6 @@ import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { build, createServer, defaultClientConditions, type InlineConfig } from 'vite'
 import { frame } from './site/plugins/frame.js'
-import { highlighted } from './site/plugins/highlighted.js'
 import { recordings } from './site/plugins/recordings.js'
 
 const root = fileURLToPath(new URL('.', import.meta.url))
@@ -20,7 +19,7 @@ const config: InlineConfig = {
   // Works from any folder of any static host.
   base: './',
   publicDir: false,
-  plugins: [frame(), highlighted(), recordings()],
+  plugins: [frame(), recordings()],
   resolve: {
     // RxJS has a smaller build for those.
     conditions: ['es2015', ...defaultClientConditions],

@@ -5,10 +5,8 @@ import { spanOf } from '../site/spanOf.js'
 import { Theater } from '../site/theater.js'
 import { panel } from './panel.js'
 import type { View } from './pipeline.js'
-import source from './pipeline.ts?highlighted'
 import PipelineWorker from './worker.ts?worker'
 
-showSource(source)
 const theater = new Theater({
   panel: panel(byId('panel')),
   marbles: () => ({
@@ -39,3 +37,4 @@ const theater = new Theater({
 })
 theater.use(new PipelineWorker())
 theater.fetch(recording, 'a recorded half day').catch((error) => theater.fail(error))
+showSource()

@@ -5,10 +5,8 @@ import { Theater } from '../site/theater.js'
 import { marbles } from './marbles.js'
 import { panel } from './panel.js'
 import type { Places } from './pipeline.js'
-import source from './pipeline.ts?highlighted'
 import PipelineWorker from './worker.ts?worker'
 
-showSource(source)
 const theater = new Theater({
   panel: panel(byId('panel')),
   marbles,
@@ -29,3 +27,4 @@ const theater = new Theater({
 })
 theater.use(new PipelineWorker())
 theater.fetch(recording, 'eight recorded hours').catch((error) => theater.fail(error))
+showSource()

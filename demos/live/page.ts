@@ -1,6 +1,5 @@
 import { marbles } from '../fraud/marbles.js'
 import { panel } from '../fraud/panel.js'
-import source from '../fraud/pipeline.ts?highlighted'
 import type { Sight } from '../shared/onlooker.js'
 import { byId, element } from '../site/element.js'
 import { markedView } from '../site/markedView.js'
@@ -10,7 +9,6 @@ import { showSource } from '../site/showSource.js'
 import type { LiveCommand, LiveMessage } from './messages.js'
 import PipelineWorker from './worker.ts?worker'
 
-showSource(source)
 const figures = new Numbers({ Transactions: '', Handled: '', 'Per second': '', 'Event time': '' })
 byId('figures').append(figures.root)
 const results = panel(byId('panel'))
@@ -57,3 +55,5 @@ function draw({ written, handled, perSecond, watermark, news }: Sight): void {
     for (const { key, value, timestamp } of records) results.take({ topic, key, value, timestamp, index: 0 })
   results.draw()
 }
+
+showSource()

@@ -6,10 +6,8 @@ import { spanOf } from '../site/spanOf.js'
 import { Theater } from '../site/theater.js'
 import { panel } from './panel.js'
 import type { Order } from './pipeline.js'
-import source from './pipeline.ts?highlighted'
 import PipelineWorker from './worker.ts?worker'
 
-showSource(source)
 const columns = ({ warehouse, amount, time }: Order) => ({ warehouse, amount: amount / 100, ordered: moment(time) })
 const theater = new Theater({
   panel: panel(byId('panel')),
@@ -34,3 +32,4 @@ const theater = new Theater({
 })
 theater.use(new PipelineWorker())
 theater.fetch(recording, 'three recorded days').catch((error) => theater.fail(error))
+showSource()

@@ -1,9 +1,3 @@
-declare module '*?highlighted' {
-  /** HTML of the file's lines, coloured. */
-  const html: string
-  export default html
-}
-
 declare module '*?raw' {
   const text: string
   export default text

@@ -1,5 +1,6 @@
 import { posix } from 'node:path'
 import type { Plugin } from 'vite'
+import { demoPage } from './demoPage.js'
 
 const PAGES = [
   ['fraud', 'Fraud'],
@@ -18,13 +19,13 @@ export function frame(): Plugin {
     name: 'frame',
     transformIndexHtml: {
       order: 'pre',
-      handler(html, { path }) {
+      async handler(html, { path }) {
         const page = posix.dirname(path).slice(1)
         const to = (other: string) => `${page === '' ? '.' : '..'}/${other === '' ? '' : `${other}/`}index.html`
         const links = PAGES.map(
           ([name, title]) => `<a href="${to(name)}"${name === page ? ' aria-current="page"' : ''}>${title}</a>`,
         )
-        return html
+        return (await demoPage(html, page))
           .replace(
             '<head>',
             `<head><meta charset="utf-8" /><meta name="viewport" content="width=device-width, initial-scale=1" />
