@@ -33,7 +33,7 @@ const theater = new Theater({
     },
   ],
   speed: 300,
-  start: 200,
+  start: 300,
 })
 theater.use(new PipelineWorker())
 theater.fetch(recording, 'a recorded half day').catch((error) => theater.fail(error))

@@ -5,8 +5,9 @@ import type { Command, Message } from './messages.js'
 import { ToldTrace } from './toldTrace.js'
 
 const PULSE_MS = 500
-/** Records that a way forward is told after, at first, and at most: the first of them are to be seen soon. */
+/** Records that a way forward is told after, at first, and at most. It grows little by little: the first that can be seen may not be among the first of all. */
 const FIRST_HOP = 25
+const HOP_GROWS = 1.25
 const MAX_HOP = 2_000
 
 export interface StageOptions {
@@ -51,7 +52,7 @@ export function stage(pipeline: (app: App) => unknown, { lineOf, load }: StageOp
     while (replay !== undefined && ours === seeking) {
       const { index: now } = replay.position
       const next = Math.min(index, now + hop)
-      hop = Math.min(2 * hop, MAX_HOP)
+      hop = Math.min(Math.ceil(HOP_GROWS * hop), MAX_HOP)
       if (!(await replay.seek({ index: next })) || next === index) return
     }
   }

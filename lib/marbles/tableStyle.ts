@@ -1,8 +1,8 @@
 /** Besides the view's, of a state table. */
 export const TABLE_STYLE = `
-.root { display: block; overflow: auto; }
+.root { display: block; overflow: auto; container-type: inline-size; }
 table { border-collapse: collapse; width: 100%; font-size: 13px; font-variant-numeric: tabular-nums; }
-caption { text-align: left; padding: 10px 12px 8px; font-weight: 600; font-size: 13px; }
+caption { position: sticky; left: 0; box-sizing: border-box; width: 100cqi; text-align: left; padding: 10px 12px 8px; font-weight: 600; font-size: 13px; }
 th, td { text-align: left; padding: 5px 12px; border-top: 1px solid var(--marbles-grid); white-space: nowrap; max-width: 220px; overflow: hidden; text-overflow: ellipsis; }
 thead th { font-size: 11px; font-weight: 600; color: var(--marbles-muted); }
 tbody th { font-weight: 600; }
