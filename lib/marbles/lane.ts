@@ -5,6 +5,9 @@ import type { TracedNode } from '../task/traceEvent.js'
 /** What a marble stands for; each has a shape of its own. */
 export type Shape = 'record' | 'final' | 'deleted' | 'late' | 'dropped' | 'filtered'
 
+/** So many marbles at one place lift the next one; those after it lie as high. */
+export const MAX_STACK = 3
+
 /** A record in a lane. */
 export interface Marble {
   /** The event that told of it. */
@@ -19,7 +22,7 @@ export interface Marble {
   readonly colour: number
   /** Line of its lane. */
   readonly row: number
-  /** How many there are at the same place. */
+  /** How many lie below it at the same place, up to {@link MAX_STACK}. */
   readonly stack: number
 }
 

@@ -56,7 +56,7 @@ export function layoutOf({ lanes }: Scene, width: number): Layout {
 
 /** The middle of a marble. */
 export const yOf = (strip: Strip, { row, stack }: Pick<Marble, 'row' | 'stack'>): number =>
-  strip.firstRow + row * strip.rowHeight - Math.min(stack, 3) * 2.5
+  strip.firstRow + row * strip.rowHeight - stack * 2.5
 
 /** A bracket's upper edge and height. */
 export function bandOf(strip: Strip, row: number, level: number): readonly [top: number, height: number] {
