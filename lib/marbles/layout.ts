@@ -1,3 +1,4 @@
+import type { Camera } from './camera.js'
 import type { Lane, Marble } from './lane.js'
 import type { Scene } from './scene.js'
 
@@ -53,6 +54,13 @@ export function layoutOf({ lanes }: Scene, width: number): Layout {
   }
   return { width, height: top + 6, left: isNarrow ? 0 : GUTTER, isNarrow, strips }
 }
+
+/** CSS pixels per ms. */
+export const scaleOf = ({ left, width }: Layout, { span }: Pick<Camera, 'span'>): number => (width - left) / span
+
+/** Where a time is. */
+export const xOf = (layout: Layout, camera: Pick<Camera, 'from' | 'span'>, time: number): number =>
+  layout.left + (time - camera.from) * scaleOf(layout, camera)
 
 /** The middle of a marble. */
 export const yOf = (strip: Strip, { row, stack }: Pick<Marble, 'row' | 'stack'>): number =>
