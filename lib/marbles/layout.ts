@@ -10,7 +10,6 @@ export interface Strip {
   readonly rowHeight: number
   /** Middle of its first line's marbles. */
   readonly firstRow: number
-  readonly hasWindows: boolean
 }
 
 /** Where everything is, in CSS pixels. */
@@ -28,7 +27,7 @@ const NARROW = 560
 const GUTTER = 148
 const PADDING = 9
 const TITLE = 20
-export const BAND = 20
+const BAND = 20
 const BAR = 6
 
 export function layoutOf({ lanes }: Scene, width: number): Layout {
@@ -48,7 +47,6 @@ export function layoutOf({ lanes }: Scene, width: number): Layout {
       height,
       rowHeight,
       firstRow: top + above + slack + (isStacked ? 8 : rowHeight / 2),
-      hasWindows,
     })
     top += height
   }

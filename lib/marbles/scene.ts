@@ -212,7 +212,7 @@ export class Scene {
   /** A record that came out has come to another operator: no plain operator in between has kept it. */
   private arrived({ cause }: TraceEvent): void {
     const marble = cause === undefined ? undefined : this.marbleOf(cause)
-    if (marble?.shape !== 'filtered' || marble.record === undefined) return
+    if (marble?.shape !== 'filtered') return
     marble.shape = shapeOf(marble.record)
     if (marble.event < (this.fresh[0]?.event ?? Number.POSITIVE_INFINITY)) this.version++
   }
