@@ -1,6 +1,6 @@
-import type { StoreEntry } from '../ports/store.js'
 import { TidemarkError } from '../record/errors.js'
-import type { Frame, TaskEntries } from './frame.js'
+import { type Changes, mergeInto } from './changes.js'
+import type { TaskEntries } from './frame.js'
 import type { RecordedClock } from './recordedClock.js'
 import type { RecordedRecord } from './recordedRecord.js'
 import type { Recording } from './recording.js'
@@ -38,7 +38,7 @@ export class ReplayRun {
   private readonly clock: RecordedClock
   private readonly strikes: Strikes
   /** What has changed since the checkpoint `base`, as far as it has been taken. */
-  private changes: Map<string, StoreEntry[]> = new Map()
+  private changes: Changes = new Map()
   /** It has gone back from here by itself, and has to come here again before it is anywhere. */
   owed: number | undefined
   /** A record has been broken off while it waited for calls: all that it is good for is {@link restore}. */
@@ -213,26 +213,21 @@ export class ReplayRun {
     const isBack = this.index === this.owed
     if (isBack) this.owed = undefined
     if (this.index === checkpoints.last) {
-      tasks.save()
+      // That checkpoint has them.
+      tasks.takeChanges()
       this.rebase(this.index)
     } else if ((isBack || checkpoints.isDue(this.index)) && tasks.isAtRest) this.checkpoint()
   }
 
   private checkpoint(): void {
-    const frame = this.takeChanges()
-    this.checkpoints.add(this.index, frame, this.changes)
+    this.takeChanges()
+    this.checkpoints.add(this.index, this.tasks.frame(), this.changes)
     this.rebase(this.index)
   }
 
   /** Adds what has changed to what has been taken since `base`. */
-  private takeChanges(): Frame {
-    const { frame, changes } = this.tasks.save()
-    for (const [task, entries] of changes) {
-      const own = this.changes.get(task)
-      if (own === undefined) this.changes.set(task, [...entries])
-      else for (const entry of entries) own.push(entry)
-    }
-    return frame
+  private takeChanges(): void {
+    mergeInto(this.changes, this.tasks.takeChanges())
   }
 
   private rebase(index: number): void {
