@@ -265,7 +265,7 @@ export class ReplayRun {
     else {
       this.index = at
       this.rebase(at)
-      this.options.globals.open(this.recording, at)
+      this.options.globals.open(at)
       this.tasks.open(this.checkpoints.at(at), learnt)
       this.strikes.set(this.clock.now())
     }
@@ -274,7 +274,7 @@ export class ReplayRun {
   private begin(learnt?: ReplayTasks['all']): void {
     this.index = 0
     this.rebase(0)
-    this.options.globals.open(this.recording, 0)
+    this.options.globals.open(0)
     this.clock.reset(this.recording.size === 0 ? 0 : this.recording.timestamp(0))
     this.strikes.set(this.clock.now())
     this.tasks.open(undefined, learnt)
