@@ -2,6 +2,7 @@ import { BehaviorSubject, Subject } from 'rxjs'
 import type { Position } from '../ports/broker.js'
 import type { Clock } from '../ports/clock.js'
 import { TidemarkError } from '../record/errors.js'
+import { operatorFailed } from '../record/operatorFailed.js'
 import type { ErrorPolicies } from '../task/errorPolicy.js'
 import type { Tracer } from '../task/tracer.js'
 import { ValueBudget } from '../task/valueBudget.js'
@@ -233,12 +234,7 @@ export class Runtime implements TaskHost {
 
   asError(error: unknown): TidemarkError {
     if (error instanceof TidemarkError) return error.at({ app: this.options.id })
-    return new TidemarkError(
-      'OPERATOR_FAILED',
-      error instanceof Error ? error.message : String(error),
-      { app: this.options.id },
-      { cause: error },
-    )
+    return operatorFailed(error, { app: this.options.id })
   }
 
   // ---- state as it is stored

@@ -1,4 +1,5 @@
 import { TidemarkError } from '../record/errors.js'
+import { operatorFailed } from '../record/operatorFailed.js'
 import { type Changes, mergeInto } from './changes.js'
 import type { TaskEntries } from './frame.js'
 import type { RecordedClock } from './recordedClock.js'
@@ -64,17 +65,7 @@ export class ReplayRun {
 
   /** Something that no task has failed by: a state that can't be written, say. */
   fail(error: unknown): void {
-    this.tasks.error(
-      error instanceof TidemarkError
-        ? error
-        : new TidemarkError(
-            'OPERATOR_FAILED',
-            error instanceof Error ? error.message : String(error),
-            {},
-            { cause: error },
-          ),
-      true,
-    )
+    this.tasks.error(error instanceof TidemarkError ? error : operatorFailed(error), true)
   }
 
   /** How far time is at the present place. */
