@@ -4,6 +4,18 @@ import type { ExchangeRole } from '../task/definition.js'
 import { changelogsOf, changelogTopic } from './changelog.js'
 import type { Plan, PlannedSource } from './plan.js'
 
+/** The topics that {@link resolvePartitions} looks up. */
+export const topicsOf = ({ app, subTopologies, deadLetters }: Plan, hasChangelogs: boolean): string[] => [
+  ...new Set([
+    ...subTopologies.flatMap((sub) => [
+      ...sub.sources.map(({ topic }) => topic),
+      ...sub.sinks,
+      ...(hasChangelogs ? changelogsOf(sub).map((state) => changelogTopic(app, state)) : []),
+    ]),
+    ...deadLetters,
+  ]),
+]
+
 /**
  * Finds the partition count of each topic of a plan: those that exist have theirs; an internal one gets what its exchange asks for, else what it is
  * joined with has, else as many as its writing tasks; one of dead letters as many as the widest.
