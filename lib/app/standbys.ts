@@ -1,7 +1,7 @@
 import type { Broker } from '../ports/broker.js'
 import type { Clock } from '../ports/clock.js'
 import type { StoreAdapter } from '../ports/store.js'
-import { changelogTopic, readChangelog, type TaskChangelog } from './changelog.js'
+import { changelogRange, changelogTopic, readChangelog, type TaskChangelog } from './changelog.js'
 import { ChangelogTail } from './changelogTail.js'
 import { manifestEntry, readManifest } from './checkpoint.js'
 import type { SubTopology } from './plan.js'
@@ -150,7 +150,7 @@ class Copy {
     for (const state of sub.states.keys()) {
       const topic = changelogTopic(app, state)
       const from = changelog.offset(state)
-      const to = (await broker.ranges(topic))[partition]?.end ?? from
+      const { end: to } = await changelogRange(broker, app, state, partition)
       this.lag += Math.max(0, to - from)
       const { manifest, plan } = await readChangelog(
         broker,
