@@ -51,9 +51,9 @@ export async function storeCheckpoint(options: StoreCheckpointOptions): Promise<
   try {
     // Former owners, if they still live, write nothing from here on.
     await Promise.all(Array.from({ length: slots.count }, (_, slot) => slots.open(slot)))
-    const placement = await Placement.of(copy, broker)
+    const placement = await Placement.of(copy, broker, known)
     const { positions } = placement
-    if (replace) positions.push(...(await forgottenPlaces(plan, broker, positions)))
+    if (replace) positions.push(...(await forgottenPlaces(plan, broker, known, positions)))
     const tasks = copy.tasks.map((task) => ({ ...task, ...placement.move(task) }))
     if (replace) tasks.push(...forgottenTasks(plan, counts, tasks, positions))
     const changes: StoreChanges[] = [
