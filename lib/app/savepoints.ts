@@ -3,9 +3,8 @@ import { loadAll } from '../ports/loadAll.js'
 import type { StoreAdapter, StoreEntry } from '../ports/store.js'
 import { show, TidemarkError } from '../record/errors.js'
 import { utf8 } from '../record/serde.js'
-import { stateOf } from './checkpoint.js'
 import { dictionary } from './dictionary.js'
-import { readTask, type StoredTask } from './taskScopes.js'
+import { addHeads, readTask, type StoredTask } from './taskScopes.js'
 
 /** A copy of an app's state as of one checkpoint, kept under a name in the same store. */
 export interface Savepoint {
@@ -72,7 +71,7 @@ export class Savepoints {
       const heads = new Map<string, Uint8Array>()
       const copy = async (stored: Iterable<StoreEntry>) => {
         const piece = [...stored]
-        for (const [key, value] of piece) if (stateOf(key) === undefined && value !== null) heads.set(key, value)
+        addHeads(heads, piece)
         await store.commit([{ scope: prefix + scope, entries: piece }])
       }
       if (entries === undefined) await store.load(scope, copy)
