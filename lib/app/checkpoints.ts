@@ -143,7 +143,9 @@ export class Checkpoints {
       get unsentBytes() {
         return runtime.slices.unsentBytes
       },
-      tasksIn: (sub) => runtime.tasksIn(sub),
+      get taskCount() {
+        return runtime.taskCount
+      },
       stampExchanges: () => runtime.slices.stampExchanges(),
       wake: () => runtime.wake(),
       commit: async () => {

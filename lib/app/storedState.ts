@@ -1,9 +1,9 @@
 import type { Position } from '../ports/broker.js'
 import { loadAll } from '../ports/loadAll.js'
 import type { StoreEntry } from '../ports/store.js'
-import { writtenBy } from './drain.js'
-import { resolvePartitions, tasksOf } from './partitions.js'
+import { allOf, resolvePartitions } from './partitions.js'
 import type { Plan, SubTopology } from './plan.js'
+import { topicsReadBy, topicsWrittenBy } from './planTopics.js'
 import { Restore } from './restore.js'
 import type { RuntimeOptions } from './runtimeOptions.js'
 import { endsOf, type KeptScopes, type Savepoint, Savepoints } from './savepoints.js'
@@ -79,7 +79,7 @@ export class StoredState {
     tasks: 'running' | 'ended',
   ): Promise<Savepoint> {
     const { broker, clock } = this.options
-    const ends = await endsOf(broker, writtenBy(plan))
+    const ends = await endsOf(broker, topicsWrittenBy(plan))
     const kept = await this.kept(plan, partitionsOf, tasks)
     return this.savepoints.take(name, { at: clock.now(), ends, positions }, kept)
   }
@@ -134,13 +134,3 @@ export class StoredState {
     return scopes
   }
 }
-
-/** The partitions of all tasks of a plan. */
-export const allOf = (plan: Plan, counts: ReadonlyMap<string, number>) => (sub: SubTopology) => [
-  ...Array(tasksOf(plan, sub.id, counts)).keys(),
-]
-
-/** Each topic that a plan reads, once. */
-export const topicsReadBy = (plan: Plan): string[] => [
-  ...new Set(plan.subTopologies.flatMap(({ sources }) => sources.map(({ topic }) => topic))),
-]

@@ -1,6 +1,6 @@
 import type { Broker, Position } from '../../ports/broker.js'
 import type { Plan } from '../plan.js'
-import { topicsReadBy } from '../storedState.js'
+import { exchangesOf, topicsReadBy } from '../planTopics.js'
 
 /**
  * Places in what an app reads here and a copy hasn't read: inputs from their start, and nothing of what had been on its way.
@@ -13,7 +13,7 @@ export async function forgottenPlaces(
   known: ReadonlyMap<string, number>,
   placed: readonly Position[],
 ): Promise<Position[]> {
-  const exchanges = new Set(plan.subTopologies.flatMap((sub) => sub.exchanges))
+  const exchanges = exchangesOf(plan)
   const found: Position[] = []
   for (const topic of topicsReadBy(plan)) {
     const partitions = new Set(placed.flatMap((one) => (one.topic === topic ? [one.partition] : [])))

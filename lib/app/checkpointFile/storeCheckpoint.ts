@@ -6,11 +6,12 @@ import { manifestEntry } from '../checkpoint.js'
 import { checkNewExchanges } from '../newExchanges.js'
 import { resolvePartitions } from '../partitions.js'
 import type { Plan } from '../plan.js'
+import { exchangesOf, topicsReadBy } from '../planTopics.js'
 import { slotsOf } from '../resources.js'
 import type { RuntimeOptions } from '../runtimeOptions.js'
 import { Slots } from '../slots.js'
 import { planEntry } from '../storedPlan.js'
-import { type StoredState, topicsReadBy } from '../storedState.js'
+import type { StoredState } from '../storedState.js'
 import { isTaskScope } from '../taskScopes.js'
 import { ChangelogWriter } from './changelogWriter.js'
 import type { CheckpointCopy } from './checkpointCopy.js'
@@ -115,8 +116,6 @@ async function checkPlan(
       ),
   })
 }
-
-const exchangesOf = ({ subTopologies }: Plan) => new Set(subTopologies.flatMap(({ exchanges }) => exchanges))
 
 /** @throws TidemarkError `OFFSET_OUT_OF_RANGE` */
 async function checkPlaces(
