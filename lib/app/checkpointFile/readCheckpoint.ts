@@ -1,4 +1,5 @@
 import type { OutRecord } from '../../ports/broker.js'
+import type { StoredEntry } from '../../ports/store.js'
 import { bytesJson } from '../../record/bytesJson.js'
 import { show, TidemarkError } from '../../record/errors.js'
 import { NO_HEADERS } from '../../record/record.js'
@@ -53,7 +54,7 @@ const badCheckpoint = (reason: string, cause: Error) =>
   new TidemarkError('BAD_CHECKPOINT', `this file can't be opened: ${reason}; nothing has been written`, {}, { cause })
 
 type Json = { readonly [name: string]: unknown }
-type OpenTask = CopiedTask & { readonly entries: [key: string, value: Uint8Array][]; readonly formOf: FormOf }
+type OpenTask = CopiedTask & { readonly entries: StoredEntry[]; readonly formOf: FormOf }
 
 /** What has been read of a file. */
 class FileContent implements CheckpointCopy {
@@ -114,7 +115,7 @@ class FileContent implements CheckpointCopy {
   private addEntry(line: EntryLine & { task: string }): void {
     const task = this.byName.get(line.task)
     if (task === undefined) throw new BadLine(`no line before has said what the task ${show(line.task)} is`)
-    task.entries.push(entryOf(line, task.formOf) as [string, Uint8Array])
+    task.entries.push(entryOf(line, task.formOf))
     this.entries++
   }
 
