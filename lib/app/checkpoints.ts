@@ -99,9 +99,7 @@ export class Checkpoints {
         await this.commitNow(undefined)
         runtime.checkRuns()
         // What a transaction has committed is visible a moment later.
-        await runtime.resources.slots.visible(
-          () => new Promise<void>((resolve) => void runtime.clock.after(1, resolve)),
-        )
+        await runtime.resources.slots.visible(runtime.clock)
         return await run()
       } finally {
         this.isStill = false

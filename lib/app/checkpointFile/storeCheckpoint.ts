@@ -68,7 +68,7 @@ export async function storeCheckpoint(options: StoreCheckpointOptions): Promise<
       for (const { scope } of changes) await store.claim?.(scope)
       await store.commit(changes)
     }
-    await slots.visible(() => new Promise<void>((resolve) => void app.clock.after(1, resolve)))
+    await slots.visible(app.clock)
   } finally {
     await slots.keep(new Set())
   }
