@@ -101,11 +101,7 @@ class FileContent implements CheckpointCopy {
     const scope = taskScope(this.app, title, Number(partition))
     const manifest: Manifest = { version: 1, plan: '', positions, ...time }
     // As it would be read from a store.
-    const read = readTask(
-      this.app,
-      scope,
-      new Map([manifestEntry(manifest), planEntry(plan)] as [string, Uint8Array][]),
-    )
+    const read = readTask(this.app, scope, new Map([manifestEntry(manifest), planEntry(plan)]))
     if (read === undefined || !hasShape(read)) throw new BadLine(`positions, time or plan of ${task} are missing`)
     const open = { ...read, entries: [], formOf: formsOf(read.plan) }
     this.byName.set(task, open)
