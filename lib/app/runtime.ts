@@ -313,4 +313,9 @@ export class Runtime implements TaskHost {
   tasksIn(subTopology: number): number {
     return tasksOf(this.plan, subTopology, this.resources.counts)
   }
+
+  /** How many tasks the app has, over all processes. */
+  get taskCount(): number {
+    return this.plan.subTopologies.reduce((sum, { id }) => sum + this.tasksIn(id), 0)
+  }
 }
