@@ -1,8 +1,8 @@
 import type { Consumer, ConsumerOptions, Position, TopicPartition } from '../../ports/broker.js'
 import { placeOf } from '../../ports/broker.js'
+import { partitionKey } from '../../ports/partitionKey.js'
 import { show, TidemarkError } from '../../record/errors.js'
 import { notOurs } from '../rules/notOurs.js'
-import { partitionKey } from '../rules/partitionKey.js'
 import type { PartitionLog } from './log.js'
 import type { Topics } from './topics.js'
 

@@ -1,7 +1,7 @@
 import type { Cluster, Kafka } from 'kafkajs'
 import type { PartitionRange, TopicPartition } from '../../ports/broker.js'
+import { partitionKey } from '../../ports/partitionKey.js'
 import { TidemarkError } from '../../record/errors.js'
-import { partitionKey } from '../rules/partitionKey.js'
 import { errorType, isTransient, tidemarkError } from './errors.js'
 
 const FIRST_PAUSE_MS = 20

@@ -1,7 +1,7 @@
 import type { Consumer, ConsumerOptions, Position, RawBatch, TopicPartition } from '../../ports/broker.js'
+import { partitionKey } from '../../ports/partitionKey.js'
 import { show, TidemarkError } from '../../record/errors.js'
 import { notOurs } from '../rules/notOurs.js'
-import { partitionKey } from '../rules/partitionKey.js'
 import type { ClusterClient } from './cluster.js'
 import { errorType, isTransient } from './errors.js'
 import type { FetchLimits } from './fetch.js'

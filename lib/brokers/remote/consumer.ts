@@ -6,9 +6,9 @@ import type {
   RawBatch,
   TopicPartition,
 } from '../../ports/broker.js'
+import { partitionKey } from '../../ports/partitionKey.js'
 import { systemClock } from '../../ports/systemClock.js'
 import { show, TidemarkError } from '../../record/errors.js'
-import { partitionKey } from '../rules/partitionKey.js'
 import type { Connection } from './connection.js'
 import { Lane } from './lane.js'
 

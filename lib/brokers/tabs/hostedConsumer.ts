@@ -1,5 +1,5 @@
 import type { Broker, Consumer, Position, TopicPartition } from '../../ports/broker.js'
-import { partitionKey } from '../rules/partitionKey.js'
+import { partitionKey } from '../../ports/partitionKey.js'
 import { type Answer, errorOf, type JoinOptions, ownBatch, plainError, type Told } from './wire.js'
 
 /** As many batches of a partition may be on their way to a tab, or wait there. */

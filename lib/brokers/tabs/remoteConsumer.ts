@@ -1,6 +1,6 @@
 import type { Consumer, ConsumerOptions, Position, RawBatch, TopicPartition } from '../../ports/broker.js'
+import { partitionKey } from '../../ports/partitionKey.js'
 import { show, TidemarkError } from '../../record/errors.js'
-import { partitionKey } from '../rules/partitionKey.js'
 import type { Bound, Line } from './line.js'
 import { errorOf, plainError, type Told } from './wire.js'
 
