@@ -1,6 +1,7 @@
 import type { Consumer, ConsumerOptions, Position, RawBatch, TopicPartition } from '../../ports/broker.js'
 import { partitionKey } from '../../ports/partitionKey.js'
-import { show, TidemarkError } from '../../record/errors.js'
+import type { TidemarkError } from '../../record/errors.js'
+import { consumerClosed } from '../rules/consumerClosed.js'
 import { notOurs } from '../rules/notOurs.js'
 import type { ClusterClient } from './cluster.js'
 import { errorType, isTransient } from './errors.js'
@@ -96,7 +97,7 @@ export class KafkaConsumer implements Consumer {
     }))
     const deadline = Date.now() + COMMIT_DEADLINE_MS
     for (;;) {
-      if (this.isClosed) throw new TidemarkError('BAD_STATE', `consumer of group ${show(group)} is closed`)
+      if (this.isClosed) throw consumerClosed(group)
       const foreign = positions.find(({ partition }) => !this.owns(partition % slots))
       if (foreign) throw notOurs(group, foreign)
       try {

@@ -8,7 +8,8 @@ import type {
 } from '../../ports/broker.js'
 import { partitionKey } from '../../ports/partitionKey.js'
 import { systemClock } from '../../ports/systemClock.js'
-import { show, TidemarkError } from '../../record/errors.js'
+import type { TidemarkError } from '../../record/errors.js'
+import { ownerThrew } from '../rules/ownerThrew.js'
 import type { Connection } from './connection.js'
 import { Lane } from './lane.js'
 
@@ -173,7 +174,7 @@ export class RemoteConsumer implements Consumer, ConsumerListener {
       try {
         this.options.listener.batch(batch)
       } catch (error) {
-        this.error(thrown(error), true)
+        this.error(ownerThrew(error), true)
       }
     }
   }
@@ -208,9 +209,4 @@ export class RemoteConsumer implements Consumer, ConsumerListener {
   private localsOf<P extends TopicPartition>(partitions: readonly P[]): P[] {
     return partitions.filter(({ topic }) => !this.options.counts.has(topic))
   }
-}
-
-function thrown(error: unknown): TidemarkError {
-  if (error instanceof TidemarkError) return error
-  return new TidemarkError('BAD_STATE', `the consumer's owner threw: ${show(String(error))}`, {}, { cause: error })
 }

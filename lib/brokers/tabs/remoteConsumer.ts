@@ -1,6 +1,8 @@
 import type { Consumer, ConsumerOptions, Position, RawBatch, TopicPartition } from '../../ports/broker.js'
 import { partitionKey } from '../../ports/partitionKey.js'
-import { show, TidemarkError } from '../../record/errors.js'
+import type { TidemarkError } from '../../record/errors.js'
+import { consumerClosed } from '../rules/consumerClosed.js'
+import { ownerThrew } from '../rules/ownerThrew.js'
 import type { Bound, Line } from './line.js'
 import { errorOf, plainError, type Told } from './wire.js'
 
@@ -66,9 +68,7 @@ export class RemoteConsumer implements Consumer, Bound {
   }
 
   async commit(positions: readonly Position[]): Promise<void> {
-    if (this.isClosed) {
-      throw new TidemarkError('BAD_STATE', `consumer of group ${show(this.options.group)} is closed`)
-    }
+    if (this.isClosed) throw consumerClosed(this.options.group)
     await this.line.callBound('commitPositions', this.number, positions.map(plain))
   }
 
@@ -152,13 +152,9 @@ export class RemoteConsumer implements Consumer, Bound {
     this.line.tell('had', this.number, { topic, partition })
   }
 
-  private threw(cause: unknown): void {
+  private threw(error: unknown): void {
     this.line.tell('leave', this.number)
-    const known =
-      cause instanceof TidemarkError
-        ? cause
-        : new TidemarkError('BAD_STATE', `the consumer's owner threw: ${show(String(cause))}`, {}, { cause })
-    this.error(known, true)
+    this.error(ownerThrew(error), true)
   }
 
   private error(error: TidemarkError, fatal: boolean): void {
