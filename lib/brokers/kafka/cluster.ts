@@ -94,6 +94,9 @@ interface KafkajsCluster extends Omit<Cluster, 'findBroker' | 'findGroupCoordina
   findGroupCoordinator(group: { groupId: string }): Promise<KafkajsNode>
 }
 
+/** For whom, and which end of the log. */
+type Asked = readonly [cluster: KafkajsCluster, from: typeof EARLIEST | typeof LATEST]
+
 /** A node that can be asked what kafkajs has no method for. */
 export interface KafkaNode {
   send<T>(request: ProtocolRequest): Promise<T>
@@ -163,25 +166,41 @@ export class ClusterClient {
 
   /** First offset and end of each partition, as a reader of committed records sees them. */
   async ranges(topic: string): Promise<PartitionRange[]> {
+    const found = await this.offsets(topic, [
+      [this.#cluster, EARLIEST],
+      [this.#cluster, LATEST],
+    ])
+    return found.map(([start, end]) => ({ start, end }))
+  }
+
+  /** The same, and where a transaction is open, how far it has written: for one request more. */
+  async writtenRanges(topic: string): Promise<PartitionRange[]> {
+    const found = await this.offsets(topic, [
+      [this.#cluster, EARLIEST],
+      [this.#cluster, LATEST],
+      [this.#uncommitted, LATEST],
+    ])
+    return found.map(([start, end, written]) => (written > end ? { start, end, written } : { start, end }))
+  }
+
+  /** Of each partition what is asked for, one after the other: the last may be beyond the others, and is never before them. */
+  private async offsets<const A extends readonly Asked[]>(topic: string, asked: A) {
     try {
       return await this.retry('reading offsets', async () => {
         await this.know([topic])
         const partitions = this.#cluster
           .findTopicPartitionMetadata(topic)
           .map(({ partitionId }) => ({ partition: partitionId }))
-        const offsets = async (cluster: KafkajsCluster, from: typeof EARLIEST | typeof LATEST) => {
+        const answers: Map<number, number>[] = []
+        for (const [cluster, from] of asked) {
           const [found] = await cluster.fetchTopicsOffset([{ topic, partitions, ...from }])
-          return new Map(found?.partitions.map(({ partition, offset }) => [partition, Number(offset)]))
+          answers.push(new Map(found?.partitions.map(({ partition, offset }) => [partition, Number(offset)])))
         }
-        // The end that is asked for last may be beyond the others, and is never before them.
-        const starts = await offsets(this.#cluster, EARLIEST)
-        const ends = await offsets(this.#cluster, LATEST)
-        const allEnds = await offsets(this.#uncommitted, LATEST)
         return Array.from({ length: Math.max(1, partitions.length) }, (_, partition) => {
-          const [start, end, written] = [starts.get(partition), ends.get(partition), allEnds.get(partition)]
+          const offsets = answers.map((answer) => answer.get(partition))
           // kafkajs leaves out what it has no leader for.
-          if (start === undefined || end === undefined || written === undefined) throw new LeaderUnknown(topic)
-          return written > end ? { start, end, written } : { start, end }
+          if (offsets.includes(undefined)) throw new LeaderUnknown(topic)
+          return offsets as { [I in keyof A]: number }
         })
       })
     } catch (error) {
