@@ -329,6 +329,11 @@ await describeKafka('a broker that demands TLS and to know who asks', () => {
       expect(await said(...topics, ...time)).toContain(`${id}-by-user-repartition`)
       expect(await said(...topics, ...time, ...repartition)).toContain(`${id}-clicks-changelog`)
       expect(await said(...topics, ...repartition, ...changelog)).toContain(`group ${id}`)
+      // They are there by now, and asked about together.
+      const silent = grant(TOPIC, `${id}-clicks`, READ, WRITE)
+      expect(await said(...topics, ...repartition, ...time, ...silent)).toContain(
+        `reading the configuration of ${id}-clicks-changelog`,
+      )
       expect(await said(...topics, ...repartition, ...changelog, ...group)).toContain(`of ${id}-`)
       // What it needs to write to, it asks for when a window closes.
       expect(await said(...topics, ...repartition, ...changelog, ...group, ...transactions)).toContain(

@@ -49,7 +49,10 @@ interface KafkajsNode {
     topicMetadata: { topic: string; partitionMetadata: { partitionId: number; leader: number }[] }[]
   }>
   describeConfigs(request: { resources: readonly object[] }): Promise<{
-    resources: readonly { configEntries: readonly { configName: string; configValue: string }[] }[]
+    resources: readonly {
+      resourceName: string
+      configEntries: readonly { configName: string; configValue: string }[]
+    }[]
   }>
   createTopics(request: { topics: readonly object[]; timeout: number }): Promise<unknown>
   deleteTopics(request: { topics: readonly string[]; timeout: number }): Promise<unknown>
@@ -155,13 +158,20 @@ export class ClusterClient {
     return counts
   }
 
-  /** What a topic's configuration says of one thing. */
-  async config(topic: string, configName: string): Promise<string> {
+  /** What the topics' configurations say of one thing. A refusal doesn't say of which topic it is. */
+  async configs(topics: readonly string[], configName: string): Promise<Map<string, string>> {
     const { resources } = await this.retry('reading configurations', async () => {
       const node = await this.#cluster.brokerPool.findConnectedBroker()
-      return node.describeConfigs({ resources: [{ type: TOPIC, name: topic, configNames: [configName] }] })
+      return node.describeConfigs({
+        resources: topics.map((name) => ({ type: TOPIC, name, configNames: [configName] })),
+      })
     })
-    return resources[0]?.configEntries.find((entry) => entry.configName === configName)?.configValue ?? ''
+    return new Map(
+      resources.map(({ resourceName, configEntries }) => [
+        resourceName,
+        configEntries.find((entry) => entry.configName === configName)?.configValue ?? '',
+      ]),
+    )
   }
 
   /** First offset and end of each partition, as a reader of committed records sees them. */
