@@ -1,10 +1,10 @@
-import type { Consumer, ConsumerOptions, Position, RawBatch, TopicPartition } from '../../ports/broker.js'
+import type { Consumer, ConsumerOptions, Position, TopicPartition } from '../../ports/broker.js'
 import { partitionKey } from '../../ports/partitionKey.js'
 import type { TidemarkError } from '../../record/errors.js'
 import { consumerClosed } from '../rules/consumerClosed.js'
 import { ownerThrew } from '../rules/ownerThrew.js'
 import type { Bound, Line } from './line.js'
-import { errorOf, plainError, type Told } from './wire.js'
+import { errorOf, plainError, type Told, unpacked } from './wire.js'
 
 type ToldBatch = Extract<Told, { is: 'batch' }>
 type Question = Extract<Told, { is: 'assigned' | 'revoked' }>
@@ -124,7 +124,7 @@ export class RemoteConsumer implements Consumer, Bound {
       else this.held.set(key, [told])
     } else {
       this.had(batch)
-      this.options.listener.batch(batch)
+      this.options.listener.batch(unpacked(batch))
     }
   }
 
@@ -148,7 +148,7 @@ export class RemoteConsumer implements Consumer, Bound {
     this.held.delete(key)
   }
 
-  private had({ topic, partition }: RawBatch): void {
+  private had({ topic, partition }: TopicPartition): void {
     this.line.tell('had', this.number, { topic, partition })
   }
 
