@@ -1,4 +1,5 @@
 import type { Broker, OutRecord, Position, TransactionalProducer } from '../ports/broker.js'
+import type { Clock } from '../ports/clock.js'
 import { partitionKey } from '../ports/partitionKey.js'
 import type { StoreChanges } from '../ports/store.js'
 
@@ -49,9 +50,10 @@ export class Slots {
   }
 
   /** Waits until readers see all that has been committed. */
-  async visible(pause: () => Promise<void>): Promise<void> {
+  async visible(clock: Clock): Promise<void> {
     for (const { topic, partition, offset } of this.ends.values())
-      while (((await this.broker.ranges(topic))[partition]?.end ?? offset) < offset) await pause()
+      while (((await this.broker.ranges(topic))[partition]?.end ?? offset) < offset)
+        await new Promise<void>((resolve) => void clock.after(1, resolve))
     this.ends.clear()
   }
 

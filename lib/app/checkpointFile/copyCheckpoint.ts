@@ -1,11 +1,11 @@
 import type { Broker, OutRecord, Position } from '../../ports/broker.js'
 import { partitionKey } from '../../ports/partitionKey.js'
-import type { StoreEntry } from '../../ports/store.js'
+import type { StoredEntry, StoreEntry } from '../../ports/store.js'
 import { isKept } from '../assignment.js'
 import { stateOf } from '../checkpoint.js'
 import { dictionary } from '../dictionary.js'
 import type { Plan } from '../plan.js'
-import { readTask, type StoredTask } from '../taskScopes.js'
+import { addHeads, readTask, type StoredTask } from '../taskScopes.js'
 import type { CheckpointCopy, CopiedTask, CopiedTopic } from './checkpointCopy.js'
 
 export interface CopyOptions {
@@ -55,15 +55,12 @@ export async function copyCheckpoint({
 
 function copyTask(app: string, scope: string, all: readonly StoreEntry[]): CopiedTask | undefined {
   const heads = new Map<string, Uint8Array>()
-  const entries: (readonly [key: string, value: Uint8Array])[] = []
-  for (const [key, value] of all) {
-    if (value === null) continue
-    if (stateOf(key) === undefined) heads.set(key, value)
-    else entries.push([key, value])
-  }
+  addHeads(heads, all)
   const task = readTask(app, scope, heads)
-  return task && { ...task, entries }
+  return task && { ...task, entries: all.filter(isOfState) }
 }
+
+const isOfState = (entry: StoreEntry): entry is StoredEntry => entry[1] !== null && stateOf(entry[0]) !== undefined
 
 /** Where tasks will go on: those that keep something say so themselves. */
 function placesOf(plan: Plan, given: readonly Position[], tasks: readonly StoredTask[]): Map<string, number> {

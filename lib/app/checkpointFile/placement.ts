@@ -11,11 +11,11 @@ export class Placement {
 
   private constructor(private readonly copy: CheckpointCopy) {}
 
-  static async of(copy: CheckpointCopy, broker: Broker): Promise<Placement> {
+  /** @param known partitions of the topics that the broker has */
+  static async of(copy: CheckpointCopy, broker: Broker, known: ReadonlyMap<string, number>): Promise<Placement> {
     const placement = new Placement(copy)
-    const existing = await broker.topics()
     for (const [topic, { partitions, positions, exchange }] of Object.entries(copy.topics)) {
-      if (positions === undefined || existing.get(topic) !== partitions) continue
+      if (positions === undefined || known.get(topic) !== partitions) continue
       const ends = exchange === true ? (await broker.ranges(topic)).map(({ end }) => end) : []
       for (const [partition, at] of positions.entries()) placement.place({ topic, partition }, at, ends[partition])
     }
