@@ -1,5 +1,6 @@
 import type { Broker, OutRecord, Position, TransactionalProducer } from '../ports/broker.js'
 import type { Clock } from '../ports/clock.js'
+import { partitionKey } from '../ports/partitionKey.js'
 import type { StoreChanges } from '../ports/store.js'
 
 /** What a slot's tasks commit together. */
@@ -44,7 +45,7 @@ export class Slots {
     if (records.length > 0) await transaction.send(records)
     await transaction.sendOffsets(this.app, positions)
     const ends = await transaction.commit(along)
-    for (const end of ends) this.ends.set(`${end.partition}/${end.topic}`, end)
+    for (const end of ends) this.ends.set(partitionKey(end), end)
     return ends
   }
 

@@ -1,4 +1,5 @@
 import type { Broker, Position, TopicPartition } from '../../ports/broker.js'
+import { partitionKey } from '../../ports/partitionKey.js'
 import type { StoredTask } from '../taskScopes.js'
 import type { CheckpointCopy } from './checkpointCopy.js'
 
@@ -24,13 +25,13 @@ export class Placement {
   private place(at: TopicPartition, was: number | null, end: number | undefined): void {
     const offset = end ?? was
     if (offset !== null) this.positions.push({ ...at, offset })
-    if (end !== undefined) this.shifts.set(keyOf(at), end - (was ?? 0))
+    if (end !== undefined) this.shifts.set(partitionKey(at), end - (was ?? 0))
   }
 
   /** A task's checkpoint with its places here. */
   move({ manifest, plan }: StoredTask): Pick<StoredTask, 'manifest' | 'plan'> {
     const moved = (positions: readonly Position[]) =>
-      positions.map((at) => ({ ...at, offset: at.offset + (this.shifts.get(keyOf(at)) ?? 0) }))
+      positions.map((at) => ({ ...at, offset: at.offset + (this.shifts.get(partitionKey(at)) ?? 0) }))
     const orphans = Object.entries(plan.orphans).map(([name, one]) => [name, { ...one, at: moved(one.at) }] as const)
     return {
       manifest: { ...manifest, positions: moved(manifest.positions) },
@@ -43,5 +44,3 @@ export class Placement {
     return topic in this.copy.topics || !(topic.startsWith(`${this.copy.app}-`) && topic.endsWith('-repartition'))
   }
 }
-
-const keyOf = ({ topic, partition }: TopicPartition) => `${partition}/${topic}`
