@@ -1,3 +1,4 @@
+import { idleCheckMs } from './idleCheckMs.js'
 import type { Runtime } from './runtime.js'
 
 /** What an app does from time to time. */
@@ -11,12 +12,8 @@ export class AppTimers {
     this.every(options.commitMs, () => checkpoints.commit())
     this.every(options.watermarkMs, async () => slices.stampExchanges())
     this.every(Math.max(1, Math.floor(options.stallMs / 4)), () => figures.watch())
-    const idleMs = Math.min(
-      ...plan.subTopologies.flatMap((sub) =>
-        sub.sources.map((source) => source.watermark?.idleMs ?? Number.POSITIVE_INFINITY),
-      ),
-    )
-    if (Number.isFinite(idleMs)) this.every(Math.min(1_000, Math.max(10, idleMs / 2)), () => logEnds.checkIdle())
+    const idleMs = idleCheckMs(plan)
+    if (Number.isFinite(idleMs)) this.every(idleMs, () => logEnds.checkIdle())
   }
 
   /** Ends all of them; who pauses goes on at once. */

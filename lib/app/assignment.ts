@@ -1,4 +1,5 @@
 import type { Broker, Consumer, PartitionRange, Position, TopicPartition } from '../ports/broker.js'
+import { partitionKey } from '../ports/partitionKey.js'
 import { TidemarkError } from '../record/errors.js'
 import { adaptSnapshot } from './adaptSnapshot.js'
 import { type AssignedTask, assignedTasks } from './assignedTasks.js'
@@ -35,8 +36,6 @@ const MAX_RESTORES = 4
 export const isKept = ({ states, definitions }: SubTopology) =>
   states.size > 0 || definitions.some(({ role }) => role?.is === 'rows')
 
-const keyOf = ({ topic, partition }: TopicPartition) => `${partition}/${topic}`
-
 /**
  * The tasks that the group has given to this process. Those that come are restored while the others go on: their partitions are paused until
  * they run.
@@ -57,7 +56,7 @@ export class Assignment {
   }
 
   queue(at: TopicPartition): PartitionQueue | undefined {
-    return this.queues.get(keyOf(at))?.queue
+    return this.queues.get(partitionKey(at))?.queue
   }
 
   /** Whether a task is this process's. */
@@ -139,14 +138,14 @@ export class Assignment {
 
   /** The running tasks that have one of these partitions. */
   tasksOf(partitions: readonly TopicPartition[]): Set<TaskScope> {
-    return new Set(partitions.flatMap((partition) => this.queues.get(keyOf(partition))?.task ?? []))
+    return new Set(partitions.flatMap((partition) => this.queues.get(partitionKey(partition))?.task ?? []))
   }
 
   /** Ends the tasks of these partitions, whether they run or are being restored. */
   async remove(partitions: readonly TopicPartition[]): Promise<void> {
-    const gone = new Set(partitions.map(keyOf))
+    const gone = new Set(partitions.map(partitionKey))
     for (const [id, { assigned, restore }] of [...this.restores]) {
-      if (!assigned.topics.some((topic) => gone.has(keyOf({ topic, partition: assigned.partition })))) continue
+      if (!assigned.topics.some((topic) => gone.has(partitionKey({ topic, partition: assigned.partition })))) continue
       restore.isCancelled = true
       this.restores.delete(id)
     }
@@ -176,7 +175,7 @@ export class Assignment {
 
   private forget(task: TaskScope): void {
     this.tasks.delete(task.info.id)
-    for (const queue of task.queues) this.queues.delete(keyOf(queue))
+    for (const queue of task.queues) this.queues.delete(partitionKey(queue))
   }
 
   private async inTurn(run: () => Promise<void>): Promise<void> {
@@ -231,14 +230,14 @@ export class Assignment {
     const next = storedPlanOf(plan, sub, (topic) => tasks.partitions(topic))
     adaptSnapshot(snapshot, sub, next, states, upgrade.options)
     const task = new TaskScope(sub, partition, tasks, snapshot, topics, restored.changelog)
-    const saved = new Map(snapshot.manifest?.positions.map((position) => [keyOf(position), position.offset]))
+    const saved = new Map(snapshot.manifest?.positions.map((position) => [partitionKey(position), position.offset]))
     const positions: Position[] = []
     const queues: PartitionQueue[] = []
     try {
       task.open()
       if (before !== undefined) task.takeOver(before)
       for (const topic of topics) {
-        const key = keyOf({ topic, partition })
+        const key = partitionKey({ topic, partition })
         const range = places.ranges.get(key) ?? { start: 0, end: 0 }
         const committed = places.committed.get(key)
         // State, rows and offsets come from one checkpoint: the group's offset would be ahead of a state that isn't here. Without them, the group's
@@ -262,7 +261,7 @@ export class Assignment {
       task.close()
       throw error
     }
-    for (const queue of queues) this.queues.set(keyOf(queue), { queue, task })
+    for (const queue of queues) this.queues.set(partitionKey(queue), { queue, task })
     this.tasks.set(id, task)
     committer.adopt(task, restored)
     return positions
@@ -278,7 +277,7 @@ interface Places {
 /** Whether others have gone on with the task after the places were asked for: it is theirs then, and the next commit will tell. */
 function isAhead({ snapshot }: Restored, { ranges }: Places): boolean {
   return (snapshot.manifest?.positions ?? []).some(({ topic, partition, offset }) => {
-    const range = ranges.get(keyOf({ topic, partition }))
+    const range = ranges.get(partitionKey({ topic, partition }))
     return range !== undefined && offset > range.end
   })
 }
@@ -288,7 +287,7 @@ async function placesOf(broker: Broker, group: string, partitions: readonly Topi
   const ranges = new Map<string, PartitionRange>()
   for (const topic of topics)
     for (const [partition, range] of (await broker.ranges(topic)).entries())
-      ranges.set(keyOf({ topic, partition }), range)
+      ranges.set(partitionKey({ topic, partition }), range)
   const committed = await broker.committed(group, topics)
-  return { ranges, committed: new Map(committed.map((position) => [keyOf(position), position.offset])) }
+  return { ranges, committed: new Map(committed.map((position) => [partitionKey(position), position.offset])) }
 }

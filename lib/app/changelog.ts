@@ -1,5 +1,6 @@
-import type { Broker, OutRecord, Position } from '../ports/broker.js'
+import type { Broker, OutRecord, PartitionRange, Position } from '../ports/broker.js'
 import type { StoreEntry } from '../ports/store.js'
+import { TidemarkError } from '../record/errors.js'
 import { NO_HEADERS } from '../record/record.js'
 import { utf8 } from '../record/serde.js'
 import { MANIFEST, stateOf } from './checkpoint.js'
@@ -112,6 +113,26 @@ export interface ChangelogStretch {
 }
 
 /**
+ * What the changelog of a state holds of one task.
+ *
+ * @throws TidemarkError `UNKNOWN_TOPIC` if it has no such partition
+ */
+export async function changelogRange(
+  broker: Broker,
+  app: string,
+  state: string,
+  partition: number,
+): Promise<PartitionRange> {
+  const topic = changelogTopic(app, state)
+  const range = (await broker.ranges(topic))[partition]
+  if (range !== undefined) return range
+  throw new TidemarkError('UNKNOWN_TOPIC', `${broker.name} has no partition ${partition} of topic ${topic}`, {
+    topic,
+    partition,
+  })
+}
+
+/**
  * Reads a stretch of a changelog.
  *
  * @param take gets its entries, the later ones after the earlier; manifest and plan aside
@@ -124,8 +145,10 @@ export async function readChangelog(
   take: (key: string, value: Uint8Array | null) => void,
   onRead: (offsets: number) => void | Promise<void> = () => {},
 ): Promise<Heads> {
-  let position = from
   const head: Heads = {}
+  // A broker would ask where the log begins and ends first.
+  if (from >= to) return head
+  let position = from
   await broker.read({ topic, partition }, from, to, ({ records, nextOffset }) => {
     for (const { key, value } of records) {
       if (key === null) continue

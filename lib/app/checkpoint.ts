@@ -34,7 +34,7 @@ export const MANIFEST = 'manifest'
 export const stateOf = (key: string): string | undefined =>
   key.startsWith('s/') ? key.slice(2, key.indexOf('/', 2)) : undefined
 
-export const manifestEntry = (manifest: Manifest): StoreEntry => [MANIFEST, utf8.encode(JSON.stringify(manifest))]
+export const manifestEntry = (manifest: Manifest): StoredEntry => [MANIFEST, utf8.encode(JSON.stringify(manifest))]
 
 /** Where the values of a snapshot stay. */
 export interface ValueStore {

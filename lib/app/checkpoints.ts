@@ -99,9 +99,7 @@ export class Checkpoints {
         await this.commitNow(undefined)
         runtime.checkRuns()
         // What a transaction has committed is visible a moment later.
-        await runtime.resources.slots.visible(
-          () => new Promise<void>((resolve) => void runtime.clock.after(1, resolve)),
-        )
+        await runtime.resources.slots.visible(runtime.clock)
         return await run()
       } finally {
         this.isStill = false
@@ -143,7 +141,9 @@ export class Checkpoints {
       get unsentBytes() {
         return runtime.slices.unsentBytes
       },
-      tasksIn: (sub) => runtime.tasksIn(sub),
+      get taskCount() {
+        return runtime.taskCount
+      },
       stampExchanges: () => runtime.slices.stampExchanges(),
       wake: () => runtime.wake(),
       commit: async () => {

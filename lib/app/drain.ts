@@ -2,6 +2,7 @@ import type { Broker } from '../ports/broker.js'
 import type { Clock } from '../ports/clock.js'
 import { TidemarkError } from '../record/errors.js'
 import type { Plan } from './plan.js'
+import { topicsReadBy, topicsWrittenBy } from './planTopics.js'
 import { endsOf } from './savepoints.js'
 import type { TaskScope } from './taskScope.js'
 
@@ -14,16 +15,13 @@ export interface DrainHost {
   readonly tasks: readonly TaskScope[]
   /** Outputs that the broker has yet to acknowledge. */
   readonly unsentBytes: number
-  tasksIn(subTopology: number): number
+  /** Of all processes. */
+  readonly taskCount: number
   stampExchanges(): void
   /** @throws TidemarkError if the app doesn't run any more */
   commit(): Promise<void>
   wake(): void
 }
-
-/** The topics that an app writes. */
-export const writtenBy = (plan: Plan): string[] =>
-  plan.subTopologies.flatMap(({ sinks, exchanges }) => [...sinks, ...exchanges])
 
 const PAUSE_MS = 5
 
@@ -34,9 +32,8 @@ const PAUSE_MS = 5
  */
 export async function drain(host: DrainHost, timeoutMs: number): Promise<void> {
   const until = host.clock.now() + timeoutMs
-  const own = new Set(writtenBy(host.plan))
-  const read = host.plan.subTopologies.flatMap(({ sources }) => sources.map(({ topic }) => topic))
-  const both = read.filter((topic) => own.has(topic))
+  const own = new Set(topicsWrittenBy(host.plan))
+  const both = topicsReadBy(host.plan).filter((topic) => own.has(topic))
   for (let before = ''; ; ) {
     host.stampExchanges()
     await host.commit()
@@ -57,7 +54,7 @@ export async function drain(host: DrainHost, timeoutMs: number): Promise<void> {
 
 /** Drains while no input is taken but from the app's own topics, and runs something before any is taken again. */
 export async function drained<T>(host: DrainHost, timeoutMs: number, run: () => Promise<T>): Promise<T> {
-  const own = new Set(writtenBy(host.plan))
+  const own = new Set(topicsWrittenBy(host.plan))
   const inputs = host.tasks.flatMap(({ queues }) => queues.filter(({ topic }) => !own.has(topic)))
   for (const queue of inputs) queue.isHeld = true
   try {
@@ -71,9 +68,8 @@ export async function drained<T>(host: DrainHost, timeoutMs: number, run: () => 
 
 /** @param ends of the topics that the app both writes and reads: what has been written last may not have been heard of */
 function isAtRest(host: DrainHost, ends: { readonly [topic: string]: readonly number[] }): boolean {
-  const wanted = host.plan.subTopologies.reduce((sum, { id }) => sum + host.tasksIn(id), 0)
   return (
-    host.tasks.length === wanted &&
+    host.tasks.length === host.taskCount &&
     host.unsentBytes === 0 &&
     host.tasks.every(
       (task) =>

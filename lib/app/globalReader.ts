@@ -1,14 +1,8 @@
 import type { Broker, Consumer, ConsumerListener, Position, RawBatch, TopicPartition } from '../ports/broker.js'
 import type { TidemarkError } from '../record/errors.js'
-import type { GlobalRows } from '../tables/globalTable.js'
-import type { DropReason, SourceRole } from '../task/definition.js'
+import type { DropReason } from '../task/definition.js'
+import { type GlobalTopic, takeRow } from './globalTopic.js'
 import { PartitionQueue } from './partitionQueue.js'
-
-/** A global table of an app, as its reader sees it. */
-export interface GlobalTopic {
-  readonly role: SourceRole
-  readonly rows: GlobalRows<unknown>
-}
 
 /** Figures of one global table. */
 export interface GlobalTableStats {
@@ -130,22 +124,14 @@ export class GlobalReader implements ConsumerListener {
 
   /** Takes all that has been read of a partition into its table. */
   private take(reading: Reading, queue: PartitionQueue): void {
-    const { role, rows } = reading
+    const { drops } = reading
+    const drop = (reason: DropReason, error?: TidemarkError) => {
+      drops.set(reason, (drops.get(reason) ?? 0) + 1)
+      if (error !== undefined) this.report(error, false)
+    }
     for (; queue.size > 0; queue.done()) {
       reading.records++
-      try {
-        const { key, value, timestamp } = queue.record(role)
-        if (key === null) this.drop(reading, 'null key')
-        else rows.put(key, value, timestamp)
-      } catch (error) {
-        if (role.onError !== 'skip') throw error
-        this.drop(reading, 'bad record')
-        this.report(error as TidemarkError, false)
-      }
+      takeRow(reading, queue, drop)
     }
-  }
-
-  private drop({ drops }: Reading, reason: DropReason): void {
-    drops.set(reason, (drops.get(reason) ?? 0) + 1)
   }
 }

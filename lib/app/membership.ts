@@ -3,6 +3,7 @@ import type { TidemarkError } from '../record/errors.js'
 import { Assignment } from './assignment.js'
 import { Committer } from './committer.js'
 import { describeText } from './describe.js'
+import { topicsReadBy } from './planTopics.js'
 import { Rebalances } from './rebalances.js'
 import type { Runtime } from './runtime.js'
 import { Standbys, type StandbyTask } from './standbys.js'
@@ -96,7 +97,7 @@ export class Membership implements ConsumerListener {
     })
     const joining = broker.consumer({
       group: app,
-      topics: [...new Set(plan.subTopologies.flatMap((sub) => sub.sources.map((source) => source.topic)))],
+      topics: topicsReadBy(plan),
       slots: slots.count,
       // As text: a member with another one hears where it differs.
       plan: describeText(plan),

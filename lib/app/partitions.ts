@@ -2,7 +2,15 @@ import type { NewTopic } from '../ports/broker.js'
 import { TidemarkError } from '../record/errors.js'
 import type { ExchangeRole } from '../task/definition.js'
 import { changelogsOf, changelogTopic } from './changelog.js'
-import type { Plan, PlannedSource } from './plan.js'
+import type { Plan, PlannedSource, SubTopology } from './plan.js'
+import { topicsReadBy, topicsWrittenBy } from './planTopics.js'
+
+/** The topics that {@link resolvePartitions} looks up. */
+export function topicsOf(plan: Plan, hasChangelogs: boolean): string[] {
+  const states = hasChangelogs ? plan.subTopologies.flatMap(changelogsOf) : []
+  const changelogs = states.map((state) => changelogTopic(plan.app, state))
+  return [...new Set([...topicsReadBy(plan), ...topicsWrittenBy(plan), ...plan.deadLetters, ...changelogs])]
+}
 
 /**
  * Finds the partition count of each topic of a plan: those that exist have theirs; an internal one gets what its exchange asks for, else what it is
@@ -118,3 +126,8 @@ export function tasksOf(plan: Plan, subTopology: number, counts: ReadonlyMap<str
   const sub = plan.subTopologies[subTopology]
   return Math.max(1, ...(sub?.sources.map((source) => counts.get(source.topic) ?? 1) ?? []))
 }
+
+/** The partitions of all tasks of a sub-topology. */
+export const allOf = (plan: Plan, counts: ReadonlyMap<string, number>) => (sub: SubTopology) => [
+  ...Array(tasksOf(plan, sub.id, counts)).keys(),
+]

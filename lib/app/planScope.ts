@@ -159,7 +159,7 @@ export class PlanScope extends Scope {
     this.failure ??= error
   }
 
-  restored(): Iterable<readonly [key: string, value: Uint8Array]> {
+  restored(): Iterable<never> {
     return []
   }
 

@@ -1,8 +1,8 @@
 import type { TidemarkError } from '../record/errors.js'
-import { changelogsOf, changelogTopic } from './changelog.js'
+import { changelogTopic } from './changelog.js'
 import { GlobalReader } from './globalReader.js'
 import { checkNewExchanges } from './newExchanges.js'
-import { resolvePartitions } from './partitions.js'
+import { resolvePartitions, topicsOf } from './partitions.js'
 import type { Plan } from './plan.js'
 import type { PlanComparison } from './planComparison.js'
 import type { RuntimeOptions } from './runtimeOptions.js'
@@ -46,12 +46,7 @@ export class Resources {
     if (!(await turn())) return
     const hasChangelogs = keeper === 'changelogs'
     // By name: a topic that isn't there, and one that nobody shows us, are told apart.
-    const named = plan.subTopologies.flatMap((sub) => [
-      ...sub.sources.map(({ topic }) => topic),
-      ...sub.sinks,
-      ...(hasChangelogs ? changelogsOf(sub).map((state) => changelogTopic(id, state)) : []),
-    ])
-    const existing = await broker.topics([...new Set(named)])
+    const existing = await broker.topics(topicsOf(plan, hasChangelogs))
     const { counts, needed } = resolvePartitions(plan, existing, hasChangelogs)
     this.counts = counts
     this.slots = new Slots(id, broker, slotsOf(counts))

@@ -2,7 +2,16 @@ import type { Broker, PartitionRange } from '../ports/broker.js'
 import type { Clock } from '../ports/clock.js'
 import type { StoreAdapter, StoreEntry } from '../ports/store.js'
 import { utf8 } from '../record/serde.js'
-import { changelogsOf, changelogTopic, type Heads, MARK, type Mark, readChangelog, TaskChangelog } from './changelog.js'
+import {
+  changelogRange,
+  changelogsOf,
+  changelogTopic,
+  type Heads,
+  MARK,
+  type Mark,
+  readChangelog,
+  TaskChangelog,
+} from './changelog.js'
 import { type ChangelogPart, mergeParts } from './changelogPlans.js'
 import { ChangelogTail } from './changelogTail.js'
 import { MANIFEST, manifestEntry, readManifest, readPlan, Snapshot } from './checkpoint.js'
@@ -91,7 +100,7 @@ export class Restore {
 
   /** The same for who begins no task: where values stay in the store, it is there, and that is all. */
   async copy(): Promise<Copied> {
-    const { sub, store, hasChangelogs, readThrough } = this.options
+    const { app, sub, partition, broker, store, hasChangelogs, readThrough } = this.options
     // From here on the former owner, if it still lives, commits nothing.
     await store.claim?.(this.scope)
     const kept = hasChangelogs ? changelogsOf(sub) : []
@@ -103,7 +112,7 @@ export class Restore {
     const bytes = head(MARK)
     const mark = bytes === undefined ? undefined : (JSON.parse(utf8.decode(bytes)) as Mark)
     const ranges = new Map<string, PartitionRange>()
-    for (const state of kept) ranges.set(state, await this.range(state))
+    for (const state of kept) ranges.set(state, await changelogRange(broker, app, state, partition))
     return (
       (mark !== undefined && this.isTrusted(mark, ranges)
         ? await this.goOn(ranges, { mark, heads: { manifest: head(MANIFEST), plan: head(PLAN) }, snapshot: local })
@@ -132,11 +141,6 @@ export class Restore {
       task,
       readThrough && { maxBytes: readThrough.maxBytes, read: (key) => readThrough.read(scope, key) },
     )
-  }
-
-  private async range(state: string): Promise<PartitionRange> {
-    const ranges = await this.options.broker.ranges(changelogTopic(this.options.app, state))
-    return ranges[this.options.partition] ?? { start: 0, end: 0 }
   }
 
   private isTrusted({ at, offsets }: Mark, ranges: ReadonlyMap<string, PartitionRange>): boolean {

@@ -2,6 +2,7 @@ import { BehaviorSubject, Subject } from 'rxjs'
 import type { Position } from '../ports/broker.js'
 import type { Clock } from '../ports/clock.js'
 import { TidemarkError } from '../record/errors.js'
+import { operatorFailed } from '../record/operatorFailed.js'
 import type { ErrorPolicies } from '../task/errorPolicy.js'
 import type { Tracer } from '../task/tracer.js'
 import { ValueBudget } from '../task/valueBudget.js'
@@ -233,12 +234,7 @@ export class Runtime implements TaskHost {
 
   asError(error: unknown): TidemarkError {
     if (error instanceof TidemarkError) return error.at({ app: this.options.id })
-    return new TidemarkError(
-      'OPERATOR_FAILED',
-      error instanceof Error ? error.message : String(error),
-      { app: this.options.id },
-      { cause: error },
-    )
+    return operatorFailed(error, { app: this.options.id })
   }
 
   // ---- state as it is stored
@@ -316,5 +312,10 @@ export class Runtime implements TaskHost {
 
   tasksIn(subTopology: number): number {
     return tasksOf(this.plan, subTopology, this.resources.counts)
+  }
+
+  /** How many tasks the app has, over all processes. */
+  get taskCount(): number {
+    return this.plan.subTopologies.reduce((sum, { id }) => sum + this.tasksIn(id), 0)
   }
 }

@@ -3,9 +3,8 @@ import { loadAll } from '../ports/loadAll.js'
 import type { StoreAdapter, StoreEntry } from '../ports/store.js'
 import { show, TidemarkError } from '../record/errors.js'
 import { utf8 } from '../record/serde.js'
-import { stateOf } from './checkpoint.js'
 import { dictionary } from './dictionary.js'
-import { isTaskScope, readTask, type StoredTask } from './taskScopes.js'
+import { addHeads, readTask, type StoredTask } from './taskScopes.js'
 
 /** A copy of an app's state as of one checkpoint, kept under a name in the same store. */
 export interface Savepoint {
@@ -26,6 +25,9 @@ export interface OpenSavepoint extends Savepoint {
   /** The checkpoints by their scopes. */
   readonly scopes: ReadonlyMap<string, readonly StoreEntry[]>
 }
+
+/** Checkpoints by their scopes; undefined: the store has it. */
+export type KeptScopes = ReadonlyMap<string, readonly StoreEntry[] | undefined>
 
 type About = Omit<OpenSavepoint, 'scopes'>
 
@@ -51,13 +53,12 @@ export class Savepoints {
   /**
    * Copies checkpoints, piece by piece: there is a savepoint once its last entry says so.
    *
-   * @param saved by scope, or the scopes of the store that have them; default: all that the store has of the app
    * @throws TidemarkError `BAD_OPTION`, `NAME_TAKEN`
    */
   async take(
     name: string,
     when: Pick<OpenSavepoint, 'at' | 'ends' | 'positions'>,
-    saved?: OpenSavepoint['scopes'] | ReadonlySet<string>,
+    kept: KeptScopes,
   ): Promise<Savepoint> {
     const { app, store } = this
     const prefix = prefixOf(app, name)
@@ -66,15 +67,15 @@ export class Savepoints {
     // Of one that was taken half-way.
     for (const scope of scopes) if (scope.startsWith(prefix)) await store.clear(scope)
     const tasks: StoredTask[] = []
-    for (const scope of saved?.keys() ?? scopes.filter((one) => isTaskScope(app, one))) {
+    for (const [scope, entries] of kept) {
       const heads = new Map<string, Uint8Array>()
-      const copy = async (entries: Iterable<StoreEntry>) => {
-        const piece = [...entries]
-        for (const [key, value] of piece) if (stateOf(key) === undefined && value !== null) heads.set(key, value)
+      const copy = async (stored: Iterable<StoreEntry>) => {
+        const piece = [...stored]
+        addHeads(heads, piece)
         await store.commit([{ scope: prefix + scope, entries: piece }])
       }
-      if (saved instanceof Map) await copy(saved.get(scope) ?? [])
-      else await store.load(scope, copy)
+      if (entries === undefined) await store.load(scope, copy)
+      else await copy(entries)
       const task = readTask(app, scope, heads)
       if (task !== undefined) tasks.push(task)
     }

@@ -7,7 +7,7 @@ import type { PlanComparison, UpgradeOptions } from './planComparison.js'
 import { endsOf, type OpenSavepoint } from './savepoints.js'
 import { ShadowBroker } from './shadowBroker.js'
 import { shadowStore } from './shadowStore.js'
-import { readTask } from './taskScopes.js'
+import { addHeads, readTask } from './taskScopes.js'
 
 export interface ShadowOptions {
   /** The savepoint to begin with. */
@@ -123,7 +123,9 @@ export async function shadow(app: App, options: ShadowOptions): Promise<ShadowRe
 function sinksOf(app: string, { scopes }: OpenSavepoint): Set<string> {
   const found = new Set<string>()
   for (const [scope, entries] of scopes) {
-    const task = readTask(app, scope, new Map(entries as readonly [string, Uint8Array][]))
+    const heads = new Map<string, Uint8Array>()
+    addHeads(heads, entries)
+    const task = readTask(app, scope, heads)
     for (const topic of task?.plan.sinks ?? []) found.add(topic)
   }
   return found

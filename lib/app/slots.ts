@@ -1,4 +1,6 @@
 import type { Broker, OutRecord, Position, TransactionalProducer } from '../ports/broker.js'
+import type { Clock } from '../ports/clock.js'
+import { partitionKey } from '../ports/partitionKey.js'
 import type { StoreChanges } from '../ports/store.js'
 
 /** What a slot's tasks commit together. */
@@ -43,14 +45,15 @@ export class Slots {
     if (records.length > 0) await transaction.send(records)
     await transaction.sendOffsets(this.app, positions)
     const ends = await transaction.commit(along)
-    for (const end of ends) this.ends.set(`${end.partition}/${end.topic}`, end)
+    for (const end of ends) this.ends.set(partitionKey(end), end)
     return ends
   }
 
   /** Waits until readers see all that has been committed. */
-  async visible(pause: () => Promise<void>): Promise<void> {
+  async visible(clock: Clock): Promise<void> {
     for (const { topic, partition, offset } of this.ends.values())
-      while (((await this.broker.ranges(topic))[partition]?.end ?? offset) < offset) await pause()
+      while (((await this.broker.ranges(topic))[partition]?.end ?? offset) < offset)
+        await new Promise<void>((resolve) => void clock.after(1, resolve))
     this.ends.clear()
   }
 

@@ -1,7 +1,7 @@
 import type { Broker } from '../ports/broker.js'
 import type { Clock } from '../ports/clock.js'
-import type { StoreAdapter, StoreEntry } from '../ports/store.js'
-import { changelogTopic, readChangelog, type TaskChangelog } from './changelog.js'
+import type { StoreAdapter } from '../ports/store.js'
+import { changelogRange, changelogTopic, readChangelog, type TaskChangelog } from './changelog.js'
 import { ChangelogTail } from './changelogTail.js'
 import { manifestEntry, readManifest } from './checkpoint.js'
 import type { SubTopology } from './plan.js'
@@ -123,13 +123,18 @@ class Copy {
   }
 
   private async begin(): Promise<void> {
+    const { app, store, clock, readThrough } = this.options
     const { id: task, sub, partition } = this.task
     this.restore = new Restore({ ...this.options, task, sub, partition, hasChangelogs: true })
     const { changelog, missing, isWhole } = await this.restore.copy()
     // Nothing to copy yet: its first writer will say what history it is.
     const isEmpty = isWhole && missing.length === 0
     if (changelog === undefined || isEmpty || this.isEnded) return
-    await this.write(changelog, missing, isWhole)
+    // Where values stay in the store, the restore has written it.
+    if (readThrough === undefined) {
+      const entries = [...missing, changelog.mark(clock.now())]
+      await store.commit([{ scope: checkpointScope(app, sub, partition), entries, reset: isWhole }])
+    }
     this.changelog = changelog
   }
 
@@ -145,7 +150,7 @@ class Copy {
     for (const state of sub.states.keys()) {
       const topic = changelogTopic(app, state)
       const from = changelog.offset(state)
-      const to = (await broker.ranges(topic))[partition]?.end ?? from
+      const { end: to } = await changelogRange(broker, app, state, partition)
       this.lag += Math.max(0, to - from)
       const { manifest, plan } = await readChangelog(
         broker,
@@ -171,12 +176,5 @@ class Copy {
     changelog.written(ends)
     await tail.end(changelog.mark(clock.now()))
     this.lag = 0
-  }
-
-  private async write(changelog: TaskChangelog, entries: readonly StoreEntry[], isWhole: boolean): Promise<void> {
-    const { app, store, clock } = this.options
-    const { sub, partition } = this.task
-    const scope = checkpointScope(app, sub, partition)
-    await store.commit([{ scope, entries: [...entries, changelog.mark(clock.now())], reset: isWhole }])
   }
 }

@@ -1,5 +1,7 @@
+import type { StoredEntry } from '../ports/store.js'
 import { type Key, parseKey } from '../record/key.js'
 import { utf8 } from '../record/serde.js'
+import { stateKey } from '../task/state.js'
 
 /** One entry of a state, as a checkpoint holds it. */
 export interface StateEntry {
@@ -15,9 +17,9 @@ export interface StateEntry {
 export function* stateEntries(
   task: string,
   name: string,
-  entries: Iterable<readonly [key: string, value: Uint8Array]>,
+  entries: Iterable<StoredEntry>,
 ): IterableIterator<StateEntry> {
-  const prefix = `s/${name}/`
+  const prefix = stateKey(name, '')
   for (const [entry, bytes] of entries) {
     if (!entry.startsWith(prefix)) continue
     const [value] = JSON.parse(utf8.decode(bytes)) as [unknown]

@@ -1,5 +1,5 @@
 import type { Position } from '../ports/broker.js'
-import type { StoreEntry } from '../ports/store.js'
+import type { StoredEntry } from '../ports/store.js'
 import { json, utf8 } from '../record/serde.js'
 import type { Definition } from '../task/definition.js'
 import { dictionary } from './dictionary.js'
@@ -35,7 +35,7 @@ export interface StoredPlan {
 
 export const PLAN = 'plan'
 
-export const planEntry = (plan: StoredPlan): StoreEntry => [PLAN, utf8.encode(JSON.stringify(plan))]
+export const planEntry = (plan: StoredPlan): StoredEntry => [PLAN, utf8.encode(JSON.stringify(plan))]
 
 export function storedPlanOf(plan: Plan, sub: SubTopology, partitionsOf: (topic: string) => number): StoredPlan {
   return {

@@ -1,12 +1,12 @@
 import type { Position } from '../ports/broker.js'
 import { loadAll } from '../ports/loadAll.js'
 import type { StoreEntry } from '../ports/store.js'
-import { writtenBy } from './drain.js'
-import { resolvePartitions, tasksOf } from './partitions.js'
+import { allOf, resolvePartitions } from './partitions.js'
 import type { Plan, SubTopology } from './plan.js'
+import { topicsReadBy, topicsWrittenBy } from './planTopics.js'
 import { Restore } from './restore.js'
 import type { RuntimeOptions } from './runtimeOptions.js'
-import { endsOf, type Savepoint, Savepoints } from './savepoints.js'
+import { endsOf, type KeptScopes, type Savepoint, Savepoints } from './savepoints.js'
 import { taskId } from './taskId.js'
 import { checkpointScope, isTaskScope } from './taskScopes.js'
 import { Upgrade } from './upgrade.js'
@@ -79,9 +79,9 @@ export class StoredState {
     tasks: 'running' | 'ended',
   ): Promise<Savepoint> {
     const { broker, clock } = this.options
-    const ends = await endsOf(broker, writtenBy(plan))
-    const saved = await this.changelogged(plan, partitionsOf, tasks)
-    return this.savepoints.take(name, { at: clock.now(), ends, positions }, saved)
+    const ends = await endsOf(broker, topicsWrittenBy(plan))
+    const kept = await this.kept(plan, partitionsOf, tasks)
+    return this.savepoints.take(name, { at: clock.now(), ends, positions }, kept)
   }
 
   /**
@@ -94,54 +94,43 @@ export class StoredState {
     partitionsOf: (sub: SubTopology) => readonly number[],
     tasks: 'running' | 'ended',
   ): Promise<ReadonlyMap<string, readonly StoreEntry[]>> {
-    const kept = await this.changelogged(plan, partitionsOf, tasks)
-    if (kept instanceof Map) return kept
-    const { id: app, store } = this.options
     const scopes = new Map<string, readonly StoreEntry[]>()
-    for (const scope of kept ?? (await store.scopes()))
-      if (isTaskScope(app, scope)) scopes.set(scope, await loadAll(store, scope))
+    for (const [scope, entries] of await this.kept(plan, partitionsOf, tasks))
+      scopes.set(scope, entries ?? (await loadAll(this.options.store, scope)))
     return scopes
   }
 
   /**
-   * What changelogs hold of some tasks, by scope; or, where values stay in the local store, the scopes that have it there. Undefined where the store has it all.
+   * The same, without what the store has: undefined stands for that.
    *
    * @param tasks `running`: their local checkpoints are up to date
    */
-  private async changelogged(
+  private async kept(
     plan: Plan,
     partitionsOf: (sub: SubTopology) => readonly number[],
     tasks: 'running' | 'ended',
-  ): Promise<Map<string, readonly StoreEntry[]> | Set<string> | undefined> {
+  ): Promise<KeptScopes> {
     const { id: app, broker, store, clock, keeper, readThrough } = this.options
-    if (keeper !== 'changelogs') return undefined
-    const copies = new Map<string, readonly StoreEntry[]>()
-    const local = new Set<string>()
+    const scopes = new Map<string, readonly StoreEntry[] | undefined>()
+    if (keeper !== 'changelogs') {
+      for (const scope of await store.scopes()) if (isTaskScope(app, scope)) scopes.set(scope, undefined)
+      return scopes
+    }
     for (const sub of plan.subTopologies) {
       for (const partition of partitionsOf(sub)) {
         const scope = checkpointScope(app, sub, partition)
         const task = { app, task: taskId(sub.id, partition), sub, partition, broker, clock, hasChangelogs: true }
         if (readThrough !== undefined) {
           if (tasks === 'ended') await new Restore({ ...task, store, readThrough }).copy()
-          local.add(scope)
+          scopes.set(scope, undefined)
           continue
         }
         // A store without anything: all of it is read.
         const restore = new Restore({ ...task, store: { load: async () => {} }, readThrough })
         const entries = (await restore.run()).missing.filter(([, value]) => value !== null)
-        if (entries.length > 0) copies.set(scope, entries)
+        if (entries.length > 0) scopes.set(scope, entries)
       }
     }
-    return readThrough === undefined ? copies : local
+    return scopes
   }
 }
-
-/** The partitions of all tasks of a plan. */
-export const allOf = (plan: Plan, counts: ReadonlyMap<string, number>) => (sub: SubTopology) => [
-  ...Array(tasksOf(plan, sub.id, counts)).keys(),
-]
-
-/** Each topic that a plan reads, once. */
-export const topicsReadBy = (plan: Plan): string[] => [
-  ...new Set(plan.subTopologies.flatMap(({ sources }) => sources.map(({ topic }) => topic))),
-]

@@ -1,4 +1,4 @@
-import type { StoreAdapter } from '../ports/store.js'
+import type { StoreAdapter, StoreEntry } from '../ports/store.js'
 import { MANIFEST, type Manifest, readManifest, readPlan, stateOf } from './checkpoint.js'
 import type { Plan, SubTopology } from './plan.js'
 import { PLAN, type StoredPlan } from './storedPlan.js'
@@ -65,13 +65,16 @@ export function readTask(
   return { scope, title: name.slice(0, slash), partition: Number(name.slice(slash + 1)), manifest, plan }
 }
 
+/** Takes what concerns the whole task from among a checkpoint's entries. */
+export function addHeads(heads: Map<string, Uint8Array>, entries: Iterable<StoreEntry>): void {
+  for (const [key, value] of entries) if (stateOf(key) === undefined && value !== null) heads.set(key, value)
+}
+
 /** Without a state's. */
 async function entriesOf(store: StoreAdapter, scope: string): Promise<ReadonlyMap<string, Uint8Array | undefined>> {
   const { getSync } = store
   if (getSync !== undefined) return new Map([MANIFEST, PLAN].map((key) => [key, getSync.call(store, scope, key)]))
   const heads = new Map<string, Uint8Array>()
-  await store.load(scope, (entries) => {
-    for (const [key, value] of entries) if (stateOf(key) === undefined) heads.set(key, value)
-  })
+  await store.load(scope, (entries) => addHeads(heads, entries))
   return heads
 }

@@ -11,7 +11,6 @@ import type { BridgeRequest } from './bridge/permissions.js'
 import { Session, type SessionHost } from './bridge/session.js'
 import { SocketWire } from './bridge/socketWire.js'
 import { TopicFeed } from './bridge/topicFeed.js'
-import type { Wire } from './bridge/wire.js'
 
 export type { BridgeRequest }
 
@@ -133,11 +132,7 @@ class BridgeServer implements Bridge {
       isOpen: () => this.isOpen,
       isAllowed: (request) => this.isAllowed(request),
       session: (id) => this.sessions.get(id),
-      begin: (wire, request) => {
-        const session = this.begin(wire, request)
-        wire.listen(session)
-        return this.admit(session)
-      },
+      begin: (wire, request) => this.admit(new Session(this.host, wire, request)),
     })
   }
 
@@ -159,9 +154,7 @@ class BridgeServer implements Bridge {
       return
     }
     this.sockets.handleUpgrade(request, socket, head, (webSocket: WebSocket) => {
-      const wire = new SocketWire(webSocket)
-      const session = this.begin(wire, request)
-      wire.listen(session, (error) => session.refuse(error))
+      const session = new Session(this.host, new SocketWire(webSocket), request)
       // Told within the connection: a browser keeps to itself why one didn't come about.
       if (!this.isAllowed(request)) session.refuse(notAllowed(request.headers.origin))
       else this.admit(session)
@@ -213,10 +206,6 @@ class BridgeServer implements Bridge {
 
   private get isOpen(): boolean {
     return this.connecting !== undefined
-  }
-
-  private begin(wire: Wire, request: IncomingMessage): Session {
-    return new Session(this.host, wire, request)
   }
 
   private admit(session: Session): Session | undefined {

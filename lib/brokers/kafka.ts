@@ -147,7 +147,7 @@ class KafkaBroker implements Broker {
   }
 
   async ranges(topic: string): Promise<readonly PartitionRange[]> {
-    return this.connection.cluster.ranges(topic)
+    return this.connection.cluster.writtenRanges(topic)
   }
 
   async committed(group: string, topics: readonly string[]): Promise<readonly Position[]> {

@@ -17,7 +17,7 @@ import { Line } from './tabs/line.js'
 import { RemoteConsumer } from './tabs/remoteConsumer.js'
 import { remoteProducer, remoteTransactionalProducer } from './tabs/remoteProducers.js'
 import { aborted, Turn } from './tabs/turn.js'
-import { hostName } from './tabs/wire.js'
+import { hostName, unpacked } from './tabs/wire.js'
 
 /** How long `connect` waits for a tab that hosts. */
 const CONNECT_MS = 10_000
@@ -149,7 +149,7 @@ class TabsBroker implements Broker {
     if (hosted) return hosted.read(partition, from, to, each)
     const { topic, partition: number } = partition
     for (let at = from; at < to || at === from; ) {
-      const batches = await this.line.call('read', { topic, partition: number }, at, to)
+      const batches = (await this.line.call('read', { topic, partition: number }, at, to)).map(unpacked)
       for (const batch of batches) await each(batch)
       at = batches.at(-1)?.nextOffset ?? Number.POSITIVE_INFINITY
     }

@@ -1,5 +1,6 @@
 import { open, stat } from 'node:fs/promises'
 import type { Broker } from '../ports/broker.js'
+import { chunksOf } from '../record/chunksOf.js'
 import { show, TidemarkError } from '../record/errors.js'
 import { recordTopics } from '../replay/index.js'
 
@@ -40,8 +41,7 @@ export async function recordToFile(
     throw new TidemarkError('BAD_OPTION', `--to ${to}: ${(cause as Error).message}`, {}, { cause })
   })
   try {
-    const reader = stream.getReader()
-    for (let piece = await reader.read(); !piece.done; piece = await reader.read()) await file.appendFile(piece.value)
+    for await (const piece of chunksOf(stream)) await file.appendFile(piece)
   } finally {
     await file.close()
   }

@@ -40,8 +40,7 @@ export function timeText(time: number): string {
   if (!Number.isFinite(time)) return time > 0 ? 'the end' : 'no time yet'
   const date = new Date(time)
   if (Number.isNaN(date.getTime())) return String(time)
-  const ms = date.getUTCMilliseconds()
-  return `${tickLabel(time, SECOND)}${ms === 0 ? '' : `.${String(ms).padStart(3, '0')}`}`
+  return tickLabel(time, date.getUTCMilliseconds() === 0 ? SECOND : 1)
 }
 
 /** The day of a time, in UTC. */

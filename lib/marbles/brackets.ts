@@ -1,4 +1,4 @@
-import { bandOf, type Strip } from './layout.js'
+import { bandOf, type Strip, scaleOf, xOf } from './layout.js'
 import type { Frame } from './painter.js'
 import type { Theme } from './theme.js'
 
@@ -38,13 +38,12 @@ export function drawBrackets(bands: Bands, frame: Frame, strip: Strip): boolean 
   const { context, theme } = bands
   const { scene, camera, layout, now, isCalm, lineage } = frame
   const { lane } = strip
-  const scale = (layout.width - layout.left) / camera.span
   const time = scene.timeOf(lane) ?? Number.NEGATIVE_INFINITY
   const isSession = lane.node.windows?.startsWith('session') === true
   // Less where its gap is narrower.
-  const pad = isSession ? Math.min(SESSION_PAD, ((lane.node.closesAfterMs ?? 0) * scale) / 2) : 0
+  const pad = isSession ? Math.min(SESSION_PAD, ((lane.node.closesAfterMs ?? 0) * scaleOf(layout, camera)) / 2) : 0
   const [edge, end] = [layout.left - 40, layout.width + 40]
-  const x = (at: number) => Math.max(edge, Math.min(end, layout.left + (at - camera.from) * scale))
+  const x = (at: number) => Math.max(edge, Math.min(end, xOf(layout, camera, at)))
   let moves = false
   const labels = new Map<string, Label>()
   for (const bracket of lane.brackets.values()) {

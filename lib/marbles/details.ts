@@ -37,9 +37,7 @@ export class Details {
     const dot = html('i')
     dot.style.background = host.colourOf(marble)
     const count = lineage.window?.count
-    const place = marble.record?.topic
-      ? `${marble.record.topic} ${marble.record.partition}/${marble.record.offset}`
-      : undefined
+    const { topic, partition, offset } = marble.record
     this.element.replaceChildren(
       close,
       html('h2', {}, dot, keyName(marble.key)),
@@ -49,7 +47,7 @@ export class Details {
         ['Event time', `${timeText(marble.time)} UTC, ${dayText(marble.time)}`],
         ['Window', window && windowText(window)],
         ['Records in it', count === undefined ? undefined : String(count)],
-        ['Record', place],
+        ['Record', topic ? `${topic} ${partition}/${offset}` : undefined],
       ]),
       ...this.section(
         'Came from',

@@ -2,7 +2,7 @@ import type { Camera } from './camera.js'
 import { firstFrom } from './firstFrom.js'
 import type { Point } from './gestures.js'
 import type { Bracket, Marble } from './lane.js'
-import { bandOf, type Layout, type Strip, yOf } from './layout.js'
+import { bandOf, type Layout, type Strip, scaleOf, xOf, yOf } from './layout.js'
 
 /** How far from its middle a marble is still met, px. */
 const REACH = 14
@@ -11,7 +11,7 @@ const REACH = 14
 export function marbleAt(layout: Layout, camera: Camera, { x, y }: Point): Marble | undefined {
   const strip = stripAt(layout, { x, y })
   if (strip === undefined) return undefined
-  const scale = (layout.width - layout.left) / camera.span
+  const scale = scaleOf(layout, camera)
   const { marbles } = strip.lane
   let nearest: Marble | undefined
   let best = REACH ** 2
@@ -19,7 +19,7 @@ export function marbleAt(layout: Layout, camera: Camera, { x, y }: Point): Marbl
   for (let n = firstFrom(marbles, camera.from + (x - REACH - layout.left) / scale); n < marbles.length; n++) {
     const marble = marbles[n] as Marble
     if (marble.time > until) break
-    const dx = layout.left + (marble.time - camera.from) * scale - x
+    const dx = xOf(layout, camera, marble.time) - x
     const distance = dx ** 2 + (yOf(strip, marble) - y) ** 2
     // Of those at one place the last is on top.
     if (distance > best) continue

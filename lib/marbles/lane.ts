@@ -2,8 +2,13 @@ import type { Key } from '../record/key.js'
 import type { AnyRecord } from '../task/definition.js'
 import type { TracedNode } from '../task/traceEvent.js'
 
+export const SHAPES = ['record', 'final', 'deleted', 'late', 'dropped', 'filtered'] as const
+
 /** What a marble stands for; each has a shape of its own. */
-export type Shape = 'record' | 'final' | 'deleted' | 'late' | 'dropped' | 'filtered'
+export type Shape = (typeof SHAPES)[number]
+
+/** So many marbles at one place lift the next one; those after it lie as high. */
+export const MAX_STACK = 3
 
 /** A record in a lane. */
 export interface Marble {
@@ -14,18 +19,17 @@ export interface Marble {
   readonly time: number
   readonly key: unknown
   readonly value: unknown
-  readonly record: AnyRecord | undefined
+  readonly record: AnyRecord
   shape: Shape
   readonly colour: number
   /** Line of its lane. */
   readonly row: number
-  /** How many there are at the same place. */
+  /** How many lie below it at the same place, up to {@link MAX_STACK}. */
   readonly stack: number
 }
 
 /** A key's window in the lane of its aggregate. */
 export interface Bracket {
-  readonly id: string
   event: number
   readonly key: Key
   /** Its task and key, as text. */

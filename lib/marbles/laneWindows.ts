@@ -43,7 +43,6 @@ export function changeBrackets(
   const { start, end } = window
   const isSame = before.every((other) => other.start === start && other.end === end)
   lane.brackets.set(id, {
-    id,
     event: event.id,
     key,
     name,

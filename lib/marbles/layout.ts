@@ -1,3 +1,4 @@
+import type { Camera } from './camera.js'
 import type { Lane, Marble } from './lane.js'
 import type { Scene } from './scene.js'
 
@@ -9,7 +10,6 @@ export interface Strip {
   readonly rowHeight: number
   /** Middle of its first line's marbles. */
   readonly firstRow: number
-  readonly hasWindows: boolean
 }
 
 /** Where everything is, in CSS pixels. */
@@ -27,7 +27,7 @@ const NARROW = 560
 const GUTTER = 148
 const PADDING = 9
 const TITLE = 20
-export const BAND = 20
+const BAND = 20
 const BAR = 6
 
 export function layoutOf({ lanes }: Scene, width: number): Layout {
@@ -47,16 +47,22 @@ export function layoutOf({ lanes }: Scene, width: number): Layout {
       height,
       rowHeight,
       firstRow: top + above + slack + (isStacked ? 8 : rowHeight / 2),
-      hasWindows,
     })
     top += height
   }
   return { width, height: top + 6, left: isNarrow ? 0 : GUTTER, isNarrow, strips }
 }
 
+/** CSS pixels per ms. */
+export const scaleOf = ({ left, width }: Layout, { span }: Pick<Camera, 'span'>): number => (width - left) / span
+
+/** Where a time is. */
+export const xOf = (layout: Layout, camera: Pick<Camera, 'from' | 'span'>, time: number): number =>
+  layout.left + (time - camera.from) * scaleOf(layout, camera)
+
 /** The middle of a marble. */
 export const yOf = (strip: Strip, { row, stack }: Pick<Marble, 'row' | 'stack'>): number =>
-  strip.firstRow + row * strip.rowHeight - Math.min(stack, 3) * 2.5
+  strip.firstRow + row * strip.rowHeight - stack * 2.5
 
 /** A bracket's upper edge and height. */
 export function bandOf(strip: Strip, row: number, level: number): readonly [top: number, height: number] {

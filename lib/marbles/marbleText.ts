@@ -2,7 +2,7 @@ import { show } from '../record/errors.js'
 import { timeText } from './axis.js'
 import type { Bracket, Marble, Shape } from './lane.js'
 
-const SHAPES: { readonly [shape in Shape]: string } = {
+const TEXTS: { readonly [shape in Shape]: string } = {
   record: '',
   final: 'final',
   deleted: 'taken back',
@@ -25,7 +25,7 @@ export function valueText(value: unknown, indent = 0): string {
 /** A key as people read it. */
 export const keyName = (key: unknown): string => (key === null ? 'no key' : valueText(key))
 
-export const shapeText = ({ shape }: Marble): string => SHAPES[shape]
+export const shapeText = ({ shape }: Marble): string => TEXTS[shape]
 
 /** A marble as it is read out: key, value, time, lane. */
 export function marbleText(marble: Marble, laneName: string, format: (value: unknown) => string): string {
@@ -42,7 +42,7 @@ export function marbleText(marble: Marble, laneName: string, format: (value: unk
 
 /** The window of a result. */
 export const windowOf = ({ record }: Marble): { readonly start: number; readonly end: number } | undefined =>
-  (record as { readonly window?: { readonly start: number; readonly end: number } } | undefined)?.window
+  (record as { readonly window?: { readonly start: number; readonly end: number } }).window
 
 export const windowText = ({ start, end }: { readonly start: number; readonly end: number }): string =>
   `${timeText(start)} to ${timeText(end)}`

@@ -3,7 +3,7 @@ import { type Bands, drawBrackets } from './brackets.js'
 import type { Camera } from './camera.js'
 import { firstFrom } from './firstFrom.js'
 import type { Marble } from './lane.js'
-import { AXIS, type Layout, yOf } from './layout.js'
+import { AXIS, type Layout, scaleOf, xOf, yOf } from './layout.js'
 import type { Lineage } from './lineage.js'
 import type { Scene } from './scene.js'
 import { Sprites } from './sprites.js'
@@ -128,8 +128,7 @@ export class Painter {
   private drawTicks({ layout, camera }: Frame): void {
     const { context, theme } = this
     const { left, width, height } = layout
-    const scale = (width - left) / camera.span
-    const step = stepOf(1 / scale, layout.isNarrow ? 74 : 96)
+    const step = stepOf(1 / scaleOf(layout, camera), layout.isNarrow ? 74 : 96)
     context.font = `11px ${theme.font}`
     context.textBaseline = 'middle'
     context.textAlign = 'center'
@@ -138,7 +137,7 @@ export class Painter {
     context.lineWidth = 1
     context.beginPath()
     for (const time of ticks(camera.from, camera.to, step)) {
-      const x = Math.round(left + (time - camera.from) * scale) + 0.5
+      const x = Math.round(xOf(layout, camera, time)) + 0.5
       context.moveTo(x, AXIS - 5)
       context.lineTo(x, height)
       if (x > left + 26 && x < width - 26) context.fillText(tickLabel(time, step), x, AXIS / 2)
@@ -152,7 +151,6 @@ export class Painter {
   private drawTide({ scene, layout, camera }: Frame): void {
     const { context, theme } = this
     const { left, width } = layout
-    const scale = (width - left) / camera.span
     const line = new Path2D()
     let before: number | undefined
     for (const strip of layout.strips) {
@@ -161,7 +159,7 @@ export class Painter {
         before = undefined
         continue
       }
-      const x = Math.min(width + 8, left + (time - camera.from) * scale)
+      const x = Math.min(width + 8, xOf(layout, camera, time))
       const wash = context.createLinearGradient(Math.max(left, x - 260), 0, x, 0)
       wash.addColorStop(0, `${theme.tide}0a`)
       wash.addColorStop(1, `${theme.tide}33`)
@@ -183,10 +181,9 @@ export class Painter {
   private drawLineage({ layout, camera }: Frame, { marbles, links }: Lineage, sprites: Sprites): void {
     const { context, theme } = this
     const strips = new Map(layout.strips.map((strip) => [strip.lane, strip]))
-    const scale = (layout.width - layout.left) / camera.span
     const place = (marble: Marble) => {
       const strip = strips.get(marble.lane)
-      return strip && ([layout.left + (marble.time - camera.from) * scale, yOf(strip, marble)] as const)
+      return strip && ([xOf(layout, camera, marble.time), yOf(strip, marble)] as const)
     }
     context.lineWidth = 1.5
     for (const [from, to] of links) {

@@ -4,7 +4,7 @@ import type { TracedNode, TraceEvent } from '../task/traceEvent.js'
 import { EventLog } from './eventLog.js'
 import { firstFrom } from './firstFrom.js'
 import { KeyLooks } from './keyLooks.js'
-import type { Lane, Marble, Shape } from './lane.js'
+import { type Lane, MAX_STACK, type Marble, type Shape } from './lane.js'
 import { changeBrackets } from './laneWindows.js'
 
 export interface SceneOptions {
@@ -104,9 +104,8 @@ export class Scene {
     const marbles = this.byNode.get(event.node)?.marbles ?? []
     const time = event.type === 'out' || event.type === 'dropped' ? event.record?.timestamp : undefined
     if (time === undefined) return undefined
-    for (let n = firstFrom(marbles, time); marbles[n]?.time === time; n++)
-      if (marbles[n]?.event === id) return marbles[n]
-    return undefined
+    const found = marbles[firstFrom(marbles, time, id)]
+    return found?.event === id ? found : undefined
   }
 
   /** The time of a lane: the lowest of its tasks'. */
@@ -185,11 +184,9 @@ export class Scene {
     const { row, colour } = this.looks.of(record.key)
     if (row >= lane.rows) lane.rows = row + 1
     const { marbles } = lane
-    let at = marbles.length
+    const at = firstFrom(marbles, time, event.id)
     let stack = 0
-    while (at > 0 && (marbles[at - 1] as Marble).time > time) at--
-    for (let n = at - 1; n >= 0 && (marbles[n] as Marble).time === time; n--)
-      if ((marbles[n] as Marble).row === row) stack++
+    for (let n = at - 1; stack < MAX_STACK && marbles[n]?.time === time; n--) if (marbles[n]?.row === row) stack++
     const marble: Marble = {
       event: event.id,
       lane,
@@ -215,7 +212,7 @@ export class Scene {
   /** A record that came out has come to another operator: no plain operator in between has kept it. */
   private arrived({ cause }: TraceEvent): void {
     const marble = cause === undefined ? undefined : this.marbleOf(cause)
-    if (marble?.shape !== 'filtered' || marble.record === undefined) return
+    if (marble?.shape !== 'filtered') return
     marble.shape = shapeOf(marble.record)
     if (marble.event < (this.fresh[0]?.event ?? Number.POSITIVE_INFINITY)) this.version++
   }

@@ -1,7 +1,6 @@
-import type { Marble, Shape } from './lane.js'
+import { type Marble, SHAPES, type Shape } from './lane.js'
 import type { Theme } from './theme.js'
 
-const SHAPES: readonly Shape[] = ['record', 'final', 'deleted', 'late', 'dropped', 'filtered']
 const MARGIN = 3
 
 /** Marbles of all shapes and colours, drawn once: putting one on the canvas is a copy. */

@@ -2,7 +2,6 @@ import { DARK, LIGHT } from './palette.js'
 
 /** The colours that the canvas draws with. */
 export interface Theme {
-  readonly isDark: boolean
   readonly background: string
   readonly lane: string
   readonly grid: string
@@ -21,7 +20,6 @@ export function themeOf(element: Element): Theme {
   const colour = (name: string) => style.getPropertyValue(`--marbles-${name}`).trim()
   const isDark = style.getPropertyValue('--marbles-is-dark').trim() === '1'
   return {
-    isDark,
     background: colour('background'),
     lane: colour('lane'),
     grid: colour('grid'),

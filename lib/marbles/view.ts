@@ -20,7 +20,7 @@ import { Painter } from './painter.js'
 import { Scene } from './scene.js'
 import { nearestOf, stepInLane, stepToLane } from './steps.js'
 import { STYLE } from './style.js'
-import { themeOf } from './theme.js'
+import { type Theme, themeOf } from './theme.js'
 import { Tip } from './tip.js'
 
 /** Windows that are told of at once. */
@@ -43,6 +43,7 @@ export class View implements MarbleView {
   private readonly empty = html('div', { class: 'empty' }, 'No records yet')
   private readonly followButton = html('button', { type: 'button', 'aria-pressed': 'true' }, 'Follow')
   private readonly rows: LaneRows
+  private theme: Theme
   private readonly format: (value: unknown) => string
   private layout: Layout = { width: 0, height: 0, left: 0, isNarrow: false, strips: [] }
   private cursor: Marble | undefined
@@ -72,7 +73,7 @@ export class View implements MarbleView {
     this.details = new Details({
       format: this.format,
       nameOf: (marble) => this.titleOf(marble.lane),
-      colourOf: (marble) => themeOf(this.root).keys[marble.colour] as string,
+      colourOf: (marble) => this.theme.keys[marble.colour] as string,
       go: (marble) => this.open(marble),
       close: () => this.close(),
     })
@@ -87,7 +88,8 @@ export class View implements MarbleView {
     this.root.append(html('div', { class: 'frame' }, legend(), bar, this.body), this.live)
     this.shadow = emptyShadow(element, 'marbleView')
     this.shadow.append(html('style', {}, STYLE), this.root)
-    this.painter = new Painter(this.canvas, themeOf(this.root))
+    this.theme = themeOf(this.root)
+    this.painter = new Painter(this.canvas, this.theme)
     this.listen()
   }
 
@@ -277,7 +279,8 @@ export class View implements MarbleView {
   }
 
   private recolour(): void {
-    this.painter.colours = themeOf(this.root)
+    this.theme = themeOf(this.root)
+    this.painter.colours = this.theme
     this.draw()
   }
 

@@ -1,7 +1,14 @@
+import { nodeBuffer } from './nodeBuffer.js'
+
 /** Bytes as text, for states that hold them; null stays null. */
 export const base64 = {
-  encode: (bytes: Uint8Array | null): string | null =>
-    bytes === null ? null : btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join('')),
+  encode: (bytes: Uint8Array | null): string | null => {
+    if (bytes === null) return null
+    if (nodeBuffer) return nodeBuffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('base64')
+    let chars = ''
+    for (const byte of bytes) chars += String.fromCharCode(byte)
+    return btoa(chars)
+  },
   decode: (text: string | null): Uint8Array | null => {
     if (text === null) return null
     const chars = atob(text)

@@ -1,4 +1,5 @@
 import { show, TidemarkError } from './errors.js'
+import { nodeBuffer } from './nodeBuffer.js'
 
 /** Turns values into bytes and back. Null isn't passed to a serde: it is Kafka's null, in both directions. */
 export interface Serde<T> {
@@ -15,16 +16,11 @@ const encoder = new TextEncoder()
 // A byte order mark is text like any other: without this, the record would come back without it.
 const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
 
-// Node's Buffer decodes and encodes short strings several times faster than TextDecoder; browsers have none.
-const NodeBuffer = (
-  globalThis as { Buffer?: { isBuffer(b: unknown): boolean; from(text: string, encoding: 'utf8'): Uint8Array } }
-).Buffer
-
 /** Text as UTF-8; what isn't any decodes to U+FFFD. */
 export const utf8 = {
-  encode: (text: string): Uint8Array => (NodeBuffer ? NodeBuffer.from(text, 'utf8') : encoder.encode(text)),
+  encode: (text: string): Uint8Array => (nodeBuffer ? nodeBuffer.from(text, 'utf8') : encoder.encode(text)),
   decode: (bytes: Uint8Array): string =>
-    NodeBuffer?.isBuffer(bytes)
+    nodeBuffer?.isBuffer(bytes)
       ? (bytes as unknown as { toString(encoding: 'utf8'): string }).toString('utf8')
       : decoder.decode(bytes),
 }

@@ -1,5 +1,6 @@
+import type { FileSource } from './chunksOf.js'
 import { LineSplitter } from './lineSplitter.js'
-import { BrokenFile, type FileSource, unzipped } from './unzipped.js'
+import { BrokenFile, unzipped } from './unzipped.js'
 
 /**
  * The lines of a file, gzip'd or plain, read as they come. Whoever doesn't read to the end lets go of the source.

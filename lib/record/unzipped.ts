@@ -1,5 +1,4 @@
-/** What a file may come as. */
-export type FileSource = Blob | Uint8Array | ReadableStream<Uint8Array>
+import { chunksOf, type FileSource } from './chunksOf.js'
 
 /** A file ends too early, or isn't what it seems. */
 export class BrokenFile extends Error {}
@@ -54,19 +53,4 @@ async function feed(
     })
   for (let piece = await next(); !piece.done; piece = await next()) await writer.write(piece.value)
   await writer.close()
-}
-
-/** The chunks of a source, empty ones left out. */
-async function* chunksOf(source: FileSource): AsyncGenerator<Uint8Array, void, void> {
-  if (ArrayBuffer.isView(source)) {
-    if (source.length > 0) yield source
-    return
-  }
-  const reader = ('stream' in source ? source.stream() : source).getReader()
-  try {
-    for (let next = await reader.read(); !next.done; next = await reader.read())
-      if (next.value.length > 0) yield next.value
-  } finally {
-    await reader.cancel().catch(() => {})
-  }
 }

@@ -138,7 +138,7 @@ export function createReplay<T>(given: ReplayOptions<T>): Replay<T> {
       recorded: new Set(recording.topics.keys()),
       report,
     }),
-    globals: new ReplayGlobals(options.globals, report),
+    globals: new ReplayGlobals(recording, options.globals, report),
     checkpoints: new ReplayCheckpoints(
       wholeNumber(given.maxCheckpointBytes ?? 128 << 20, 'createReplay: maxCheckpointBytes', 1),
     ),

@@ -1,6 +1,7 @@
+import type { FileSource } from '../record/chunksOf.js'
 import { TidemarkError } from '../record/errors.js'
 import { LineSplitter } from '../record/lineSplitter.js'
-import { BrokenFile, type FileSource, unzipped } from '../record/unzipped.js'
+import { BrokenFile, unzipped } from '../record/unzipped.js'
 import type { Recording } from './recording.js'
 import { RecordingColumns } from './recordingColumns.js'
 import { badLine, readHeader, readLine } from './recordingLine.js'

@@ -1,5 +1,4 @@
 import type { TopicPartition } from '../ports/broker.js'
-import { show, TidemarkError } from '../record/errors.js'
 import type { RecordedRecord } from './recordedRecord.js'
 
 /** A place in a recording: so many records before it, a time, or the record of a partition at an offset. */
@@ -30,32 +29,4 @@ export interface Recording {
    * @throws TidemarkError `BAD_OPTION` for an index beyond the recording, and for a partition that it hasn't got
    */
   indexOf(place: RecordingPlace): number
-}
-
-/** @throws TidemarkError `BAD_OPTION` */
-export function indexIn(recording: Recording, place: RecordingPlace): number {
-  const { size, topics } = recording
-  if ('index' in place) {
-    if (Number.isInteger(place.index) && place.index >= 0 && place.index <= size) return place.index
-    throw new TidemarkError('BAD_OPTION', `index must be a whole number from 0 to ${size}; got ${show(place.index)}`)
-  }
-  if ('time' in place) {
-    if (Number.isNaN(place.time)) throw new TidemarkError('BAD_OPTION', 'time must be ms since the epoch; got NaN')
-    return first(size, (index) => recording.timestamp(index) >= place.time)
-  }
-  const { topic, partition, offset } = place
-  if (Number.isInteger(partition) && partition >= 0 && partition < (topics.get(topic) ?? 0))
-    return first(size, (index) => {
-      const record = recording.record(index)
-      return record.partition === partition && record.offset >= offset && record.topic === topic
-    })
-  throw new TidemarkError('BAD_OPTION', `the recording has no partition ${partition} of topic ${topic}`, {
-    topic,
-    partition,
-  })
-}
-
-function first(size: number, isIt: (index: number) => boolean): number {
-  for (let index = 0; index < size; index++) if (isIt(index)) return index
-  return size
 }

@@ -1,6 +1,7 @@
+import { show, TidemarkError } from '../record/errors.js'
 import { type Headers, NO_HEADERS } from '../record/record.js'
 import type { RecordedRecord } from './recordedRecord.js'
-import { indexIn, type Recording, type RecordingPlace } from './recording.js'
+import type { Recording, RecordingPlace } from './recording.js'
 import { RecordingLanes } from './recordingLanes.js'
 import type { ParsedLine, RecordedTopics } from './recordingLine.js'
 
@@ -122,8 +123,28 @@ export class RecordingColumns implements Recording {
   }
 
   indexOf(place: RecordingPlace): number {
-    return indexIn(this, place)
+    const { size, timestamps, lanes, offsets } = this
+    if ('index' in place) {
+      if (Number.isInteger(place.index) && place.index >= 0 && place.index <= size) return place.index
+      throw new TidemarkError('BAD_OPTION', `index must be a whole number from 0 to ${size}; got ${show(place.index)}`)
+    }
+    if ('time' in place) {
+      if (Number.isNaN(place.time)) throw new TidemarkError('BAD_OPTION', 'time must be ms since the epoch; got NaN')
+      return first(size, (index) => timestamps.get(index) >= place.time)
+    }
+    const { topic, partition, offset } = place
+    const lane = this.partitions.find(topic, partition)
+    if (lane !== undefined) return first(size, (index) => lanes.get(index) === lane && offsets.get(index) >= offset)
+    throw new TidemarkError('BAD_OPTION', `the recording has no partition ${partition} of topic ${topic}`, {
+      topic,
+      partition,
+    })
   }
+}
+
+function first(size: number, isIt: (index: number) => boolean): number {
+  for (let index = 0; index < size; index++) if (isIt(index)) return index
+  return size
 }
 
 /** @returns how many bytes it has */

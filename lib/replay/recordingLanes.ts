@@ -23,12 +23,17 @@ export class RecordingLanes {
     return this.all[lane] as TopicPartition
   }
 
+  /** @returns the lane of a partition; undefined if there is no such partition */
+  find(topic: string, partition: number): number | undefined {
+    const base = this.bases.get(topic)
+    const isKnown = base !== undefined && Number.isInteger(partition) && partition >= 0
+    return isKnown && partition < (this.topics.get(topic) as number) ? base + partition : undefined
+  }
+
   /** @returns the lane of the next record @throws TidemarkError `BAD_RECORDING` there is none, or it is further already */
   take({ topic, partition, offset }: Pick<RecordedRecord, 'topic' | 'partition' | 'offset'>, line: number): number {
-    const base = this.bases.get(topic)
-    if (base === undefined || partition >= (this.topics.get(topic) as number))
-      throw badLine(line, `the first line names no partition ${partition} of topic ${topic}`)
-    const lane = base + partition
+    const lane = this.find(topic, partition)
+    if (lane === undefined) throw badLine(line, `the first line names no partition ${partition} of topic ${topic}`)
     const before = this.lastOffsets[lane]
     if (before !== undefined && offset <= before)
       throw badLine(line, `offsets of a partition rise; after ${before} came ${offset} of ${topic}[${partition}]`)

@@ -1,5 +1,5 @@
 import { base64 } from '../record/base64.js'
-import { type BytesJson, bytesJson } from '../record/bytesJson.js'
+import { type ContentJson, contentJson } from '../record/bytesJson.js'
 import { show, TidemarkError } from '../record/errors.js'
 import { type Headers, NO_HEADERS } from '../record/record.js'
 import { utf8 } from '../record/serde.js'
@@ -16,14 +16,11 @@ const MAX_PARTITIONS = 100_000
 export type RecordedTopics = { readonly [topic: string]: { readonly partitions: number } }
 
 /** A record as a line has it. */
-interface LineJson {
+interface LineJson extends ContentJson {
   readonly topic: string
   readonly partition: number
   readonly offset: number
   readonly timestamp: number
-  readonly key: BytesJson
-  readonly value: BytesJson
-  readonly headers?: readonly (readonly [name: string, value: BytesJson])[]
 }
 
 /** A record as it is read from a line: bytes that are text are still text. */
@@ -38,14 +35,10 @@ export const headerLine = (topics: RecordedTopics): string =>
   JSON.stringify({ tidemark: 'recording', version: VERSION, topics })
 
 /** A record's line, without its end. */
-export function recordLine({ topic, partition, offset, timestamp, key, value, headers }: RecordedRecord): string {
-  const { encode } = bytesJson
-  const line: LineJson = { topic, partition, offset, timestamp, key: encode(key), value: encode(value) }
-  return JSON.stringify(
-    headers.length === 0
-      ? line
-      : { ...line, headers: headers.map(([name, content]) => [name, encode(content)] as const) },
-  )
+export function recordLine(record: RecordedRecord): string {
+  const { topic, partition, offset, timestamp } = record
+  const line: LineJson = { topic, partition, offset, timestamp, ...contentJson(record) }
+  return JSON.stringify(line)
 }
 
 /** @throws TidemarkError `BAD_RECORDING` */

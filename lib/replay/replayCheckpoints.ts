@@ -1,15 +1,12 @@
-import type { StoreEntry } from '../ports/store.js'
+import { type Changes, mergeInto } from './changes.js'
 import type { Frame, TaskEntries } from './frame.js'
-
-/** By task; a later entry of one key counts. */
-export type Changes = ReadonlyMap<string, readonly StoreEntry[]>
 
 /** How all tasks stood after so many records. */
 interface Checkpoint {
   readonly index: number
   readonly frame: Frame
-  /** What has changed in states since the checkpoint before, by task. */
-  changes: Map<string, Map<string, Uint8Array | null>>
+  /** Since the checkpoint before. */
+  changes: Changes
   bytes: number
 }
 
@@ -57,13 +54,12 @@ export class ReplayCheckpoints {
     return index - this.last >= distance
   }
 
-  /** @param changes since `base`, which it is from now on */
+  /** @param changes since `base`, which it is from now on; they are its own now */
   add(index: number, frame: Frame, changes: Changes): void {
     this.base = index
     const place = this.all.findIndex((other) => other.index >= index)
     if (this.all[place]?.index === index) return
-    const gathered = new Map([...changes].map(([task, entries]) => [task, new Map(entries)]))
-    const checkpoint: Checkpoint = { index, frame, changes: gathered, bytes: bytesOf(gathered) }
+    const checkpoint: Checkpoint = { index, frame, changes, bytes: bytesOf(changes) }
     this.all.splice(place < 0 ? this.all.length : place, 0, checkpoint)
     this.bytes += checkpoint.bytes
     while (this.all.length > MAX_COUNT || (this.bytes > this.maxBytes && this.all.length > 2)) this.dropOne()
@@ -77,23 +73,10 @@ export class ReplayCheckpoints {
 
   /** The entries of states at one of them, and what `further` has changed. */
   entries(index: number, further?: Changes): TaskEntries {
-    const entries = new Map<string, Map<string, Uint8Array>>()
-    const take = (changes: ReadonlyMap<string, Iterable<StoreEntry>>) => {
-      for (const [task, changed] of changes) {
-        let own = entries.get(task)
-        if (own === undefined) {
-          own = new Map()
-          entries.set(task, own)
-        }
-        for (const [key, value] of changed) {
-          if (value === null) own.delete(key)
-          else own.set(key, value)
-        }
-      }
-    }
-    for (const checkpoint of this.all) if (checkpoint.index <= index) take(checkpoint.changes)
-    if (further !== undefined) take(further)
-    return entries
+    const all: Changes = new Map()
+    for (const { index: at, changes } of this.all) if (at <= index) mergeInto(all, changes)
+    if (further !== undefined) mergeInto(all, further)
+    return new Map([...all].map(([task, entries]) => [task, [...entries].filter(isThere)]))
   }
 
   /** One whose neighbours are the closest to each other; never the last, or `base`. */
@@ -109,18 +92,16 @@ export class ReplayCheckpoints {
     const [gone] = this.all.splice(found, 1) as [Checkpoint]
     const next = this.all[found] as Checkpoint
     this.bytes -= gone.bytes + next.bytes
-    for (const [task, changed] of next.changes) {
-      const own = gone.changes.get(task)
-      if (own === undefined) gone.changes.set(task, changed)
-      else for (const [key, value] of changed) own.set(key, value)
-    }
+    mergeInto(gone.changes, next.changes)
     next.changes = gone.changes
     next.bytes = bytesOf(next.changes)
     this.bytes += next.bytes
   }
 }
 
-function bytesOf(changes: Checkpoint['changes']): number {
+const isThere = (entry: [string, Uint8Array | null]): entry is [string, Uint8Array] => entry[1] !== null
+
+function bytesOf(changes: Changes): number {
   let bytes = 0
   for (const changed of changes.values())
     for (const [key, value] of changed) bytes += AROUND_ENTRY + 2 * key.length + (value?.length ?? 0)

@@ -1,4 +1,4 @@
-import type { GlobalTopic } from '../app/globalReader.js'
+import { type GlobalTopic, takeRow } from '../app/globalTopic.js'
 import { PartitionQueue } from '../app/partitionQueue.js'
 import type { TidemarkError } from '../record/errors.js'
 import type { RecordedRecord } from './recordedRecord.js'
@@ -7,13 +7,13 @@ import type { Recording } from './recording.js'
 /** Fills the global tables of an app as far as a replay has come: in the order of the recording, like everything else. */
 export class ReplayGlobals {
   private readonly topics: ReadonlySet<string>
-  private recording: Recording | undefined
   /** So many records of the recording have been taken, */
   private taken = 0
   /** and so many are to be. */
   private wanted = 0
 
   constructor(
+    private readonly recording: Recording,
     private readonly globals: readonly GlobalTopic[],
     private readonly report: (error: TidemarkError) => void,
   ) {
@@ -25,12 +25,11 @@ export class ReplayGlobals {
   }
 
   /** Empties them, to be filled with all records before a place. */
-  open(recording: Recording, index: number): void {
+  open(index: number): void {
     for (const { rows } of this.globals) {
       rows.clear()
       rows.isOpen = true
     }
-    this.recording = recording
     this.taken = 0
     this.wanted = this.isEmpty ? 0 : index
   }
@@ -42,7 +41,7 @@ export class ReplayGlobals {
   /** Fills them as long as `isOver` lets it. @returns whether they are filled @throws TidemarkError `DESERIALISE`, `BAD_TIMESTAMP` */
   fill(isOver: () => boolean): boolean {
     while (!this.isFilled) {
-      this.take((this.recording as Recording).record(this.taken++))
+      this.take(this.recording.record(this.taken++))
       if ((this.taken & 31) === 0 && isOver()) break
     }
     return this.isFilled
@@ -53,17 +52,13 @@ export class ReplayGlobals {
     const { topic, partition, offset } = record
     if (!this.topics.has(topic)) return
     const end = offset + 1
-    for (const { role, rows } of this.globals) {
-      if (role.topic !== topic) continue
+    for (const global of this.globals) {
+      if (global.role.topic !== topic) continue
       const queue = new PartitionQueue(topic, partition, offset, end)
       queue.add({ topic, partition, records: [record], nextOffset: end, endOffset: end })
-      try {
-        const { key, value, timestamp } = queue.record(role)
-        if (key !== null) rows.put(key, value, timestamp)
-      } catch (error) {
-        if (role.onError !== 'skip') throw error
-        this.report(error as TidemarkError)
-      }
+      takeRow(global, queue, (_, error) => {
+        if (error !== undefined) this.report(error)
+      })
     }
   }
 

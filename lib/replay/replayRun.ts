@@ -1,6 +1,7 @@
-import type { StoreEntry } from '../ports/store.js'
 import { TidemarkError } from '../record/errors.js'
-import type { Frame, TaskEntries } from './frame.js'
+import { operatorFailed } from '../record/operatorFailed.js'
+import { type Changes, mergeInto } from './changes.js'
+import type { TaskEntries } from './frame.js'
 import type { RecordedClock } from './recordedClock.js'
 import type { RecordedRecord } from './recordedRecord.js'
 import type { Recording } from './recording.js'
@@ -38,7 +39,7 @@ export class ReplayRun {
   private readonly clock: RecordedClock
   private readonly strikes: Strikes
   /** What has changed since the checkpoint `base`, as far as it has been taken. */
-  private changes: Map<string, StoreEntry[]> = new Map()
+  private changes: Changes = new Map()
   /** It has gone back from here by itself, and has to come here again before it is anywhere. */
   owed: number | undefined
   /** A record has been broken off while it waited for calls: all that it is good for is {@link restore}. */
@@ -64,17 +65,7 @@ export class ReplayRun {
 
   /** Something that no task has failed by: a state that can't be written, say. */
   fail(error: unknown): void {
-    this.tasks.error(
-      error instanceof TidemarkError
-        ? error
-        : new TidemarkError(
-            'OPERATOR_FAILED',
-            error instanceof Error ? error.message : String(error),
-            {},
-            { cause: error },
-          ),
-      true,
-    )
+    this.tasks.error(error instanceof TidemarkError ? error : operatorFailed(error), true)
   }
 
   /** How far time is at the present place. */
@@ -213,26 +204,21 @@ export class ReplayRun {
     const isBack = this.index === this.owed
     if (isBack) this.owed = undefined
     if (this.index === checkpoints.last) {
-      tasks.save()
+      // That checkpoint has them.
+      tasks.takeChanges()
       this.rebase(this.index)
     } else if ((isBack || checkpoints.isDue(this.index)) && tasks.isAtRest) this.checkpoint()
   }
 
   private checkpoint(): void {
-    const frame = this.takeChanges()
-    this.checkpoints.add(this.index, frame, this.changes)
+    this.takeChanges()
+    this.checkpoints.add(this.index, this.tasks.frame(), this.changes)
     this.rebase(this.index)
   }
 
   /** Adds what has changed to what has been taken since `base`. */
-  private takeChanges(): Frame {
-    const { frame, changes } = this.tasks.save()
-    for (const [task, entries] of changes) {
-      const own = this.changes.get(task)
-      if (own === undefined) this.changes.set(task, [...entries])
-      else for (const entry of entries) own.push(entry)
-    }
-    return frame
+  private takeChanges(): void {
+    mergeInto(this.changes, this.tasks.takeChanges())
   }
 
   private rebase(index: number): void {
@@ -270,7 +256,7 @@ export class ReplayRun {
     else {
       this.index = at
       this.rebase(at)
-      this.options.globals.open(this.recording, at)
+      this.options.globals.open(at)
       this.tasks.open(this.checkpoints.at(at), learnt)
       this.strikes.set(this.clock.now())
     }
@@ -279,7 +265,7 @@ export class ReplayRun {
   private begin(learnt?: ReplayTasks['all']): void {
     this.index = 0
     this.rebase(0)
-    this.options.globals.open(this.recording, 0)
+    this.options.globals.open(0)
     this.clock.reset(this.recording.size === 0 ? 0 : this.recording.timestamp(0))
     this.strikes.set(this.clock.now())
     this.tasks.open(undefined, learnt)

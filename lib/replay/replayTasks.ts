@@ -10,6 +10,7 @@ import type { TaskHost } from '../app/taskHost.js'
 import { writerId } from '../app/taskId.js'
 import { TaskScope } from '../app/taskScope.js'
 import type { OutRecord, RawRecord, TopicPartition } from '../ports/broker.js'
+import type { StoreEntry } from '../ports/store.js'
 import type { TidemarkError } from '../record/errors.js'
 import type { ErrorPolicies } from '../task/errorPolicy.js'
 import type { Node } from '../task/node.js'
@@ -173,12 +174,14 @@ export class ReplayTasks implements TaskHost {
     this.called?.()
   }
 
-  /** All that a later {@link open} needs to go on from here, but for what is in states, of which it has what has changed since it was last asked. */
-  save(): { readonly frame: Frame; readonly changes: ReadonlyMap<string, ReturnType<TaskScope['takeCheckpoint']>> } {
-    return {
-      changes: new Map(this.all.map((task) => [task.info.writer, task.takeCheckpoint()])),
-      frame: saveFrame(this.all, this.clock.save(), copyOf(this.ends)),
-    }
+  /** What has changed in states since it was last asked. */
+  takeChanges(): ReadonlyMap<string, readonly StoreEntry[]> {
+    return new Map(this.all.map((task) => [task.info.writer, task.takeCheckpoint()]))
+  }
+
+  /** All else that a later {@link open} needs to go on from here. */
+  frame(): Frame {
+    return saveFrame(this.all, this.clock.save(), copyOf(this.ends))
   }
 
   /** Whether nothing is left to do, now or by a call that is under way. */

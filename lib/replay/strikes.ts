@@ -1,8 +1,6 @@
+import { idleCheckMs } from '../app/idleCheckMs.js'
 import type { Plan } from '../app/plan.js'
 
-/** Between two looks for idle partitions: a part of the shortest time-out, as in an app. */
-const MAX_IDLE_CHECK_MS = 1_000
-const MIN_IDLE_CHECK_MS = 10
 /** In a gap of the recording the clock strikes at most so often: a year without records doesn't take a year's seconds. */
 const MAX_STRIKES = 1_000
 
@@ -13,17 +11,9 @@ export class Strikes {
   private readonly everyMs: number
 
   /** @param watermarkMs between words of an exchange's writer about its time */
-  constructor({ subTopologies }: Plan, watermarkMs: number) {
-    const idleMs = Math.min(
-      ...subTopologies.flatMap(({ sources }) =>
-        sources.map(({ watermark }) => watermark?.idleMs ?? Number.POSITIVE_INFINITY),
-      ),
-    )
-    this.everyMs = Math.min(
-      subTopologies.some(({ exchanges }) => exchanges.length > 0) ? watermarkMs : Number.POSITIVE_INFINITY,
-      Math.max(MIN_IDLE_CHECK_MS, Math.min(MAX_IDLE_CHECK_MS, idleMs / 2)) +
-        (Number.isFinite(idleMs) ? 0 : Number.POSITIVE_INFINITY),
-    )
+  constructor(plan: Plan, watermarkMs: number) {
+    const hasExchanges = plan.subTopologies.some(({ exchanges }) => exchanges.length > 0)
+    this.everyMs = Math.min(hasExchanges ? watermarkMs : Number.POSITIVE_INFINITY, idleCheckMs(plan))
   }
 
   /** The next one after a time, on the way to another: at whole multiples of the interval, so that it doesn't matter where one begins. */

@@ -15,9 +15,11 @@ import { webLock } from './webLock.js'
  *
  * One tab at a time has an app's database, by a Web Lock for which `open` waits a second. Where there are none
  * (pages without a secure context) the tab that opened last has it, and commits of the one before are refused; both
- * with `STORE_LOCKED`. So they are of a page that the browser has put aside, into its back/forward cache say, and brought back when another had opened it meanwhile.
- * Where there is no more room a commit is `STORE_FULL`: nothing of it is kept, and all that was there before is. So it is when the database is deleted
- * under it, as a user does who clears the site's data: `STORE_FAILED`, and what opens it next begins anew.
+ * with `STORE_LOCKED`. So they are of a page that the browser has put aside, into its back/forward cache say, and
+ * brought back when another had opened it meanwhile. Where there is no more room a commit is `STORE_FULL`: nothing of
+ * it is kept, and all that was there before is. When the database is deleted under it, as a user does who clears the
+ * site's data, or the browser has found it damaged and deleted it, that is `STORE_FAILED`, and what opens it next
+ * begins anew.
  *
  * ```ts
  * const app = createApp({ id: 'spend', broker: embedded(), store: idb('tidemark') })
@@ -41,7 +43,8 @@ export function idb(database: string): StoreAdapter {
       const unlock = await webLock(`tidemark ${path}`)
       if (unlock === undefined) throw lockedByAnother(name)
       try {
-        return await openIdb(name, strictly(createStore(path, 'tidemark')), unlock)
+        await createDatabase(name, path)
+        return await openIdb(name, strictly(createStore(path, OBJECTS)), unlock)
       } catch (error) {
         await unlock()
         throw error
@@ -62,6 +65,27 @@ interface Manifest {
 
 const MIN_COMPACT_BYTES = 64 * 1024
 const EMPTY: Manifest = { blocks: 0, bytes: 0, compactAt: MIN_COMPACT_BYTES, atLeast: 0 }
+
+const OBJECTS = 'tidemark'
+
+/** Chromium's own part of the event: whether it had a database that it found damaged and deleted. */
+type DataLoss = IDBVersionChangeEvent & { readonly dataLoss?: 'none' | 'total'; readonly dataLossMessage?: string }
+
+/**
+ * Makes the database where there is none. Chromium deletes one that it finds damaged and says so to whoever makes it
+ * anew, once: without this, state would be gone and nobody told.
+ */
+async function createDatabase(name: string, path: string): Promise<void> {
+  const request = indexedDB.open(path)
+  let lost: string | undefined
+  request.onupgradeneeded = (event: DataLoss) => {
+    request.result.createObjectStore(OBJECTS)
+    if (event.dataLoss === 'total') lost = event.dataLossMessage
+  }
+  const database = await promisifyRequest(request)
+  database.close()
+  if (lost !== undefined) throw damaged(name, lost)
+}
 
 // Keys in the object store, in IndexedDB's order: a number, the manifests' strings, the blocks' arrays.
 const EPOCH = 0
@@ -241,6 +265,13 @@ function deleted(name: string): TidemarkError {
   return new TidemarkError(
     'STORE_FAILED',
     `${name}: its database has been deleted while it was open; reload to begin anew`,
+  )
+}
+
+function damaged(name: string, reason: string): TidemarkError {
+  return new TidemarkError(
+    'STORE_FAILED',
+    `${name}: the browser has found its database damaged and deleted it, with all that was committed (${reason}); reload to begin anew`,
   )
 }
 

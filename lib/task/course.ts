@@ -7,6 +7,9 @@ export interface Handled {
   readonly timestamp: number
 }
 
+/** A node whose methods are to be wrapped. */
+export type OpenNode = { -readonly [Name in keyof Node]: Node[Name] }
+
 /** What all events of an operator have. */
 export interface Place {
   readonly task: string

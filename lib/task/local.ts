@@ -228,7 +228,7 @@ export class LocalScope extends Scope {
     )
   }
 
-  restored(): Iterable<readonly [key: string, value: Uint8Array]> {
+  restored(): Iterable<never> {
     return []
   }
 

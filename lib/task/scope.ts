@@ -1,6 +1,7 @@
 import type { Observable, Subscriber } from 'rxjs'
 import type { Clock } from '../ports/clock.js'
 import { type ErrorPlace, TidemarkError } from '../record/errors.js'
+import { operatorFailed } from '../record/operatorFailed.js'
 import { active, building, definitionOf, setActive, setBuilding } from './current.js'
 import { declareWatermarks } from './declareWatermarks.js'
 import type { AnyRecord, Attempt, Definition, Outcome, TaskInfo, TopicTarget, TopicWrite } from './definition.js'
@@ -259,11 +260,6 @@ export abstract class Scope extends Timeline implements StateHome {
 
   protected wrap(node: Node, error: unknown, record: AnyRecord | undefined): TidemarkError {
     if (error instanceof TidemarkError) return error.at(this.placeOf(node, record))
-    return new TidemarkError(
-      'OPERATOR_FAILED',
-      `${error instanceof Error ? error.message : String(error)}`,
-      this.placeOf(node, record),
-      { cause: error },
-    )
+    return operatorFailed(error, this.placeOf(node, record))
   }
 }

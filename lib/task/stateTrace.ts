@@ -1,6 +1,6 @@
 import type { Key } from '../record/key.js'
 import type { Window } from '../record/record.js'
-import type { Course, Place } from './course.js'
+import type { Course, OpenNode, Place } from './course.js'
 import type { Node } from './node.js'
 import { SeriesState } from './seriesState.js'
 import { type Cell, type CellState, peek, WindowState } from './state.js'
@@ -29,7 +29,7 @@ export class StateTrace {
 
   /** @returns what is to be done once the node has been set up: tells what has been restored */
   follow(node: Node, place: Place): () => void {
-    const open: { -readonly [Name in keyof Node]: Node[Name] } = node
+    const open: OpenNode = node
     const { cells, windows, series } = node
     const restored: (() => void)[] = []
     open.cells = (part) => {

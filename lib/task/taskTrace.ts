@@ -1,13 +1,11 @@
 import type { WindowedRecord } from '../record/record.js'
-import { Course, type Place, type Tell } from './course.js'
+import { Course, type OpenNode, type Place, type Tell } from './course.js'
 import type { AnyRecord, DropReason } from './definition.js'
 import type { Node } from './node.js'
 import type { Scope } from './scope.js'
 import type { SentRecords } from './sentRecords.js'
 import { StateTrace } from './stateTrace.js'
 import { describeWindowing } from './windowing.js'
-
-type Writable<T> = { -readonly [Name in keyof T]: T[Name] }
 
 /** Whose time is told of. */
 interface Followed {
@@ -160,7 +158,7 @@ export class TaskTrace {
 
   private watchEmissions(node: Node, place: Place): void {
     const { course } = this
-    const open: Writable<Node> = node
+    const open: OpenNode = node
     const { emit, write } = node
     const countDrop = node.countDrop.bind(node)
     const dropped = (reason: DropReason, record: AnyRecord | undefined) => {
@@ -208,7 +206,7 @@ export class TaskTrace {
 
   private watchFirings(node: Node, place: Place): void {
     const { course } = this
-    const open: Writable<Node> = node
+    const open: OpenNode = node
     const { fires, later, onBehalf } = node
     open.fires = (firing) =>
       fires({

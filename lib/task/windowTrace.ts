@@ -18,6 +18,13 @@ interface Handled {
   readonly timestamp: number
 }
 
+/** Of sliding windows: a key's records, as a new window may begin with those of its neighbours. */
+interface Recent {
+  timestamps: number[]
+  /** No window ends after it that holds one of them. */
+  lastEnd: number
+}
+
 export type WindowChange = Pick<TracedWindow, 'change' | 'key' | 'window' | 'count' | 'was'>
 
 /** What becomes of the windows of an aggregate, found out from what becomes of its state. */
@@ -27,10 +34,9 @@ export class WindowTrace {
   private taken: Known[] = []
   /** Closed by time, and still to come out. */
   private closed: Known[] = []
-  /** Of sliding windows: timestamps of each key's records, as a new window may begin with those of its neighbours. */
-  private readonly timestamps = new Map<string, number[]>()
+  private readonly recent = new Map<string, Recent>()
   private lastRecord: number | undefined
-  /** No window ends before it. */
+  /** Nothing is due to be closed or let go of before the close of a window that ends then. */
   private firstEnd = Number.POSITIVE_INFINITY
 
   constructor(
@@ -38,6 +44,11 @@ export class WindowTrace {
     private readonly closesAfterMs: number,
     private readonly tell: (change: WindowChange) => number,
   ) {}
+
+  /** How many windows, and keys of sliding ones, are remembered. */
+  get size(): number {
+    return this.known.size + this.recent.size
+  }
 
   /** The last event of a key's window. */
   eventOf(key: Key, window: Window): number | undefined {
@@ -50,7 +61,7 @@ export class WindowTrace {
 
   /** A record has changed what a window holds. */
   changed(key: Key, window: Window, record: Handled | undefined): void {
-    if (record !== undefined) this.note(key, record)
+    if (record !== undefined) this.note(key, window, record)
     const same = this.known.get(textOf(key, window))
     if (same !== undefined && !this.taken.includes(same)) {
       this.set(key, window, 'updated', this.countOf(key, window, [same]), [same])
@@ -82,12 +93,14 @@ export class WindowTrace {
   closeUntil(time: number): void {
     if (!(this.firstEnd + this.closesAfterMs <= time)) return
     this.firstEnd = Number.POSITIVE_INFINITY
-    for (const known of this.known.values()) {
-      if (known.isClosed) continue
-      const { end } = known.window
-      if (end + this.closesAfterMs <= time) this.close(known)
-      else this.firstEnd = Math.min(this.firstEnd, end)
+    // What isn't over says when to look again.
+    const isOver = (end: number) => {
+      if (end + this.closesAfterMs <= time) return true
+      this.firstEnd = Math.min(this.firstEnd, end)
+      return false
     }
+    for (const known of this.known.values()) if (!known.isClosed && isOver(known.window.end)) this.close(known)
+    for (const [key, { lastEnd }] of this.recent) if (isOver(lastEnd)) this.recent.delete(key)
   }
 
   /** It is kept after its close. */
@@ -139,12 +152,11 @@ export class WindowTrace {
   private end(known: Known, change: 'closed' | 'gone'): void {
     const { key, window, count, event } = known
     known.event = this.tell({ change, key, window, count, was: [event] })
-    const timestamps = this.timestamps.get(keyText(key))
-    if (timestamps === undefined) return
+    const recent = this.recent.get(keyText(key))
+    if (recent === undefined) return
     // Windows that may still open begin no earlier.
-    const rest = timestamps.filter((timestamp) => timestamp >= window.start)
-    if (rest.length === 0) this.timestamps.delete(keyText(key))
-    else this.timestamps.set(keyText(key), rest)
+    recent.timestamps = recent.timestamps.filter((timestamp) => timestamp >= window.start)
+    if (recent.timestamps.length === 0) this.recent.delete(keyText(key))
   }
 
   private forget(known: Known): void {
@@ -152,18 +164,23 @@ export class WindowTrace {
     if (this.known.get(text) === known) this.known.delete(text)
   }
 
-  private note(key: Key, { event, timestamp }: Handled): void {
+  private note(key: Key, { start, end }: Window, { event, timestamp }: Handled): void {
     if (this.kind !== 'slidingWindow' || this.lastRecord === event) return
     this.lastRecord = event
     const text = keyText(key)
-    const list = this.timestamps.get(text)
-    if (list === undefined) this.timestamps.set(text, [timestamp])
-    else list.push(timestamp)
+    const lastEnd = timestamp + end - start
+    const recent = this.recent.get(text)
+    if (recent === undefined) this.recent.set(text, { timestamps: [timestamp], lastEnd })
+    else {
+      recent.timestamps.push(timestamp)
+      recent.lastEnd = Math.max(recent.lastEnd, lastEnd)
+    }
   }
 
   private countOf(key: Key, { start, end }: Window, before: readonly Known[]): number | undefined {
     if (this.kind === 'slidingWindow')
-      return this.timestamps.get(keyText(key))?.filter((timestamp) => start <= timestamp && timestamp < end).length
+      return this.recent.get(keyText(key))?.timestamps.filter((timestamp) => start <= timestamp && timestamp < end)
+        .length
     let count: number | undefined = 1
     for (const other of before)
       count = count === undefined || other.count === undefined ? undefined : count + other.count

@@ -623,6 +623,21 @@ describe('the dead-letter topic', () => {
     await t.stop()
   })
 
+  test('that is there keeps its partitions, though the source has more', async () => {
+    const t = await testApp(
+      (app) => app.run('copy', app.stream('in', { value: json(), onError: deadLetter('dead') }).pipe(toTopic('out'))),
+      { topics: { in: { partitions: 3, value: string() }, out: 1, dead: { partitions: 1, value: string() } } },
+    )
+    for (const partition of [0, 1, 2]) await t.send('in', { key: 'k', value: `no {json ${partition}`, partition })
+    await t.settle()
+    expect((await t.records('dead')).map(({ partition, value }) => [partition, value]).sort()).toEqual([
+      [0, 'no {json 0'],
+      [0, 'no {json 1'],
+      [0, 'no {json 2'],
+    ])
+    await t.stop()
+  })
+
   test('is none that the source itself reads', async () => {
     const starting = testApp(
       (app) => app.run('copy', app.stream('in', { value: json(), onError: deadLetter('in') }).pipe(toTopic('out'))),

@@ -1,6 +1,7 @@
 import { expect, test } from '@jest/globals'
 import { type App, aggregate, collect, embedded, json, keyBy, memory, toTopic, tumblingWindow } from 'tidemark'
 import { type TestApp, testApp } from 'tidemark/testing'
+import { changelogRange } from '../../lib/app/changelog.js'
 
 interface Click {
   readonly n: number
@@ -113,4 +114,14 @@ test('a changelog that is there and forgets what is old is refused, before anyth
   await broker.createTopics([{ topic: 'app-all-changelog', partitions: 2 }])
   await expect(start(broker)).rejects.toMatchObject({ code: 'TOPIC_CONFIG', place: { topic: 'app-all-changelog' } })
   expect(await broker.topics(['app-windows-changelog'])).toEqual(new Map())
+})
+
+test('a partition that a changelog does not have is refused, and not taken for an empty one', async () => {
+  const broker = embedded()
+  await broker.createTopics([{ topic: 'app-all-changelog', partitions: 1 }])
+  expect(await changelogRange(broker, 'app', 'all', 0)).toEqual({ start: 0, end: 0 })
+  await expect(changelogRange(broker, 'app', 'all', 1)).rejects.toMatchObject({
+    code: 'UNKNOWN_TOPIC',
+    place: { topic: 'app-all-changelog', partition: 1 },
+  })
 })

@@ -66,12 +66,8 @@ test('a local checkpoint that is up to date is all that is needed', async () => 
   const store = disk()
   const { broker, stretches } = listening(embedded())
   await life(broker, store, [1, 2, 3])
-  const end = await endOf(broker)
   expect(await life(broker, store, [5])).toEqual([[1, 3, 5]])
-  expect(stretches).toEqual([
-    [0, 0],
-    [end, end],
-  ])
+  expect(stretches).toEqual([])
 })
 
 test('of the changelog only what the local checkpoint lacks is read', async () => {
@@ -85,15 +81,14 @@ test('of the changelog only what the local checkpoint lacks is read', async () =
     [1, 3, 5, 7],
     [2, 4, 8],
   ])
-  expect(stretches).toEqual([
-    [0, 0],
+  const read = [
     [0, first],
     [first, second],
-  ])
+  ]
+  expect(stretches).toEqual(read)
   // And it has taken what it lacked into the local store.
-  const third = await endOf(broker)
   expect(await life(broker, store, [9])).toEqual([[1, 3, 5, 7, 9]])
-  expect(stretches.at(-1)).toEqual([third, third])
+  expect(stretches).toEqual(read)
 })
 
 test('a local checkpoint so old that the changelog may have forgotten deletes is thrown away', async () => {

@@ -282,6 +282,21 @@ await describeKafka('kafka', (brokers) => {
     }),
   )
 
+  test(
+    'of topics that are to be compacted, the one that isn’t is named',
+    check(async (law) => {
+      const broker = await law.broker()
+      const topic = await law.topic(broker, 1)
+      const compacted = (name: string) => ({ topic: name, partitions: 1, compacted: true })
+      const [first, last] = [compacted(`${topic}-first`), compacted(`${topic}-last`)]
+      await broker.createTopics([first, last])
+      await broker.createTopics([first, last])
+      const all = broker.createTopics([first, compacted(topic), last])
+      await expect(all).rejects.toMatchObject({ code: 'TOPIC_CONFIG', place: { topic } })
+      await broker.deleteTopics([first.topic, last.topic])
+    }),
+  )
+
   test('reads that begin at the same time share a connection, and none is left open', async () => {
     const sockets = () => process.getActiveResourcesInfo().filter((kind) => kind === 'TCPSocketWrap').length
     const setting = new Setting(() => kafka({ brokers }))

@@ -330,6 +330,11 @@ await describeKafka('a broker that demands TLS and to know who asks', () => {
       expect(await said(...topics, ...time, ...repartition)).toContain(`${id}-clicks-changelog`)
       expect(await said(...topics, ...repartition, ...changelog)).toContain(`group ${id}`)
       expect(await said(...topics, ...repartition, ...changelog, ...group)).toContain(`of ${id}-`)
+      // They are there by now, and asked about together.
+      const silent = grant(TOPIC, `${id}-clicks`, READ, WRITE)
+      expect(await said(...topics, ...repartition, ...time, ...silent, ...group)).toContain(
+        `reading the configuration of ${id}-clicks-changelog`,
+      )
       // What it needs to write to, it asks for when a window closes.
       expect(await said(...topics, ...repartition, ...changelog, ...group, ...transactions)).toContain(
         `TOPIC_AUTHORIZATION_FAILED: Not authorized to access topics: [Topic authorization failed]; grant it to the user that the app connects as (app ${id}, topic ${id}-out)`,

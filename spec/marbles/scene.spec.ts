@@ -159,6 +159,18 @@ describe('a scene', () => {
     expect(names(['aggregate'])).toEqual(['aggregate'])
   })
 
+  test('finds each of many marbles at one time, and piles up three on a line', () => {
+    const keys = ['a', 'b']
+    const records = Array.from({ length: 40 }, (_, n) => record(keys[n % 2] as string, n, 7))
+    const scene = sceneOf(trace((source) => source.pipe(mapValues((n) => n)), records))
+    const { marbles } = scene.lanes[0] as Lane
+    expect(marbles.map(({ value }) => value)).toEqual(records.map(({ value }) => value))
+    for (const marble of marbles) expect(scene.marbleOf(marble.event)).toBe(marble)
+    expect(marbles.map(({ row, stack }) => [row, stack])).toEqual(
+      records.map((_, n) => [n % 2, Math.min(3, Math.floor(n / 2))]),
+    )
+  })
+
   test('keeps so many marbles and no more, and lets go of the windows of those that have gone', () => {
     const records = Array.from({ length: 2_000 }, (_, n) => record('a', n, n * 5))
     const events = trace((source) => source.pipe(tumblingWindow(10), aggregate(count(), { emit: 'close' })), records)

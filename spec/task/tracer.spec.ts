@@ -221,6 +221,25 @@ describe('what a tracer tells', () => {
     ])
   })
 
+  test('a sliding window’s count is that of its records, in whatever order they come', () => {
+    const drafts = fc.array(fc.tuple(fc.constantFrom('a', 'b'), fc.nat(120)), { minLength: 1, maxLength: 40 })
+    fc.assert(
+      fc.property(drafts, fc.constantFrom(0, 3, 25), (given, grace) => {
+        const events = new Map<number, TraceEvent>()
+        const source = new Subject<In>()
+        const counted = source.pipe(slidingWindow(10, { grace }), aggregate(count()))
+        local(counted, { trace: tracer((event) => events.set(event.id, event)) }).subscribe()
+        for (const [key, timestamp] of given) source.next(record(key, 1, timestamp))
+        for (const event of events.values()) {
+          if (event.type !== 'out' || event.operator !== 'aggregate') continue
+          const of = events.get(event.of as number) as TraceEvent & { type: 'window' }
+          expect([of.type, of.count]).toEqual(['window', event.record.value])
+        }
+      }),
+      { seed: 7, numRuns: 200 },
+    )
+  })
+
   test('a window whose aggregator gives null is gone', () => {
     const none = { init: () => 0, add: (acc: number, one: In) => (one.value === 0 ? null : acc + one.value) }
     const lines = traced(

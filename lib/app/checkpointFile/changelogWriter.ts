@@ -1,7 +1,7 @@
 import type { NewTopic, OutRecord } from '../../ports/broker.js'
 import { NO_HEADERS } from '../../record/record.js'
 import { utf8 } from '../../record/serde.js'
-import { changelogsOf, changelogTopic, TaskChangelog } from '../changelog.js'
+import { changelogsOf, changelogTopic, readChangelog, TaskChangelog } from '../changelog.js'
 import { manifestEntry } from '../checkpoint.js'
 import type { Plan } from '../plan.js'
 import { newHistory } from '../restore.js'
@@ -36,16 +36,15 @@ export class ChangelogWriter {
     const found: OutRecord[] = []
     for (const topic of topics) {
       for (const [partition, { start, end }] of (await broker.ranges(topic)).entries()) {
-        const live = new Map<string, Uint8Array>()
-        await broker.read({ topic, partition }, start, end, ({ records }) => {
-          for (const { key, value } of records) {
-            if (key === null) continue
-            if (value === null) live.delete(utf8.decode(key))
-            else live.set(utf8.decode(key), key)
-          }
+        const live = new Set<string>()
+        const heads = await readChangelog(broker, { topic, partition, from: start, to: end }, (key, value) => {
+          if (value === null) live.delete(key)
+          else live.add(key)
         })
-        for (const key of live.values())
+        for (const name of [...live, ...Object.keys(heads)]) {
+          const key = utf8.encode(name)
           found.push({ topic, partition, key, value: null, timestamp: clock.now(), headers: NO_HEADERS })
+        }
       }
     }
     return found

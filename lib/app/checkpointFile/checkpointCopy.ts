@@ -1,4 +1,5 @@
 import type { OutRecord } from '../../ports/broker.js'
+import type { StoredEntry } from '../../ports/store.js'
 import type { StoredTask } from '../taskScopes.js'
 
 /** A topic as a checkpoint file knows it. */
@@ -12,7 +13,7 @@ export interface CopiedTopic {
 
 /** A task with the entries of its states. */
 export interface CopiedTask extends StoredTask {
-  readonly entries: readonly (readonly [key: string, value: Uint8Array])[]
+  readonly entries: readonly StoredEntry[]
 }
 
 /** An app's state as of one checkpoint, with all that is needed to go on from it on another broker and in another store. */

@@ -1,4 +1,4 @@
-import { type BytesJson, bytesJson } from '../../record/bytesJson.js'
+import { type ContentJson, contentJson } from '../../record/bytesJson.js'
 import type { Manifest } from '../checkpoint.js'
 import type { StateShape } from '../stateShape.js'
 import type { StoredPlan } from '../storedPlan.js'
@@ -29,13 +29,10 @@ export interface TaskLine {
 }
 
 /** A record's that is on its way in an exchange. */
-export interface RecordLine {
+export interface RecordLine extends ContentJson {
   readonly topic: string
   readonly partition: number
   readonly timestamp: number
-  readonly key: BytesJson
-  readonly value: BytesJson
-  readonly headers?: readonly (readonly [name: string, value: BytesJson])[]
 }
 
 /** The last line: without it the file isn't whole. */
@@ -56,15 +53,10 @@ export function* checkpointLines({ app, at, topics, tasks, records }: Checkpoint
     for (const entry of entries) yield entryLine(task, entry, formOf)
     count += entries.length
   }
-  for (const { topic, partition, timestamp, key, value, headers } of records)
-    yield line<RecordLine>({
-      topic,
-      partition,
-      timestamp,
-      key: bytesJson.encode(key),
-      value: bytesJson.encode(value),
-      ...(headers.length > 0 && { headers: headers.map(([name, bytes]) => [name, bytesJson.encode(bytes)] as const) }),
-    })
+  for (const record of records) {
+    const { topic, partition, timestamp } = record
+    yield line<RecordLine>({ topic, partition, timestamp, ...contentJson(record) })
+  }
   yield line<EndLine>({ end: { tasks: tasks.length, entries: count, records: records.length } })
 }
 

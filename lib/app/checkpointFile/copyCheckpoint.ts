@@ -1,10 +1,11 @@
-import type { Broker, OutRecord, Position, TopicPartition } from '../../ports/broker.js'
-import type { StoreEntry } from '../../ports/store.js'
+import type { Broker, OutRecord, Position } from '../../ports/broker.js'
+import { partitionKey } from '../../ports/partitionKey.js'
+import type { StoredEntry, StoreEntry } from '../../ports/store.js'
 import { isKept } from '../assignment.js'
 import { stateOf } from '../checkpoint.js'
 import { dictionary } from '../dictionary.js'
 import type { Plan } from '../plan.js'
-import { readTask, type StoredTask } from '../taskScopes.js'
+import { addHeads, readTask, type StoredTask } from '../taskScopes.js'
 import type { CheckpointCopy, CopiedTask, CopiedTopic } from './checkpointCopy.js'
 
 export interface CopyOptions {
@@ -43,7 +44,10 @@ export async function copyCheckpoint({
   const places = placesOf(plan, positions, tasks)
   const topics = dictionary<CopiedTopic>()
   for (const [topic, { partitions, positions: read, exchange }] of [...known].sort(([a], [b]) => (a < b ? -1 : 1))) {
-    const offsets = Array.from({ length: partitions }, (_, p) => places.get(placeKey({ topic, partition: p })) ?? null)
+    const offsets = Array.from(
+      { length: partitions },
+      (_, p) => places.get(partitionKey({ topic, partition: p })) ?? null,
+    )
     topics[topic] = { partitions, ...(read && { positions: offsets }), ...(exchange === true && { exchange }) }
   }
   return { app: plan.app, at, topics, tasks, records: await recordsUnderWay(broker, topics) }
@@ -51,25 +55,20 @@ export async function copyCheckpoint({
 
 function copyTask(app: string, scope: string, all: readonly StoreEntry[]): CopiedTask | undefined {
   const heads = new Map<string, Uint8Array>()
-  const entries: (readonly [key: string, value: Uint8Array])[] = []
-  for (const [key, value] of all) {
-    if (value === null) continue
-    if (stateOf(key) === undefined) heads.set(key, value)
-    else entries.push([key, value])
-  }
+  addHeads(heads, all)
   const task = readTask(app, scope, heads)
-  return task && { ...task, entries }
+  return task && { ...task, entries: all.filter(isOfState) }
 }
 
-const placeKey = ({ topic, partition }: TopicPartition) => `${partition}/${topic}`
+const isOfState = (entry: StoreEntry): entry is StoredEntry => entry[1] !== null && stateOf(entry[0]) !== undefined
 
 /** Where tasks will go on: those that keep something say so themselves. */
 function placesOf(plan: Plan, given: readonly Position[], tasks: readonly StoredTask[]): Map<string, number> {
-  const places = new Map(given.map((position) => [placeKey(position), position.offset]))
+  const places = new Map(given.map((position) => [partitionKey(position), position.offset]))
   for (const { title, manifest } of tasks) {
     const sub = plan.subTopologies.find((one) => one.title === title)
     for (const position of manifest.positions) {
-      const key = placeKey(position)
+      const key = partitionKey(position)
       if (sub === undefined || isKept(sub) || !places.has(key)) places.set(key, position.offset)
     }
   }

@@ -1,3 +1,4 @@
+import type { StoredEntry } from '../../ports/store.js'
 import { base64 } from '../../record/base64.js'
 import { type Key, keyText, parseKey } from '../../record/key.js'
 import { utf8 } from '../../record/serde.js'
@@ -7,7 +8,6 @@ import { encode } from '../../task/storedValue.js'
 import { stateOf } from '../checkpoint.js'
 import type { StateShape } from '../stateShape.js'
 
-type Entry = readonly [key: string, value: Uint8Array]
 /** How a state's entries are filed; undefined for a state that the plan doesn't have. */
 export type FormOf = (state: string) => StateShape['form'] | undefined
 
@@ -36,7 +36,7 @@ export type EntryLine =
   | { readonly entry: string; readonly bytes: string }
 
 /** The line of an entry of a state, without its end. Text, not data: JSON.stringify knows no infinity. */
-export function entryLine(task: string, [key, bytes]: Entry, formOf: FormOf): string {
+export function entryLine(task: string, [key, bytes]: StoredEntry, formOf: FormOf): string {
   const state = stateOf(key) as string
   return (
     readable(task, state, key.slice(stateKey(state, '').length), bytes, formOf(state)) ??
@@ -69,7 +69,7 @@ function readable(
 }
 
 /** The entry of a line. @throws what isn't as it should be */
-export function entryOf(line: EntryLine, formOf: FormOf): Entry {
+export function entryOf(line: EntryLine, formOf: FormOf): StoredEntry {
   if ('entry' in line) return [line.entry, base64.decode(line.bytes) as Uint8Array]
   const { state, value, timestamp = 0 } = line
   const form = formOf(state)

@@ -1,18 +1,26 @@
 import type { Broker, Position } from '../../ports/broker.js'
 import type { Plan } from '../plan.js'
-import { topicsReadBy } from '../storedState.js'
+import { exchangesOf, topicsReadBy } from '../planTopics.js'
 
-/** Places in what an app reads here and a copy hasn't read: inputs from their start, and nothing of what had been on its way. */
-export async function forgottenPlaces(plan: Plan, broker: Broker, placed: readonly Position[]): Promise<Position[]> {
-  const existing = await broker.topics()
-  const exchanges = new Set(plan.subTopologies.flatMap((sub) => sub.exchanges))
-  const isPlaced = (topic: string, partition: number) =>
-    placed.some((one) => one.topic === topic && one.partition === partition)
+/**
+ * Places in what an app reads here and a copy hasn't read: inputs from their start, and nothing of what had been on its way.
+ *
+ * @param known partitions of the topics that the broker has
+ */
+export async function forgottenPlaces(
+  plan: Plan,
+  broker: Broker,
+  known: ReadonlyMap<string, number>,
+  placed: readonly Position[],
+): Promise<Position[]> {
+  const exchanges = exchangesOf(plan)
   const found: Position[] = []
   for (const topic of topicsReadBy(plan)) {
-    if (!existing.has(topic)) continue
+    const partitions = new Set(placed.flatMap((one) => (one.topic === topic ? [one.partition] : [])))
+    // All of it has places, or it isn't there.
+    if (partitions.size === (known.get(topic) ?? 0)) continue
     for (const [partition, { start, end }] of (await broker.ranges(topic)).entries())
-      if (!isPlaced(topic, partition)) found.push({ topic, partition, offset: exchanges.has(topic) ? end : start })
+      if (!partitions.has(partition)) found.push({ topic, partition, offset: exchanges.has(topic) ? end : start })
   }
   return found
 }

@@ -1,5 +1,5 @@
 import type { Position } from '../../ports/broker.js'
-import { tasksOf } from '../partitions.js'
+import { allOf } from '../partitions.js'
 import type { Plan } from '../plan.js'
 import { storedPlanOf } from '../storedPlan.js'
 import { taskScope } from '../taskScopes.js'
@@ -18,11 +18,12 @@ export function forgottenTasks(
   tasks: readonly CopiedTask[],
   positions: readonly Position[],
 ): CopiedTask[] {
+  const partitionsOf = allOf(plan, counts)
   return plan.subTopologies.flatMap((sub) => {
     const stored = storedPlanOf(plan, sub, (topic) => counts.get(topic) as number)
     const isKnown = (partition: number) =>
       tasks.some((task) => task.partition === partition && sub.sources.some(({ topic }) => topic in task.plan.topics))
-    return [...Array(tasksOf(plan, sub.id, counts)).keys()]
+    return partitionsOf(sub)
       .filter((partition) => !isKnown(partition))
       .map((partition): CopiedTask => {
         const own = positions.filter((at) => at.partition === partition && at.topic in stored.topics)

@@ -1,5 +1,5 @@
+import type { FileSource } from '../../record/chunksOf.js'
 import { TidemarkError } from '../../record/errors.js'
-import type { FileSource } from '../../record/unzipped.js'
 import { type App, runtimeOf } from '../app.js'
 import { readCheckpoint } from './readCheckpoint.js'
 import { storeCheckpoint } from './storeCheckpoint.js'

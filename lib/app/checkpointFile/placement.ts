@@ -1,4 +1,5 @@
 import type { Broker, Position, TopicPartition } from '../../ports/broker.js'
+import { partitionKey } from '../../ports/partitionKey.js'
 import type { StoredTask } from '../taskScopes.js'
 import type { CheckpointCopy } from './checkpointCopy.js'
 
@@ -10,11 +11,11 @@ export class Placement {
 
   private constructor(private readonly copy: CheckpointCopy) {}
 
-  static async of(copy: CheckpointCopy, broker: Broker): Promise<Placement> {
+  /** @param known partitions of the topics that the broker has */
+  static async of(copy: CheckpointCopy, broker: Broker, known: ReadonlyMap<string, number>): Promise<Placement> {
     const placement = new Placement(copy)
-    const existing = await broker.topics()
     for (const [topic, { partitions, positions, exchange }] of Object.entries(copy.topics)) {
-      if (positions === undefined || existing.get(topic) !== partitions) continue
+      if (positions === undefined || known.get(topic) !== partitions) continue
       const ends = exchange === true ? (await broker.ranges(topic)).map(({ end }) => end) : []
       for (const [partition, at] of positions.entries()) placement.place({ topic, partition }, at, ends[partition])
     }
@@ -24,13 +25,13 @@ export class Placement {
   private place(at: TopicPartition, was: number | null, end: number | undefined): void {
     const offset = end ?? was
     if (offset !== null) this.positions.push({ ...at, offset })
-    if (end !== undefined) this.shifts.set(keyOf(at), end - (was ?? 0))
+    if (end !== undefined) this.shifts.set(partitionKey(at), end - (was ?? 0))
   }
 
   /** A task's checkpoint with its places here. */
   move({ manifest, plan }: StoredTask): Pick<StoredTask, 'manifest' | 'plan'> {
     const moved = (positions: readonly Position[]) =>
-      positions.map((at) => ({ ...at, offset: at.offset + (this.shifts.get(keyOf(at)) ?? 0) }))
+      positions.map((at) => ({ ...at, offset: at.offset + (this.shifts.get(partitionKey(at)) ?? 0) }))
     const orphans = Object.entries(plan.orphans).map(([name, one]) => [name, { ...one, at: moved(one.at) }] as const)
     return {
       manifest: { ...manifest, positions: moved(manifest.positions) },
@@ -43,5 +44,3 @@ export class Placement {
     return topic in this.copy.topics || !(topic.startsWith(`${this.copy.app}-`) && topic.endsWith('-repartition'))
   }
 }
-
-const keyOf = ({ topic, partition }: TopicPartition) => `${partition}/${topic}`

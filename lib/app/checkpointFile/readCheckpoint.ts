@@ -1,9 +1,11 @@
 import type { OutRecord } from '../../ports/broker.js'
+import type { StoredEntry } from '../../ports/store.js'
 import { bytesJson } from '../../record/bytesJson.js'
+import type { FileSource } from '../../record/chunksOf.js'
 import { show, TidemarkError } from '../../record/errors.js'
 import { NO_HEADERS } from '../../record/record.js'
 import { unzipLines } from '../../record/unzipLines.js'
-import { BrokenFile, type FileSource } from '../../record/unzipped.js'
+import { BrokenFile } from '../../record/unzipped.js'
 import { type Manifest, manifestEntry } from '../checkpoint.js'
 import { dictionary } from '../dictionary.js'
 import { planEntry } from '../storedPlan.js'
@@ -53,7 +55,7 @@ const badCheckpoint = (reason: string, cause: Error) =>
   new TidemarkError('BAD_CHECKPOINT', `this file can't be opened: ${reason}; nothing has been written`, {}, { cause })
 
 type Json = { readonly [name: string]: unknown }
-type OpenTask = CopiedTask & { readonly entries: [key: string, value: Uint8Array][]; readonly formOf: FormOf }
+type OpenTask = CopiedTask & { readonly entries: StoredEntry[]; readonly formOf: FormOf }
 
 /** What has been read of a file. */
 class FileContent implements CheckpointCopy {
@@ -100,11 +102,7 @@ class FileContent implements CheckpointCopy {
     const scope = taskScope(this.app, title, Number(partition))
     const manifest: Manifest = { version: 1, plan: '', positions, ...time }
     // As it would be read from a store.
-    const read = readTask(
-      this.app,
-      scope,
-      new Map([manifestEntry(manifest), planEntry(plan)] as [string, Uint8Array][]),
-    )
+    const read = readTask(this.app, scope, new Map([manifestEntry(manifest), planEntry(plan)]))
     if (read === undefined || !hasShape(read)) throw new BadLine(`positions, time or plan of ${task} are missing`)
     const open = { ...read, entries: [], formOf: formsOf(read.plan) }
     this.byName.set(task, open)
@@ -114,7 +112,7 @@ class FileContent implements CheckpointCopy {
   private addEntry(line: EntryLine & { task: string }): void {
     const task = this.byName.get(line.task)
     if (task === undefined) throw new BadLine(`no line before has said what the task ${show(line.task)} is`)
-    task.entries.push(entryOf(line, task.formOf) as [string, Uint8Array])
+    task.entries.push(entryOf(line, task.formOf))
     this.entries++
   }
 

@@ -6,11 +6,12 @@ import { manifestEntry } from '../checkpoint.js'
 import { checkNewExchanges } from '../newExchanges.js'
 import { resolvePartitions } from '../partitions.js'
 import type { Plan } from '../plan.js'
+import { exchangesOf, topicsReadBy } from '../planTopics.js'
 import { slotsOf } from '../resources.js'
 import type { RuntimeOptions } from '../runtimeOptions.js'
 import { Slots } from '../slots.js'
 import { planEntry } from '../storedPlan.js'
-import { type StoredState, topicsReadBy } from '../storedState.js'
+import type { StoredState } from '../storedState.js'
 import { isTaskScope } from '../taskScopes.js'
 import { ChangelogWriter } from './changelogWriter.js'
 import type { CheckpointCopy } from './checkpointCopy.js'
@@ -51,9 +52,9 @@ export async function storeCheckpoint(options: StoreCheckpointOptions): Promise<
   try {
     // Former owners, if they still live, write nothing from here on.
     await Promise.all(Array.from({ length: slots.count }, (_, slot) => slots.open(slot)))
-    const placement = await Placement.of(copy, broker)
+    const placement = await Placement.of(copy, broker, known)
     const { positions } = placement
-    if (replace) positions.push(...(await forgottenPlaces(plan, broker, positions)))
+    if (replace) positions.push(...(await forgottenPlaces(plan, broker, known, positions)))
     const tasks = copy.tasks.map((task) => ({ ...task, ...placement.move(task) }))
     if (replace) tasks.push(...forgottenTasks(plan, counts, tasks, positions))
     const changes: StoreChanges[] = [
@@ -67,7 +68,7 @@ export async function storeCheckpoint(options: StoreCheckpointOptions): Promise<
       for (const { scope } of changes) await store.claim?.(scope)
       await store.commit(changes)
     }
-    await slots.visible(() => new Promise<void>((resolve) => void app.clock.after(1, resolve)))
+    await slots.visible(app.clock)
   } finally {
     await slots.keep(new Set())
   }
@@ -115,8 +116,6 @@ async function checkPlan(
       ),
   })
 }
-
-const exchangesOf = ({ subTopologies }: Plan) => new Set(subTopologies.flatMap(({ exchanges }) => exchanges))
 
 /** @throws TidemarkError `OFFSET_OUT_OF_RANGE` */
 async function checkPlaces(

@@ -1,8 +1,9 @@
 import { TidemarkError } from '../../record/errors.js'
 import { zipLines } from '../../record/zipLines.js'
 import { type App, runtimeOf } from '../app.js'
+import { allOf } from '../partitions.js'
+import { topicsReadBy } from '../planTopics.js'
 import type { Runtime } from '../runtime.js'
-import { allOf, topicsReadBy } from '../storedState.js'
 import type { CheckpointCopy } from './checkpointCopy.js'
 import { checkpointLines } from './checkpointLines.js'
 import { copyCheckpoint } from './copyCheckpoint.js'
@@ -30,10 +31,9 @@ export async function writeCheckpoint(app: App): Promise<ReadableStream<Uint8Arr
 function copyRunning(runtime: Runtime): Promise<CheckpointCopy> {
   const { checkpoints, stored, options } = runtime
   return checkpoints.still(async () => {
-    const { plan, positions, resources, tasks } = runtime
-    const wanted = plan.subTopologies.reduce((sum, { id }) => sum + runtime.tasksIn(id), 0)
-    if (tasks.length !== wanted) {
-      const message = `a checkpoint file needs all tasks of the app, and ${tasks.length} of ${wanted} run in this process`
+    const { plan, positions, resources, tasks, taskCount } = runtime
+    if (tasks.length !== taskCount) {
+      const message = `a checkpoint file needs all tasks of the app, and ${tasks.length} of ${taskCount} run in this process`
       throw new TidemarkError('BAD_STATE', message, { app: options.id })
     }
     const { counts } = resources

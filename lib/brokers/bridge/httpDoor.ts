@@ -4,6 +4,7 @@ import { SESSION_HEADER } from '../rules/bridgeMessages.js'
 import { parseJson } from './clientMessage.js'
 import type { Session } from './session.js'
 import { StreamWire } from './streamWire.js'
+import type { Wire } from './wire.js'
 import { wireError } from './wireError.js'
 
 export interface HttpDoorOptions {
@@ -12,7 +13,7 @@ export interface HttpDoorOptions {
   isAllowed(request: IncomingMessage): boolean
   session(id: string): Session | undefined
   /** Begins one, or refuses it by the wire. */
-  begin(wire: StreamWire, request: IncomingMessage): Session | undefined
+  begin(wire: Wire, request: IncomingMessage): Session | undefined
 }
 
 const STATUS: { readonly [code: string]: number } = { BAD_MESSAGE: 400, NOT_AUTHORISED: 403 }
@@ -59,8 +60,7 @@ export class HttpDoor {
     if (!this.options.isOpen()) return isOver(response, 503, 'the bridge is closed')
     const id = request.headers[SESSION_HEADER]
     if (id === undefined) {
-      const wire = new StreamWire(response)
-      const session = this.options.begin(wire, request)
+      const session = this.options.begin(new StreamWire(response), request)
       for (const message of messages) session?.message(message)
       return
     }

@@ -70,6 +70,7 @@ export class Session implements WireListener, Outlet {
     this.helloTimer = setTimeout(() => {
       if (!this.hello) this.refuse(new TidemarkError('BAD_MESSAGE', `no hello came within ${HELLO_MS} ms`))
     }, HELLO_MS)
+    wire.listen(this)
   }
 
   get size(): number {

@@ -13,14 +13,14 @@ export class SocketWire implements Wire {
 
   constructor(private readonly socket: WebSocket) {}
 
-  listen(listener: WireListener, refuse: (error: unknown) => void): void {
+  listen(listener: WireListener): void {
     const { socket } = this
     socket.on('message', (data: RawData, isBinary: boolean) => {
       try {
         if (isBinary) throw new TidemarkError('BAD_MESSAGE', 'a client sends texts, not binary frames')
         listener.message(parseJson(String(data)))
       } catch (error) {
-        refuse(error)
+        listener.refuse(error)
       }
     })
     // It is closed after an error, by itself: with 1009 if a message was too large, with 1002 or 1007 if a frame was none.

@@ -1,4 +1,5 @@
 import type { ServerResponse } from 'node:http'
+import { base64 } from '../../record/base64.js'
 import type { ServerMessage } from '../rules/bridgeMessages.js'
 import type { Wire, WireListener } from './wire.js'
 
@@ -25,8 +26,8 @@ export class StreamWire implements Wire {
 
   send(message: ServerMessage, body?: Uint8Array): void {
     if (this.response.writableEnded) return
-    const bytes = body && Buffer.from(body.buffer, body.byteOffset, body.length).toString('base64')
-    this.response.write(`data: ${JSON.stringify(message)}\n${bytes === undefined ? '' : `data: ${bytes}\n`}\n`)
+    const bytes = body ? `data: ${base64.encode(body)}\n` : ''
+    this.response.write(`data: ${JSON.stringify(message)}\n${bytes}\n`)
   }
 
   close(): void {

@@ -1,5 +1,4 @@
 import type { PartitionRange, TopicPartition } from '../../ports/broker.js'
-import { placeOf } from '../../ports/broker.js'
 import { TidemarkError } from '../../record/errors.js'
 import type { OpenMessage, ServerMessage } from '../rules/bridgeMessages.js'
 import type { Piece } from './partitionFeed.js'
@@ -71,9 +70,7 @@ export class Subscription implements TopicPartition {
 
   outOfRange(range: PartitionRange, offset = this.position): void {
     const text = `offset ${offset} was asked for, but the log holds ${range.start} to ${range.end}`
-    const error = wireError(new TidemarkError('OFFSET_OUT_OF_RANGE', text, placeOf({ ...atOf(this), offset })), this)
+    const error = wireError(new TidemarkError('OFFSET_OUT_OF_RANGE', text, { offset }), this)
     this.end({ type: 'refused', id: this.id, error, range })
   }
 }
-
-const atOf = ({ topic, partition }: TopicPartition): TopicPartition => ({ topic, partition })

@@ -65,18 +65,20 @@ export class TopicFeed {
 
   private feed(partition: number): PartitionFeed {
     const { broker, topic } = this.options
-    const host = {
-      broker,
-      watch: () => this.watch(),
-      failed: (error: unknown) => {
-        this.failedReads++
-        this.failed(error)
+    this.feeds[partition] ??= new PartitionFeed(
+      {
+        broker,
+        watch: () => this.watch(),
+        failed: (error) => {
+          this.failedReads++
+          this.failed(error)
+        },
+        succeeded: () => {
+          this.failedReads = 0
+        },
       },
-      succeeded: () => {
-        this.failedReads = 0
-      },
-    }
-    this.feeds[partition] ??= new PartitionFeed(host, { topic, partition })
+      { topic, partition },
+    )
     return this.feeds[partition]
   }
 

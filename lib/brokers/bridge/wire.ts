@@ -2,6 +2,8 @@ import type { ServerMessage } from '../rules/bridgeMessages.js'
 
 /** The way to one client, be it a WebSocket or an event stream. */
 export interface Wire {
+  /** Begins to tell; called once, before anything is sent. */
+  listen(listener: WireListener): void
   send(message: ServerMessage, body?: Uint8Array): void
   /**
    * Bytes that wait to be taken by the network. While they are more than `FULL_BYTES`, no more records should be sent; `drained` of the session tells
@@ -18,6 +20,8 @@ export interface Wire {
 export interface WireListener {
   /** A message, not checked yet. */
   message(value: unknown): void
+  /** What came is no message at all. */
+  refuse(error: unknown): void
   drained(): void
   closed(): void
 }

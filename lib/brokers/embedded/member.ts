@@ -1,8 +1,10 @@
 import type { Consumer, ConsumerOptions, Position, TopicPartition } from '../../ports/broker.js'
 import { placeOf } from '../../ports/broker.js'
+import { partitionKey } from '../../ports/partitionKey.js'
 import { show, TidemarkError } from '../../record/errors.js'
+import { consumerClosed } from '../rules/consumerClosed.js'
 import { notOurs } from '../rules/notOurs.js'
-import { partitionKey } from '../rules/partitionKey.js'
+import { ownerThrew } from '../rules/ownerThrew.js'
 import type { PartitionLog } from './log.js'
 import type { Topics } from './topics.js'
 
@@ -56,7 +58,7 @@ export class Member implements Consumer {
 
   async commit(positions: readonly Position[]): Promise<void> {
     const group = this.options.group
-    if (this.isClosed) throw new TidemarkError('BAD_STATE', `consumer of group ${show(group)} is closed`)
+    if (this.isClosed) throw consumerClosed(group)
     const foreign = positions.find(({ partition }) => !this.slots.has(partition % this.options.slots))
     if (foreign) throw notOurs(group, foreign)
     await this.topics.journal.write(this.topics.addition({ records: [], offsets: [{ group, positions }] }))
@@ -153,7 +155,7 @@ export class Member implements Consumer {
     try {
       await Promise.race([call(), this.closed])
     } catch (error) {
-      this.fail(asTidemarkError(error))
+      this.fail(ownerThrew(error))
     } finally {
       this.isBusy = false
       this.wake()
@@ -187,7 +189,7 @@ export class Member implements Consumer {
       try {
         this.options.listener.batch(batch)
       } catch (error) {
-        this.fail(asTidemarkError(error))
+        this.fail(ownerThrew(error))
         return
       }
       if (lane.position < lane.log.end) this.wake()
@@ -196,9 +198,3 @@ export class Member implements Consumer {
 }
 
 const partitionOf = ({ topic, partition }: PartitionLog): TopicPartition => ({ topic, partition })
-
-function asTidemarkError(error: unknown): TidemarkError {
-  return error instanceof TidemarkError
-    ? error
-    : new TidemarkError('BAD_STATE', `the consumer's owner threw: ${show(String(error))}`, {}, { cause: error })
-}

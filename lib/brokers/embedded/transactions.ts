@@ -1,6 +1,7 @@
 import type { OutRecord, Position, Transaction, TransactionalProducer } from '../../ports/broker.js'
 import type { StoreChanges } from '../../ports/store.js'
 import { show, TidemarkError } from '../../record/errors.js'
+import { badTransaction } from '../rules/badTransaction.js'
 import type { Topics } from './topics.js'
 
 /**
@@ -20,13 +21,13 @@ export class Transactions {
       if (epoch !== undefined && epoch !== this.epochs.get(id)) throw fenced(id)
     }
     const check = () => {
-      if (closed) throw badState(id, 'the producer is closed')
+      if (closed) throw badTransaction(id, 'the producer is closed')
       checkEpoch()
     }
     return {
       begin: async () => {
         check()
-        if (open?.state === 'open') throw badState(id, 'a transaction is open')
+        if (open?.state === 'open') throw badTransaction(id, 'a transaction is open')
         if (epoch === undefined) {
           epoch = (this.epochs.get(id) ?? 0) + 1
           this.epochs.set(id, epoch)
@@ -88,12 +89,8 @@ class OpenTransaction implements Transaction {
 
   private check(): void {
     this.checkProducer()
-    if (this.state === 'ended') throw badState(this.id, 'this transaction has ended')
+    if (this.state === 'ended') throw badTransaction(this.id, 'this transaction has ended')
   }
-}
-
-function badState(id: string, what: string): TidemarkError {
-  return new TidemarkError('BAD_STATE', `transactional producer ${show(id)}: ${what}`)
 }
 
 function fenced(id: string): TidemarkError {

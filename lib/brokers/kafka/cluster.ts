@@ -1,7 +1,7 @@
 import type { Cluster, Kafka } from 'kafkajs'
 import type { PartitionRange, TopicPartition } from '../../ports/broker.js'
+import { partitionKey } from '../../ports/partitionKey.js'
 import { TidemarkError } from '../../record/errors.js'
-import { partitionKey } from '../rules/partitionKey.js'
 import { errorType, isTransient, tidemarkError } from './errors.js'
 
 const FIRST_PAUSE_MS = 20
@@ -49,7 +49,10 @@ interface KafkajsNode {
     topicMetadata: { topic: string; partitionMetadata: { partitionId: number; leader: number }[] }[]
   }>
   describeConfigs(request: { resources: readonly object[] }): Promise<{
-    resources: readonly { configEntries: readonly { configName: string; configValue: string }[] }[]
+    resources: readonly {
+      resourceName: string
+      configEntries: readonly { configName: string; configValue: string }[]
+    }[]
   }>
   createTopics(request: { topics: readonly object[]; timeout: number }): Promise<unknown>
   deleteTopics(request: { topics: readonly string[]; timeout: number }): Promise<unknown>
@@ -93,6 +96,9 @@ interface KafkajsCluster extends Omit<Cluster, 'findBroker' | 'findGroupCoordina
   findControllerBroker(): Promise<KafkajsNode>
   findGroupCoordinator(group: { groupId: string }): Promise<KafkajsNode>
 }
+
+/** For whom, and which end of the log. */
+type Asked = readonly [cluster: KafkajsCluster, from: typeof EARLIEST | typeof LATEST]
 
 /** A node that can be asked what kafkajs has no method for. */
 export interface KafkaNode {
@@ -152,36 +158,59 @@ export class ClusterClient {
     return counts
   }
 
-  /** What a topic's configuration says of one thing. */
-  async config(topic: string, configName: string): Promise<string> {
+  /** What the topics' configurations say of one thing. A refusal doesn't say of which topic it is. */
+  async configs(topics: readonly string[], configName: string): Promise<Map<string, string>> {
     const { resources } = await this.retry('reading configurations', async () => {
       const node = await this.#cluster.brokerPool.findConnectedBroker()
-      return node.describeConfigs({ resources: [{ type: TOPIC, name: topic, configNames: [configName] }] })
+      return node.describeConfigs({
+        resources: topics.map((name) => ({ type: TOPIC, name, configNames: [configName] })),
+      })
     })
-    return resources[0]?.configEntries.find((entry) => entry.configName === configName)?.configValue ?? ''
+    return new Map(
+      resources.map(({ resourceName, configEntries }) => [
+        resourceName,
+        configEntries.find((entry) => entry.configName === configName)?.configValue ?? '',
+      ]),
+    )
   }
 
   /** First offset and end of each partition, as a reader of committed records sees them. */
   async ranges(topic: string): Promise<PartitionRange[]> {
+    const found = await this.offsets(topic, [
+      [this.#cluster, EARLIEST],
+      [this.#cluster, LATEST],
+    ])
+    return found.map(([start, end]) => ({ start, end }))
+  }
+
+  /** The same, and where a transaction is open, how far it has written: for one request more. */
+  async writtenRanges(topic: string): Promise<PartitionRange[]> {
+    const found = await this.offsets(topic, [
+      [this.#cluster, EARLIEST],
+      [this.#cluster, LATEST],
+      [this.#uncommitted, LATEST],
+    ])
+    return found.map(([start, end, written]) => (written > end ? { start, end, written } : { start, end }))
+  }
+
+  /** Of each partition what is asked for, one after the other: the last may be beyond the others, and is never before them. */
+  private async offsets<const A extends readonly Asked[]>(topic: string, asked: A) {
     try {
       return await this.retry('reading offsets', async () => {
         await this.know([topic])
         const partitions = this.#cluster
           .findTopicPartitionMetadata(topic)
           .map(({ partitionId }) => ({ partition: partitionId }))
-        const offsets = async (cluster: KafkajsCluster, from: typeof EARLIEST | typeof LATEST) => {
+        const answers: Map<number, number>[] = []
+        for (const [cluster, from] of asked) {
           const [found] = await cluster.fetchTopicsOffset([{ topic, partitions, ...from }])
-          return new Map(found?.partitions.map(({ partition, offset }) => [partition, Number(offset)]))
+          answers.push(new Map(found?.partitions.map(({ partition, offset }) => [partition, Number(offset)])))
         }
-        // The end that is asked for last may be beyond the others, and is never before them.
-        const starts = await offsets(this.#cluster, EARLIEST)
-        const ends = await offsets(this.#cluster, LATEST)
-        const allEnds = await offsets(this.#uncommitted, LATEST)
         return Array.from({ length: Math.max(1, partitions.length) }, (_, partition) => {
-          const [start, end, written] = [starts.get(partition), ends.get(partition), allEnds.get(partition)]
+          const offsets = answers.map((answer) => answer.get(partition))
           // kafkajs leaves out what it has no leader for.
-          if (start === undefined || end === undefined || written === undefined) throw new LeaderUnknown(topic)
-          return written > end ? { start, end, written } : { start, end }
+          if (offsets.includes(undefined)) throw new LeaderUnknown(topic)
+          return offsets as { [I in keyof A]: number }
         })
       })
     } catch (error) {

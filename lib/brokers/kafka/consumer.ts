@@ -1,7 +1,8 @@
 import type { Consumer, ConsumerOptions, Position, RawBatch, TopicPartition } from '../../ports/broker.js'
-import { show, TidemarkError } from '../../record/errors.js'
+import { partitionKey } from '../../ports/partitionKey.js'
+import type { TidemarkError } from '../../record/errors.js'
+import { consumerClosed } from '../rules/consumerClosed.js'
 import { notOurs } from '../rules/notOurs.js'
-import { partitionKey } from '../rules/partitionKey.js'
 import type { ClusterClient } from './cluster.js'
 import { errorType, isTransient } from './errors.js'
 import type { FetchLimits } from './fetch.js'
@@ -96,7 +97,7 @@ export class KafkaConsumer implements Consumer {
     }))
     const deadline = Date.now() + COMMIT_DEADLINE_MS
     for (;;) {
-      if (this.isClosed) throw new TidemarkError('BAD_STATE', `consumer of group ${show(group)} is closed`)
+      if (this.isClosed) throw consumerClosed(group)
       const foreign = positions.find(({ partition }) => !this.owns(partition % slots))
       if (foreign) throw notOurs(group, foreign)
       try {

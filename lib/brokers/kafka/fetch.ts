@@ -1,6 +1,6 @@
 import type { Position, RawBatch, TopicPartition } from '../../ports/broker.js'
+import { partitionKey } from '../../ports/partitionKey.js'
 import { TidemarkError } from '../../record/errors.js'
-import { partitionKey } from '../rules/partitionKey.js'
 import type { KafkaNode } from './cluster.js'
 import { type AbortedTransaction, decodeRecordBatches, int64 } from './recordBatches.js'
 

@@ -1,6 +1,6 @@
 import { type Position, placeOf, type RawBatch, type TopicPartition } from '../../ports/broker.js'
+import { partitionKey } from '../../ports/partitionKey.js'
 import { TidemarkError } from '../../record/errors.js'
-import { partitionKey } from '../rules/partitionKey.js'
 import type { ClusterClient } from './cluster.js'
 import { isTransient, tidemarkError } from './errors.js'
 import { type Fetched, FetchFailed, type FetchLimits, fetchRecords } from './fetch.js'

@@ -1,5 +1,6 @@
 import type { Message } from 'kafkajs'
 import type { OutRecord } from '../../ports/broker.js'
+import { partitionKey } from '../../ports/partitionKey.js'
 import { TidemarkError } from '../../record/errors.js'
 import type { Headers } from '../../record/record.js'
 import { errorType, tidemarkError } from './errors.js'
@@ -23,7 +24,7 @@ export function* sends(records: readonly OutRecord[]): Iterable<TopicMessages[]>
   let topics = new Map<string, Message[]>()
   let total = 0
   for (const record of records) {
-    const key = `${record.topic}/${record.partition}`
+    const key = partitionKey(record)
     const bytes = bytesOf(record)
     let size = sizes.get(key)
     const isFull = size && (size.count >= MAX_RECORDS || size.bytes + bytes > MAX_BYTES)

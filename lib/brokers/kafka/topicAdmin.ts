@@ -24,7 +24,9 @@ export class TopicAdmin {
         throw new TidemarkError('BAD_OPTION', `createTopics: starts: Kafka begins ${topic} at offset 0`, { topic })
     }
     const found = await this.cluster.partitionCounts(topics.map(({ topic }) => topic))
-    await this.checkCompacted(topics.filter(({ topic, compacted }) => compacted && found.has(topic)))
+    const existing = topics.filter(({ topic, compacted }) => compacted && found.has(topic))
+    for (const [topic, policy] of await this.policies(existing.map(({ topic }) => topic)))
+      if (policy !== 'compact') throw notCompacted(this.cluster.name, topic, policy)
     for (const { topic, partitions, compacted = false, keepsOld = false } of topics) {
       if (found.has(topic)) continue
       const configEntries = [
@@ -51,15 +53,17 @@ export class TopicAdmin {
     }
   }
 
-  private async checkCompacted(topics: readonly NewTopic[]): Promise<void> {
-    const { name } = this.cluster
-    for (const { topic } of topics) {
-      try {
-        const policy = await this.cluster.config(topic, 'cleanup.policy')
-        if (policy !== 'compact') throw notCompacted(name, topic, policy)
-      } catch (error) {
-        throw tidemarkError(name, `reading the configuration of ${topic}`, error, { topic })
-      }
+  /** Asked for together; one by one if that is refused, to say of which topic. */
+  private async policies(topics: readonly string[]): Promise<Iterable<readonly [topic: string, policy: string]>> {
+    const [topic, ...more] = topics
+    if (topic === undefined) return []
+    try {
+      return await this.cluster.configs(topics, 'cleanup.policy')
+    } catch (error) {
+      // One of ours says that the brokers can't be reached, whatever is asked.
+      if (more.length === 0 || error instanceof TidemarkError)
+        throw tidemarkError(this.cluster.name, `reading the configuration of ${topic}`, error, { topic })
+      return [...(await this.policies([topic])), ...(await this.policies(more))]
     }
   }
 

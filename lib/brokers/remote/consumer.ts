@@ -6,9 +6,10 @@ import type {
   RawBatch,
   TopicPartition,
 } from '../../ports/broker.js'
+import { partitionKey } from '../../ports/partitionKey.js'
 import { systemClock } from '../../ports/systemClock.js'
-import { show, TidemarkError } from '../../record/errors.js'
-import { partitionKey } from '../rules/partitionKey.js'
+import type { TidemarkError } from '../../record/errors.js'
+import { ownerThrew } from '../rules/ownerThrew.js'
 import type { Connection } from './connection.js'
 import { Lane } from './lane.js'
 
@@ -93,18 +94,14 @@ export class RemoteConsumer implements Consumer, ConsumerListener {
     this.taking.clear()
     for (const partition of remotes) this.taking.set(partitionKey(partition), undefined)
     const starts = await this.options.listener.assigned([...this.ownOf(partitions), ...remotes])
-    for (const start of starts)
-      if (this.taking.has(partitionKey(start)))
-        this.taking.set(partitionKey(start), this.taking.get(partitionKey(start)) ?? start.offset)
-    const committed = new Map<string, number>()
-    for (const position of await this.options.committed([...this.options.counts.keys()]))
-      committed.set(partitionKey(position), position.offset)
-    if (!this.isClosed) {
-      for (const partition of remotes) {
-        const key = partitionKey(partition)
-        this.begin(partition, this.taking.get(key) ?? committed.get(key) ?? null)
-      }
+    const committed = await this.options.committed([...this.options.counts.keys()])
+    // A `seek` counts before the owner's answer, and that before what is committed.
+    for (const position of [...starts, ...committed]) {
+      const key = partitionKey(position)
+      if (this.taking.has(key)) this.taking.set(key, this.taking.get(key) ?? position.offset)
     }
+    if (!this.isClosed)
+      for (const partition of remotes) this.begin(partition, this.taking.get(partitionKey(partition)) ?? null)
     this.taking.clear()
     this.free()
     return this.localsOf(starts)
@@ -173,7 +170,7 @@ export class RemoteConsumer implements Consumer, ConsumerListener {
       try {
         this.options.listener.batch(batch)
       } catch (error) {
-        this.error(thrown(error), true)
+        this.error(ownerThrew(error), true)
       }
     }
   }
@@ -208,9 +205,4 @@ export class RemoteConsumer implements Consumer, ConsumerListener {
   private localsOf<P extends TopicPartition>(partitions: readonly P[]): P[] {
     return partitions.filter(({ topic }) => !this.options.counts.has(topic))
   }
-}
-
-function thrown(error: unknown): TidemarkError {
-  if (error instanceof TidemarkError) return error
-  return new TidemarkError('BAD_STATE', `the consumer's owner threw: ${show(String(error))}`, {}, { cause: error })
 }

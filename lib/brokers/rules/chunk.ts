@@ -1,5 +1,6 @@
 import type { RawRecord } from '../../ports/broker.js'
 import { type Header, type Headers, NO_HEADERS } from '../../record/record.js'
+import { utf8 } from '../../record/serde.js'
 
 /** Consecutive records, as a store keeps them under the first one’s offset, and as a bridge sends them. */
 export interface Chunk {
@@ -8,9 +9,6 @@ export interface Chunk {
   readonly nextOffset: number
 }
 
-const encoder = new TextEncoder()
-// A byte order mark is part of a name like any other.
-const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
 const HEAD_BYTES = 12
 const RECORD_BYTES = 26
 const HEADER_BYTES = 8
@@ -20,7 +18,7 @@ const MANY = 0xffff
 
 /** Lengths are 32 bits, little-endian, -1 for null; offsets and timestamps are doubles, exact up to 2^53. */
 export function encodeChunk({ records, nextOffset }: Chunk): Uint8Array {
-  const names = records.map((record) => record.headers.map(([name]) => encoder.encode(name)))
+  const names = records.map((record) => record.headers.map(([name]) => utf8.encode(name)))
   let size = HEAD_BYTES
   records.forEach((record, i) => {
     size += RECORD_BYTES + (record.key?.length ?? 0) + (record.value?.length ?? 0)
@@ -93,8 +91,8 @@ export function decodeChunk(bytes: Uint8Array): Chunk {
       at += 4
     }
     return Array.from({ length: count }, (): Header => {
-      const name = decoder.decode(blob() ?? undefined)
-      return [name, blob()]
+      const name = blob()
+      return [name === null ? '' : utf8.decode(name), blob()]
     })
   }
 

@@ -1,8 +1,8 @@
-import type { Broker, Producer, RawBatch, Transaction, TransactionalProducer } from '../../ports/broker.js'
+import type { Broker, Producer, Transaction, TransactionalProducer } from '../../ports/broker.js'
 import { TidemarkError } from '../../record/errors.js'
 import type { Done } from './done.js'
 import { HostedConsumer } from './hostedConsumer.js'
-import { type Calls, ownBatch, plainError, type Reply, type Request } from './wire.js'
+import { type Calls, type PackedBatch, packed, plainError, type Reply, type Request } from './wire.js'
 
 /** `read` goes to another tab in pieces of at most as many offsets. */
 const READ_OFFSETS = 2_000
@@ -68,11 +68,11 @@ export class Guest {
     committed: ([group, topics]) => this.broker.committed(group, topics),
     read: async ([partition, from, to]) => {
       const end = (await this.broker.ranges(partition.topic))[partition.partition]?.end ?? 0
-      const batches: RawBatch[] = []
+      const batches: PackedBatch[] = []
       // Beyond the end: the broker refuses it as a whole.
       const upTo = to > end ? to : Math.min(to, from + READ_OFFSETS)
       await this.broker.read(partition, from, upTo, (batch) => {
-        batches.push(ownBatch(batch))
+        batches.push(packed(batch))
       })
       return batches
     },

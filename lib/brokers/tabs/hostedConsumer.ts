@@ -1,6 +1,6 @@
 import type { Broker, Consumer, Position, TopicPartition } from '../../ports/broker.js'
-import { partitionKey } from '../rules/partitionKey.js'
-import { type Answer, errorOf, type JoinOptions, ownBatch, plainError, type Told } from './wire.js'
+import { partitionKey } from '../../ports/partitionKey.js'
+import { type Answer, errorOf, type JoinOptions, packed, plainError, type Told } from './wire.js'
 
 /** As many batches of a partition may be on their way to a tab, or wait there. */
 const MAX_UNDER_WAY = 4
@@ -37,7 +37,7 @@ export class HostedConsumer {
           const underWay = (this.underWay.get(key) ?? 0) + 1
           this.underWay.set(key, underWay)
           if (underWay === MAX_UNDER_WAY) this.each((consumer) => consumer.pause([batch]))
-          tell({ is: 'batch', batch: ownBatch(batch), seeks: this.seeks.get(key) ?? 0 })
+          tell({ is: 'batch', batch: packed(batch), seeks: this.seeks.get(key) ?? 0 })
         },
         settled: () => tell({ is: 'settled' }),
         standby: (slots) => tell({ is: 'standby', slots }),

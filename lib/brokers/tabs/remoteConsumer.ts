@@ -1,8 +1,10 @@
-import type { Consumer, ConsumerOptions, Position, RawBatch, TopicPartition } from '../../ports/broker.js'
-import { show, TidemarkError } from '../../record/errors.js'
-import { partitionKey } from '../rules/partitionKey.js'
+import type { Consumer, ConsumerOptions, Position, TopicPartition } from '../../ports/broker.js'
+import { partitionKey } from '../../ports/partitionKey.js'
+import type { TidemarkError } from '../../record/errors.js'
+import { consumerClosed } from '../rules/consumerClosed.js'
+import { ownerThrew } from '../rules/ownerThrew.js'
 import type { Bound, Line } from './line.js'
-import { errorOf, plainError, type Told } from './wire.js'
+import { errorOf, plainError, type Told, unpacked } from './wire.js'
 
 type ToldBatch = Extract<Told, { is: 'batch' }>
 type Question = Extract<Told, { is: 'assigned' | 'revoked' }>
@@ -66,9 +68,7 @@ export class RemoteConsumer implements Consumer, Bound {
   }
 
   async commit(positions: readonly Position[]): Promise<void> {
-    if (this.isClosed) {
-      throw new TidemarkError('BAD_STATE', `consumer of group ${show(this.options.group)} is closed`)
-    }
+    if (this.isClosed) throw consumerClosed(this.options.group)
     await this.line.callBound('commitPositions', this.number, positions.map(plain))
   }
 
@@ -124,7 +124,7 @@ export class RemoteConsumer implements Consumer, Bound {
       else this.held.set(key, [told])
     } else {
       this.had(batch)
-      this.options.listener.batch(batch)
+      this.options.listener.batch(unpacked(batch))
     }
   }
 
@@ -148,17 +148,13 @@ export class RemoteConsumer implements Consumer, Bound {
     this.held.delete(key)
   }
 
-  private had({ topic, partition }: RawBatch): void {
+  private had({ topic, partition }: TopicPartition): void {
     this.line.tell('had', this.number, { topic, partition })
   }
 
-  private threw(cause: unknown): void {
+  private threw(error: unknown): void {
     this.line.tell('leave', this.number)
-    const known =
-      cause instanceof TidemarkError
-        ? cause
-        : new TidemarkError('BAD_STATE', `the consumer's owner threw: ${show(String(cause))}`, {}, { cause })
-    this.error(known, true)
+    this.error(ownerThrew(error), true)
   }
 
   private error(error: TidemarkError, fatal: boolean): void {

@@ -1,5 +1,6 @@
 import type { Position, Producer, Transaction, TransactionalProducer } from '../../ports/broker.js'
-import { show, TidemarkError } from '../../record/errors.js'
+import { TidemarkError } from '../../record/errors.js'
+import { badTransaction } from '../rules/badTransaction.js'
 import type { Line } from './line.js'
 import { ownRecord } from './wire.js'
 
@@ -31,7 +32,7 @@ export function remoteTransactionalProducer(line: Line, id: string): Transaction
   })
   return {
     async begin() {
-      if (isClosed) throw badState(id, 'the producer is closed')
+      if (isClosed) throw badTransaction(id, 'the producer is closed')
       if (gone !== undefined) throw gone
       const number = line.number()
       await line.callBound('begin', producer, id, number)
@@ -48,7 +49,7 @@ export function remoteTransactionalProducer(line: Line, id: string): Transaction
 function transaction(line: Line, id: string, number: number): Transaction {
   let hasEnded = false
   const check = () => {
-    if (hasEnded) throw badState(id, 'this transaction has ended')
+    if (hasEnded) throw badTransaction(id, 'this transaction has ended')
   }
   return {
     async send(records) {
@@ -73,6 +74,3 @@ function transaction(line: Line, id: string, number: number): Transaction {
     },
   }
 }
-
-const badState = (id: string, what: string) =>
-  new TidemarkError('BAD_STATE', `transactional producer ${show(id)}: ${what}`)

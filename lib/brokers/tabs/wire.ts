@@ -1,6 +1,7 @@
 import type { NewTopic, OutRecord, PartitionRange, Position, RawBatch, TopicPartition } from '../../ports/broker.js'
 import type { StoreChanges } from '../../ports/store.js'
 import { type ErrorCode, type ErrorPlace, TidemarkError } from '../../record/errors.js'
+import { decodeChunk, encodeChunk } from '../rules/chunk.js'
 
 /** The consumer's part of {@link Calls}: what `ConsumerOptions` says, without functions. */
 export interface JoinOptions {
@@ -20,7 +21,7 @@ export interface Calls {
   ranges(topic: string): readonly PartitionRange[]
   committed(group: string, topics: readonly string[]): readonly Position[]
   /** The first of what `Broker.read` gives. */
-  read(partition: TopicPartition, from: number, to: number): readonly RawBatch[]
+  read(partition: TopicPartition, from: number, to: number): readonly PackedBatch[]
   send(records: readonly OutRecord[], along: readonly StoreChanges[] | undefined): void
   begin(producer: number, id: string, transaction: number): void
   sendIn(transaction: number, records: readonly OutRecord[]): void
@@ -47,7 +48,7 @@ export interface Answer {
 /** What the host tells a consumer: a call of its listener. */
 export type Told =
   | { readonly is: 'assigned' | 'revoked'; readonly question: number; readonly partitions: readonly TopicPartition[] }
-  | { readonly is: 'batch'; readonly batch: RawBatch; readonly seeks: number }
+  | { readonly is: 'batch'; readonly batch: PackedBatch; readonly seeks: number }
   | { readonly is: 'settled' }
   | { readonly is: 'standby'; readonly slots: readonly number[] }
   | { readonly is: 'error'; readonly error: PlainError; readonly fatal: boolean }
@@ -91,15 +92,28 @@ export const hostName = (name: string) => `tidemark tabs/${name}`
 export const newsName = (name: string) => `${hostName(name)}/news`
 export const tabName = (name: string, tab: string) => `${hostName(name)}/tab/${tab}`
 
+/** A batch with its records in one piece: as objects they take several times as long from tab to tab. */
+export interface PackedBatch extends TopicPartition {
+  readonly chunk: Uint8Array
+  readonly endOffset: number
+}
+
+export const packed = ({ topic, partition, endOffset, ...chunk }: RawBatch): PackedBatch => ({
+  topic,
+  partition,
+  chunk: encodeChunk(chunk),
+  endOffset,
+})
+
+export const unpacked = ({ chunk, ...rest }: PackedBatch): RawBatch => ({ ...rest, ...decodeChunk(chunk) })
+
 /** A message is copied with all of the memory that its bytes are a part of: here each has just its own. */
-export const ownRecord = <R extends Pick<OutRecord, 'key' | 'value' | 'headers'>>(record: R): R => ({
+export const ownRecord = (record: OutRecord): OutRecord => ({
   ...record,
   key: own(record.key),
   value: own(record.value),
   headers: record.headers.map(([name, value]) => [name, own(value)] as const),
 })
-
-export const ownBatch = (batch: RawBatch): RawBatch => ({ ...batch, records: batch.records.map(ownRecord) })
 
 const own = (bytes: Uint8Array | null): Uint8Array | null =>
   bytes !== null && bytes.byteLength < bytes.buffer.byteLength ? bytes.slice() : bytes

@@ -49,7 +49,7 @@ test('inputs stay where they were, exchanges go on at their ends here, and all e
     tasks: [task],
     records: [],
   }
-  const placement = await Placement.of(copy, broker)
+  const placement = await Placement.of(copy, broker, await broker.topics())
   expect(placement.positions).toEqual([at('in', 3), at(EXCHANGE, 100), at(EXCHANGE, 200, 1)])
   expect(placement.move(task)).toMatchObject({
     manifest: { positions: [at('in', 3), at(EXCHANGE, 100), at(EXCHANGE, 209, 1)] },
