@@ -6,6 +6,7 @@ caption { position: sticky; left: 0; box-sizing: border-box; width: 100cqi; text
 th, td { text-align: left; padding: 5px 12px; border-top: 1px solid var(--marbles-grid); white-space: nowrap; max-width: 220px; overflow: hidden; text-overflow: ellipsis; }
 thead th { font-size: 11px; font-weight: 600; color: var(--marbles-muted); }
 tbody th { font-weight: 600; }
+@container (max-width: 400px) { table { font-size: 12px; } th, td { padding-inline: 5px; } tr > :first-child { padding-inline-start: 12px; } }
 tr.fresh { animation: fresh 1.2s ease-out; }
 @keyframes fresh { from { background: color-mix(in srgb, var(--marbles-tide) 34%, transparent); } to { background: transparent; } }
 @media (prefers-reduced-motion: reduce) { tr.fresh { animation: none; box-shadow: inset 3px 0 var(--marbles-tide); } }
