@@ -26,7 +26,8 @@ export class Collector {
     await this.consumer.connect()
     await this.consumer.subscribe({ topics: [...this.topics], fromBeginning: true })
     this.consumer.on('consumer.crash', ({ payload }) => {
-      this.failure = payload.error
+      // Else it begins again by itself: the broker may just be starting.
+      if (!payload.restart) this.failure = payload.error
     })
     const read = new Map<string, number>()
     await this.consumer.run({
