@@ -102,15 +102,7 @@ export function planApp(
         { app, operator: node.operator },
       )
     }
-    for (const node of scope.order) {
-      if (node.definition.role?.is === 'side' && (node.inputs[0]?.edges.length ?? 0) === 0) {
-        throw new TidemarkError(
-          'NOT_PLANNED',
-          'this side output is read, but no operator of the app writes it; pass it to one (late, sideOutputs)',
-          { app, operator: node.operator },
-        )
-      }
-    }
+    scope.checkSides()
     for (const stream of streams) {
       if (scope.nodes.has(stream)) continue
       const { role } = stream

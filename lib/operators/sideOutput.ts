@@ -18,7 +18,10 @@ import { define } from '../task/operate.js'
  * app.run('late', late.pipe(toTopic('late-orders', { value: json() })))
  * ```
  *
- * Its time is that of the operators that write to it. Keeps no state; completes with them.
+ * Its time is that of the operators that write to it. Keeps no state; completes with them. Outside an app it works together with them only:
+ * `local(merge(perMinute, late))`.
+ *
+ * @throws TidemarkError `NOT_PLANNED` if nothing in the app, or in the pipeline that is subscribed, writes it; `LATE_BRANCH`
  */
 export function sideOutput<R>(name: string): Observable<R> {
   return define<never, R>('sideOutput', [NEVER], () => ({ record() {} }), { name, role: { is: 'side' } })

@@ -6,6 +6,7 @@ import { badTimestamp, isTimestamp } from '../record/timestamp.js'
 import { active, building } from './current.js'
 import type { AnyRecord, Attempt, Definition, Outcome, TaskInfo, TopicTarget } from './definition.js'
 import type { Input } from './input.js'
+import { lateBranch } from './lateBranch.js'
 import type { Node } from './node.js'
 import { pauseMs } from './retry.js'
 import { Scope } from './scope.js'
@@ -54,6 +55,7 @@ export class LocalScope extends Scope {
     if (this.isClosed) return
     try {
       this.seal()
+      this.checkSides()
     } catch (error) {
       subscriber.error(error)
       return
@@ -203,15 +205,7 @@ export class LocalScope extends Scope {
         { operator, topic: role.topic },
       )
     }
-    if (known?.hasEmitted && !this.isHolding) {
-      throw new TidemarkError(
-        'LATE_BRANCH',
-        'a second branch was subscribed after records had passed; wrap the pipeline in local(...), so that records wait until all of it is there',
-        {
-          operator,
-        },
-      )
-    }
+    if (known?.hasEmitted && !this.isHolding) throw lateBranch(operator)
   }
 
   protected isCut(): boolean {
@@ -221,11 +215,7 @@ export class LocalScope extends Scope {
   override nodeOf(definition: Definition): Node {
     const node = this.nodes.get(definition)
     if (node !== undefined) return node
-    throw new TidemarkError(
-      'LATE_BRANCH',
-      'records came before this table was subscribed, as a source emits while the pipeline is being built; wrap the pipeline in local(...), so that they wait until all of it is there',
-      { operator: definition.name ?? definition.kind },
-    )
+    throw lateBranch(definition.name ?? definition.kind)
   }
 
   restored(): Iterable<never> {

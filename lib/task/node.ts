@@ -22,6 +22,7 @@ import {
 } from './definition.js'
 import type { Edge } from './edge.js'
 import { Input } from './input.js'
+import { lateBranch } from './lateBranch.js'
 import { lastToClose, windowingBefore } from './meetingWindows.js'
 import type { Origin } from './origin.js'
 import { type Onlooker, outsideOfTasks } from './readers.js'
@@ -42,6 +43,7 @@ export class Node implements OperatorContext<unknown> {
   isReady = false
   /** Place in the topological order. */
   order = 0
+  /** To whomever: a consumer that comes later has missed something. */
   hasEmitted = false
   /** Its inputs have completed: its own time is +Infinity, while what it promises waits until all has come out. */
   private isEnding = false
@@ -109,6 +111,11 @@ export class Node implements OperatorContext<unknown> {
 
   // ---- graph
 
+  /** Who writes to it, if it is a side output. */
+  get writers(): Node[] | undefined {
+    return this.definition.role?.is === 'side' ? this.inputs[0]?.edges.map((edge) => edge.from) : undefined
+  }
+
   addConsumer(edge: Edge): void {
     this.edges = [...this.edges, edge]
     edge.to?.edges.push(edge)
@@ -160,13 +167,8 @@ export class Node implements OperatorContext<unknown> {
       previous ||= wanted?.previous === true
       previousIfKept ||= wanted?.previousIfKept === true
     }
-    if (this.isReady && ((rows && !this.needs.rows) || (previous && !this.needs.previous))) {
-      throw new TidemarkError(
-        'LATE_BRANCH',
-        'what reads this table was subscribed after the table had begun; wrap the pipeline in local(...), so that records wait until all of it is there',
-        { operator: this.operator },
-      )
-    }
+    if (this.isReady && ((rows && !this.needs.rows) || (previous && !this.needs.previous)))
+      throw lateBranch(this.operator)
     this.needs = { rows, previous, previousIfKept }
   }
 
@@ -235,6 +237,7 @@ export class Node implements OperatorContext<unknown> {
   }
 
   readonly emitTo = (output: object, record: unknown): void => {
+    this.hasEmitted = true
     this.scope.outputNode(output)?.emit(record)
   }
 

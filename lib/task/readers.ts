@@ -26,9 +26,7 @@ export function* publishedBy(definition: Definition): IterableIterator<unknown> 
 /** A node begins to show something. */
 export function show(node: Node): void {
   const { definition } = node
-  const others = publishers.get(definition)
-  if (others === undefined) publishers.set(definition, new Set([node]))
-  else others.add(node)
+  publishers.set(definition, (publishers.get(definition) ?? new Set()).add(node))
   const onlooker = onlookers.get(definition)
   if (onlooker === undefined) return
   attach(node, onlooker.changes, onlooker)

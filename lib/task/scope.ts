@@ -7,6 +7,7 @@ import { declareWatermarks } from './declareWatermarks.js'
 import type { AnyRecord, Attempt, Definition, Outcome, TaskInfo, TopicTarget, TopicWrite } from './definition.js'
 import { Edge, type Path } from './edge.js'
 import type { Input } from './input.js'
+import { lateBranch } from './lateBranch.js'
 import { lateOutputOf } from './lateOutput.js'
 import { Node } from './node.js'
 import { inOrder } from './order.js'
@@ -77,23 +78,21 @@ export abstract class Scope extends Timeline implements StateHome {
   /** An Observable of ours is subscribed. */
   attach(definition: Definition, subscriber: Subscriber<unknown>): void {
     const { path } = this
-    let node = this.nodes.get(definition)
-    this.admit(definition, node)
-    const isNew = node === undefined
-    if (node === undefined) {
-      node = new Node(this, definition)
+    const known = this.nodes.get(definition)
+    this.admit(definition, known)
+    const node = known ?? new Node(this, definition)
+    if (known === undefined) {
       this.nodes.set(definition, node)
       this.created(node)
     }
     const edge = new Edge(node, subscriber, path.to, path.windowing, path.watermark)
     node.addConsumer(edge)
     this.isSealed = false
-    const from = node
     subscriber.add(() => {
-      from.removeConsumer(edge)
-      this.released(from)
+      node.removeConsumer(edge)
+      this.released(node)
     })
-    if (isNew && !this.isCut(definition)) this.subscribeInputs(node)
+    if (known === undefined && !this.isCut(definition)) this.subscribeInputs(node)
   }
 
   protected subscribeInputs(node: Node): void {
@@ -164,25 +163,37 @@ export abstract class Scope extends Timeline implements StateHome {
   private linkOutputs(): void {
     for (const node of this.nodes.values()) {
       const late = node.definition.windowing === 'resolves' ? lateOutputOf(node) : undefined
-      for (const output of late === undefined ? node.definition.sideOutputs : [...node.definition.sideOutputs, late]) {
-        const input = this.outputNode(output)?.inputs[0]
+      for (const output of [...node.definition.sideOutputs, late]) {
+        const input = output && this.outputNode(output)?.inputs[0]
         if (input === undefined || input.edges.some((edge) => edge.from === node)) continue
+        if (node.hasEmitted) throw lateBranch(input.node.operator)
         input.edges.push(new Edge(node, input.subscriber, input, undefined, undefined))
       }
     }
   }
 
+  /** @throws TidemarkError `NOT_PLANNED` for a side output to which nothing would ever come */
+  checkSides(): void {
+    for (const { writers, operator } of this.ordered) {
+      if (writers?.length !== 0) continue
+      throw new TidemarkError(
+        'NOT_PLANNED',
+        'no operator writes this side output here; pass it to one (late, sideOutputs) of the app, or wrap the pipeline in local(merge(main, late))',
+        { operator },
+      )
+    }
+  }
+
   /** Side outputs of a node to which nothing more can come. */
   endedSides(of: Node): Node[] {
-    return [...this.nodes.values()].filter(({ definition, inputs: [input] }) => {
-      const writers = definition.role?.is === 'side' ? (input?.edges.map((edge) => edge.from) ?? []) : []
-      return writers.includes(of) && writers.every((writer) => writer.isComplete)
-    })
+    return [...this.nodes.values()].filter(
+      ({ writers }) => writers?.includes(of) && writers.every((writer) => writer.isComplete),
+    )
   }
 
   outputNode(output: object): Node | undefined {
-    const definition = definitionOf(output)
-    return definition === undefined ? undefined : this.nodes.get(definition)
+    // What is no output of ours has no definition, and so no node.
+    return this.nodes.get(definitionOf(output) as Definition)
   }
 
   /** The order in which nodes get their records and their time. */
@@ -259,7 +270,7 @@ export abstract class Scope extends Timeline implements StateHome {
   }
 
   protected wrap(node: Node, error: unknown, record: AnyRecord | undefined): TidemarkError {
-    if (error instanceof TidemarkError) return error.at(this.placeOf(node, record))
-    return operatorFailed(error, this.placeOf(node, record))
+    const place = this.placeOf(node, record)
+    return error instanceof TidemarkError ? error.at(place) : operatorFailed(error, place)
   }
 }

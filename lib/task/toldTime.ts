@@ -28,14 +28,14 @@ function resultTime(node: Node): number {
 
 /** The sources before it, or the last operators before it that go by time. */
 function originsOf(writer: Node): Node[] {
-  const found = new Set<Node>()
+  const found: Node[] = []
   const seen = new Set<Node>()
   const visit = (node: Node): void => {
     if (seen.has(node)) return
     seen.add(node)
-    if (node !== writer && (node.source !== undefined || node.definition.usesTime)) found.add(node)
+    if (node !== writer && (node.source !== undefined || node.definition.usesTime)) found.push(node)
     else for (const input of node.timed) for (const edge of input.edges) visit(edge.from)
   }
   visit(writer)
-  return [...found]
+  return found
 }

@@ -18,7 +18,7 @@ type Sources<S extends MarbleSources> = S extends string
 
 /** What a pipeline under test may use besides its source. */
 export interface MarbleTools {
-  /** A side output; what it gets is compared with the diagram `late`. */
+  /** A side output, for an operator of the pipeline to write; what it gets is compared with the diagram `late`. */
   readonly late: Observable<any>
   /** Stands at the column that is being run: `clock.sleep(5)` takes five columns. */
   readonly clock: TestClock
@@ -33,7 +33,7 @@ export interface MarbleOptions<S extends MarbleSources> {
   readonly pipeline: (source: Sources<S>, tools: MarbleTools) => Observable<unknown>
   /** What must come out, with completion (`|`) or error (`#`). Not compared if left out. */
   readonly out?: string
-  /** What must come to `tools.late`. */
+  /** What must come to `tools.late`, which the pipeline then has to take. */
   readonly late?: string
   /** Event time as what follows the pipeline sees it: the column at which it rises, and to what (ms). */
   readonly watermarks?: { readonly [time: number]: number }
@@ -126,8 +126,16 @@ export async function runMarbles<const S extends MarbleSources>(options: MarbleO
       }),
   }
 
+  let takesLate = false
+  const tools: MarbleTools = {
+    get late() {
+      takesLate = true
+      return lateOutput
+    },
+    clock,
+  }
+
   const whole = new Observable<unknown>((subscriber) => {
-    subscriber.add(lateOutput.subscribe({ next: (record) => late.push({ time: now(), record }), error: () => {} }))
     const given = (typeof source === 'string' ? observables.source : observables) as Sources<S>
     const probed = operate<any, unknown>('marbles', (context) => {
       probe = context
@@ -138,7 +146,10 @@ export async function runMarbles<const S extends MarbleSources>(options: MarbleO
         },
       }
     })
-    subscriber.add(probed(pipeline(given, { late: lateOutput, clock })).subscribe(subscriber))
+    const made = pipeline(given, tools)
+    if (takesLate)
+      subscriber.add(lateOutput.subscribe({ next: (record) => late.push({ time: now(), record }), error: () => {} }))
+    subscriber.add(probed(made).subscribe(subscriber))
   })
   const subscription = local(whole, { clock: observed }).subscribe({
     next: (record) => out.push({ time: now(), record }),
@@ -167,6 +178,12 @@ export async function runMarbles<const S extends MarbleSources>(options: MarbleO
   if (completed !== undefined) ends.push({ time: completed, kind: 'complete' })
   if (errored !== undefined) ends.push({ time: errored, kind: 'error' })
   if (options.out !== undefined) compare('output', parseDiagram(options.out), out, ends, values, error)
+  if (options.late !== undefined && !takesLate) {
+    throw new Error(
+      'late is compared with what comes to the side output that the pipeline is given, and it does not take it: write pipeline: (source, { late }) => …, and pass it on. One of its own it can merge into its output',
+      { cause: error },
+    )
+  }
   if (options.late !== undefined) compare('late output', parseDiagram(options.late), late, [], values, undefined)
   if (options.watermarks !== undefined) {
     const lines = (marks: object) => Object.entries(marks).map(([at, reached]) => `${at} ms: ${reached}`)

@@ -1,7 +1,21 @@
 import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
-import { from, merge, type Observable } from 'rxjs'
-import { json, local, mapValues, process, record, type StreamRecord, sideOutput } from 'tidemark'
+import { concat, from, merge, NEVER, type Observable, Subject } from 'rxjs'
+import {
+  aggregate,
+  count,
+  json,
+  local,
+  mapValues,
+  process,
+  record,
+  type StreamRecord,
+  shared,
+  sideOutput,
+  toTopic,
+  tracer,
+  tumblingWindow,
+} from 'tidemark'
 import { operatorLaws, runMarbles, testApp } from 'tidemark/testing'
 import { expectDrawn } from '../testing/docstring.js'
 
@@ -70,6 +84,91 @@ describe('edges', () => {
         { topics: { in: 1 } },
       ),
     ).rejects.toMatchObject({ code: 'NOT_PLANNED', place: { operator: 'nobodys' } })
+  })
+})
+
+describe('outside an app', () => {
+  // The third comes after the window [0, 1000) has closed.
+  const input = [100, 1_200, 300, 1_500].map((time) => record('ann', time, time))
+  const counted = [
+    [0, 1],
+    [1_000, 2],
+  ]
+
+  /** Counts per window and late records, one after the other, by what `build` makes of the two. */
+  function run(source: Observable<Numbers>, build: (main: Observable<any>, late: Observable<any>) => Observable<any>) {
+    const late = sideOutput<Numbers>('late')
+    const main = source.pipe(tumblingWindow('1s', { late }), aggregate(count(), { emit: 'close' }))
+    const seen: unknown[] = []
+    build(main, late).subscribe({
+      next: ({ value, timestamp, window }) => seen.push(window === undefined ? timestamp : [window.start, value]),
+      error: (error) => seen.push(error.code),
+      complete: () => seen.push('complete'),
+    })
+    return seen
+  }
+
+  test.each<[string, (main: Observable<any>, late: Observable<any>) => Observable<any>]>([
+    ['merged in local()', (main, late) => local(merge(main, late))],
+    ['merged in local(), the other way round', (main, late) => local(merge(late, main))],
+    ['before its operator, in one pipeline', (main, late) => merge(late, main).pipe(shared())],
+  ])('works and completes: %s', (_, build) => {
+    expect(run(from(input), build)).toEqual([counted[0], 300, counted[1], 'complete'])
+    const source = new Subject<Numbers>()
+    const seen = run(source, build)
+    for (const given of input) source.next(given)
+    expect(seen).toEqual([counted[0], 300])
+    source.complete()
+    expect(seen).toEqual([counted[0], 300, counted[1], 'complete'])
+    expect(run(from([]), build)).toEqual(['complete'])
+  })
+
+  test('subscribed by itself it is NOT_PLANNED at once, with what to do', () => {
+    const source = new Subject<Numbers>()
+    expect(run(source, (main, late) => merge(main, late))).toEqual(['NOT_PLANNED'])
+    expect(run(source, (main, late) => merge(late, main))).toEqual(['NOT_PLANNED'])
+    expect(run(source, (_, late) => late)).toEqual(['NOT_PLANNED'])
+    expect(run(source, (_, late) => local(late.pipe(mapValues((value) => value))))).toEqual(['NOT_PLANNED'])
+    expect(source.observed).toBe(false)
+    expect(run(from(input), (main, late) => merge(main, late))).toEqual([...counted, 'NOT_PLANNED'])
+    sideOutput('alone').subscribe({
+      error: (error) => expect(error.message).toMatch(/local\(merge\(main, late\)\).*operator alone/),
+    })
+    expect.assertions(7)
+  })
+
+  test('subscribed behind records that it should have had: LATE_BRANCH, or NOT_PLANNED once their operator has gone', () => {
+    const build = (main: Observable<any>, late: Observable<any>) => merge(main, late).pipe(shared())
+    expect(run(concat(from(input), NEVER), build)).toEqual([counted[0], 'LATE_BRANCH'])
+    // Nothing but a late record has come out, and nobody has seen it.
+    const dropping = (output: Observable<any>) =>
+      merge(NEVER, concat(from([input[0] as Numbers]), NEVER).pipe(odd(output)))
+    const odd = (output: Observable<any>) =>
+      process<Numbers, Numbers>(({ emitTo }) => ({ record: (r) => emitTo(output, r) }), { sideOutputs: [output] })
+    expect(run(NEVER, (_, late) => build(dropping(late), late))).toEqual(['LATE_BRANCH'])
+    expect(run(from(input), build)).toEqual([...counted, 'NOT_PLANNED'])
+  })
+
+  test('where nobody reads it, what is late is counted as dropped, and traced', async () => {
+    const dropped: unknown[] = []
+    const trace = tracer((event) => {
+      if (event.type === 'dropped') dropped.push([event.operator, event.reason, event.record?.timestamp])
+    })
+    expect(run(from(input), (main) => local(main, { trace }))).toEqual([...counted, 'complete'])
+    expect(dropped).toEqual([['aggregate', 'late', 300]])
+
+    const t = await testApp(
+      (app) => {
+        const window = tumblingWindow<StreamRecord<string, number>>('1s', { late: sideOutput('late') })
+        const counts = app.stream<number>('in', { value: json() }).pipe(window, aggregate(count(), { name: 'n' }))
+        app.run('n', counts.pipe(toTopic('out')))
+      },
+      { topics: { in: 1, out: 1 } },
+    )
+    await t.send('in', input)
+    await t.settle()
+    expect(t.app.stats().tasks.flatMap((task) => task.dropped)).toEqual([{ operator: 'n', reason: 'late', count: 1 }])
+    await t.stop()
   })
 })
 

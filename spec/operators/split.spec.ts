@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
-import { from, merge, Subject, take } from 'rxjs'
+import { concat, from, merge, NEVER, Subject, take } from 'rxjs'
 import {
   aggregate,
   collect,
@@ -109,6 +109,17 @@ describe('edges', () => {
     ).subscribe((r) => seen.push(r.value))
     expect(asked).toEqual(['third', 'second'])
     expect(seen).toEqual(['second'])
+  })
+
+  test('a branch that is subscribed behind records it should have had is LATE_BRANCH', () => {
+    const codes: unknown[] = []
+    const source = concat(from([record('k', 5, 1), record('k', 500, 1)]), NEVER)
+    const { small, big } = split(source, branches)
+    const observer = { next: (r: Orders) => codes.push(r.value), error: (error: any) => codes.push(error.code) }
+    const whole = merge(small, big).pipe(mapValues((value: number) => value))
+    whole.subscribe(observer)
+    local(whole).subscribe(observer)
+    expect(codes).toEqual([5, 'LATE_BRANCH', 5, 500])
   })
 
   test('without branches all is rest', async () => {

@@ -26,6 +26,7 @@ import {
   record,
   type StreamRecord,
   shared,
+  sum,
   tumblingWindow,
   withWatermark,
 } from 'tidemark'
@@ -48,13 +49,28 @@ function codesOf(pipeline: Observable<unknown>): unknown[] {
 }
 
 describe('outside an app', () => {
-  test('LATE_BRANCH: a second branch after records have passed; local() makes them wait', () => {
-    const build = () => {
-      const stream: Stream = new BehaviorSubject(one).pipe(shared())
-      return merge(stream.pipe(counts()), stream.pipe(mapValues((v) => v))).pipe(shared())
+  describe('LATE_BRANCH: a second branch after records have passed', () => {
+    const branches = (source: Stream) => {
+      const valid = source.pipe(shared())
+      return merge(valid.pipe(mapValues((v) => v)), valid.pipe(mapValues((v) => -v)))
     }
-    expect(codesOf(build())).toEqual(['LATE_BRANCH'])
-    expect(codesOf(local(build()))).toEqual([])
+    const summed = (source: Stream) => branches(source).pipe(aggregate(sum(({ value }) => value)))
+    const valuesOf = (pipeline: Observable<any>) => {
+      const values: unknown[] = []
+      pipeline.subscribe({ next: ({ value }) => values.push(value), error: ({ code }) => values.push(code) })
+      return values
+    }
+
+    test('in one pipeline; local() makes them wait', () => {
+      expect(valuesOf(summed(new BehaviorSubject(one)))).toEqual([1, 'LATE_BRANCH'])
+      expect(valuesOf(local(summed(new BehaviorSubject(one))))).toEqual([1, 0])
+    })
+
+    test('not where nothing is missed: each a pipeline of its own, or a source that is subscribed anew', () => {
+      expect(valuesOf(branches(new BehaviorSubject(one)))).toEqual([1, -1])
+      expect(valuesOf(branches(of(one)))).toEqual([1, -1])
+      expect(valuesOf(summed(of(one)))).toEqual([1, 0])
+    })
   })
 
   test('ASYNC_GAP: a record that comes outside of its dispatch', async () => {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
-import { map } from 'rxjs'
-import { withWatermark } from 'tidemark'
+import { map, merge } from 'rxjs'
+import { aggregate, count, sideOutput, tumblingWindow, withWatermark } from 'tidemark'
 import { matchers, parseDiagram, runMarbles, testClock } from 'tidemark/testing'
 
 describe('diagrams', () => {
@@ -68,7 +68,23 @@ describe('runMarbles', () => {
   test('compares watermarks and late records', async () => {
     const pipeline = (s: any) => s.pipe(withWatermark({ maxOutOfOrderness: 1 }))
     await expect(runMarbles({ ...same, pipeline, watermarks: { 0: -1, 3: 1 } })).rejects.toThrow('≠ 3 ms: 1    3 ms: 2')
-    await expect(runMarbles({ ...same, late: 'a' })).rejects.toThrow('the late output differs')
+    const late = (s: any, tools: any) => s.pipe(tumblingWindow(10, { late: tools.late }), aggregate(count()))
+    await expect(runMarbles({ ...same, pipeline: late, late: 'a' })).rejects.toThrow('the late output differs')
+  })
+
+  test('a side output of its own is compared where the pipeline merges it, and refused where `late` should be', async () => {
+    const windows = (s: any, late: any) => s.pipe(tumblingWindow(2, { late }), aggregate(count(), { emit: 'close' }))
+    const given = { source: 'a--bc@1|', values: { ...values, c: ['ann', 9], x: ['ann', 1], y: ['bob', 1] } } as const
+    const own = sideOutput<any>('own')
+    await runMarbles({ ...given, out: '---xc--(y|)', pipeline: (s) => merge(windows(s, own), own) })
+    await runMarbles({ ...given, late: '----c', pipeline: (s, { late }) => windows(s, late) })
+    for (const late of ['----c', '-'])
+      await expect(runMarbles({ ...given, late, pipeline: (s) => windows(s, own) })).rejects.toThrow(
+        'pipeline: (source, { late }) =>',
+      )
+    await expect(runMarbles({ ...given, out: '', pipeline: (s, { late }) => windows(s, own) && late })).rejects.toThrow(
+      'NOT_PLANNED',
+    )
   })
 
   test('refuses a symbol that values does not explain', async () => {

@@ -69,7 +69,6 @@ describe('edges', () => {
       source,
       out,
       values,
-      late: '',
       pipeline: (s) => s.pipe(countWindow(2), aggregate(collect(), { emit })),
     })
   })

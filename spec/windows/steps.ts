@@ -35,7 +35,8 @@ export function stepwise(
   let failure: unknown
   const whole = merge(
     pipeline(source, late).pipe(map((result) => () => step.results.push(shown(result)))),
-    late.pipe(map((record) => () => step.late.push(record.value))),
+    // One that nobody writes is refused.
+    ...(pipeline.length > 1 ? [late.pipe(map((record) => () => step.late.push(record.value)))] : []),
   )
   local(whole).subscribe({
     next: (take) => take(),
