@@ -102,7 +102,7 @@ export function planApp(
         { app, operator: node.operator },
       )
     }
-    scope.checkSides()
+    scope.checkSides({ app })
     for (const stream of streams) {
       if (scope.nodes.has(stream)) continue
       const { role } = stream

@@ -5,9 +5,10 @@ export function lateOutputOf(node: Node, seen: Set<Node> = new Set()): object | 
   if (seen.has(node)) return undefined
   seen.add(node)
   for (const input of node.inputs) {
-    if (input.windowing?.late !== undefined) return input.windowing.late
+    let late = input.windowing?.late
+    if (late !== undefined) return late
     for (const { windowing, from } of input.edges) {
-      const late = windowing?.late ?? (from.definition.windowing === 'carries' ? lateOutputOf(from, seen) : undefined)
+      late = windowing?.late ?? (from.definition.windowing === 'carries' ? lateOutputOf(from, seen) : undefined)
       if (late !== undefined) return late
     }
   }

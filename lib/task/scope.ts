@@ -173,13 +173,13 @@ export abstract class Scope extends Timeline implements StateHome {
   }
 
   /** @throws TidemarkError `NOT_PLANNED` for a side output to which nothing would ever come */
-  checkSides(): void {
+  checkSides(place?: ErrorPlace): void {
     for (const { writers, operator } of this.ordered) {
       if (writers?.length !== 0) continue
       throw new TidemarkError(
         'NOT_PLANNED',
         'no operator writes this side output here; pass it to one (late, sideOutputs) of the app, or wrap the pipeline in local(merge(main, late))',
-        { operator },
+        { ...place, operator },
       )
     }
   }

@@ -83,7 +83,7 @@ describe('edges', () => {
         },
         { topics: { in: 1 } },
       ),
-    ).rejects.toMatchObject({ code: 'NOT_PLANNED', place: { operator: 'nobodys' } })
+    ).rejects.toMatchObject({ code: 'NOT_PLANNED', place: { app: expect.any(String), operator: 'nobodys' } })
   })
 })
 
