@@ -18,6 +18,7 @@ import { TidemarkError } from '../record/errors.js'
 import { Group } from './embedded/group.js'
 import { Topics } from './embedded/topics.js'
 import { Transactions } from './embedded/transactions.js'
+import { checkRecords } from './rules/checkRecords.js'
 
 const READ_RECORDS = 500
 
@@ -132,6 +133,7 @@ class EmbeddedBroker implements Broker {
       send: async (records, along = []) => {
         if (closed) throw new TidemarkError('BAD_STATE', 'the producer is closed')
         await this.contents.journal.write(this.contents.addition({ records, along }))
+        checkRecords(records)
       },
       close: async () => {
         closed = true
