@@ -6,13 +6,17 @@ import {
   aggregate,
   count,
   createApp,
+  embedded,
+  foreignKeyJoin,
   json,
   keyBy,
   mapValues,
   memory,
   type StreamRecord,
   sideOutput,
+  string,
   type TidemarkError,
+  tableGroupBy,
   toTopic,
   tumblingWindow,
 } from 'tidemark'
@@ -139,6 +143,77 @@ test('a wrong duration says which, what it got, and what it takes', () => {
     /BAD_DURATION: tumblingWindow: size must be at least 1 ms.*'5m'.*got "5 minutes"/,
   )
   expect(() => tumblingWindow('1m', { grace: -1 })).toThrow(/tumblingWindow: grace.*got -1/)
+})
+
+describe('options of plain JavaScript', () => {
+  const app = createApp({ id: 'plain', broker: embedded(), store: memory() })
+  const serdes = 'must be a serde, such as json(); got'
+  const called = 'a function: call it, as in json()'
+  test.each([
+    [
+      'app.stream without options',
+      () => app.stream('orders', undefined as never),
+      `app.stream orders: value ${serdes} undefined`,
+    ],
+    [
+      'app.stream without a serde',
+      () => app.stream('orders', {} as never),
+      `app.stream orders: value ${serdes} undefined`,
+    ],
+    [
+      'app.stream',
+      () => app.stream('orders', { value: json as never }),
+      `app.stream orders: value ${serdes} ${called}`,
+    ],
+    [
+      'app.stream, key',
+      () => app.stream('orders', { key: string as never, value: json() }),
+      `app.stream orders: key ${serdes} ${called}`,
+    ],
+    [
+      'app.stream with half a serde',
+      () => app.stream('orders', { value: { serialize() {} } as never }),
+      `app.stream orders: value ${serdes} {}`,
+    ],
+    [
+      'app.table without options',
+      () => app.table('users', undefined as never),
+      `app.table users: value ${serdes} undefined`,
+    ],
+    ['app.table', () => app.table('users', { value: json as never }), `app.table users: value ${serdes} ${called}`],
+    [
+      'app.globalTable without options',
+      () => app.globalTable('prices', undefined as never),
+      `app.globalTable prices: value ${serdes} undefined`,
+    ],
+    [
+      'app.globalTable',
+      () => app.globalTable('prices', { value: json as never }),
+      `app.globalTable prices: value ${serdes} ${called}`,
+    ],
+    ['toTopic', () => toTopic('out', { value: json as never }), `toTopic out: value ${serdes} ${called}`],
+    ['toTopic, key', () => toTopic('out', { key: 'json' as never }), `toTopic out: key ${serdes} "json"`],
+    ['keyBy', () => keyBy(() => 'a', { value: json as never }), `keyBy: value ${serdes} ${called}`],
+    ['keyBy, key', () => keyBy(() => 'a', { key: json as never }), `keyBy: key ${serdes} ${called}`],
+    [
+      'tableGroupBy',
+      () => tableGroupBy(() => 'a', count() as never, { name: 'n', value: json as never }),
+      `tableGroupBy: value ${serdes} ${called}`,
+    ],
+    [
+      'foreignKeyJoin',
+      () =>
+        foreignKeyJoin(
+          app.table('users', { value: json() }),
+          () => 'a',
+          (left) => left,
+          { name: 'n', value: json as never },
+        ),
+      `foreignKeyJoin: value ${serdes} ${called}`,
+    ],
+  ])('a serde that is none: %s', (_name, make, text) => {
+    expect(make).toThrow(new RegExp(`^BAD_OPTION: ${text.replace(/[.(){}]/g, '\\$&')}$`))
+  })
 })
 
 test('an unknown topic is named', async () => {
