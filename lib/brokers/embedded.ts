@@ -38,6 +38,7 @@ export interface EmbeddedOptions {
  * With a `store`, what `send`, `commit` and `createTopics` have resolved for is stored, and a transaction's records, offsets and
  * `along` are one store commit. `connect` opens the store, under the name `embedded`, and reads it; the last `close`
  * closes it. It can't be one that several processes share. As on Kafka, the end of a transaction takes one offset in each partition that it wrote to.
+ * Without one, give the app `memory()`: a store on disk would remember how far it has read topics that are gone.
  *
  * All records are held in memory. A compacted topic keeps deletions (null values) for ever.
  *
@@ -132,8 +133,8 @@ class EmbeddedBroker implements Broker {
     return {
       send: async (records, along = []) => {
         if (closed) throw new TidemarkError('BAD_STATE', 'the producer is closed')
-        await this.contents.journal.write(this.contents.addition({ records, along }))
         checkRecords(records)
+        await this.contents.journal.write(this.contents.addition({ records, along }))
       },
       close: async () => {
         closed = true

@@ -1,3 +1,6 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { afterEach, describe, expect, test } from '@jest/globals'
 import { concat, delay, filter, map, type Observable, retry, share, shareReplay, switchMap, take } from 'rxjs'
 import {
@@ -21,6 +24,7 @@ import {
   tumblingWindow,
 } from 'tidemark'
 import { kafka } from 'tidemark/kafka'
+import { level } from 'tidemark/level'
 import { until } from '../until.js'
 import { rawTopics } from './raw.js'
 
@@ -214,6 +218,36 @@ describe('options of plain JavaScript', () => {
   ])('a serde that is none: %s', (_name, make, text) => {
     expect(make).toThrow(new RegExp(`^BAD_OPTION: ${text.replace(/[.(){}]/g, '\\$&')}$`))
   })
+})
+
+test('a store on disk beside an embedded() without one: the second start says what to do', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'tidemark-forgets-'))
+  try {
+    const start = async () => {
+      const store = level(folder, { exclusive: true })
+      const topics = await rawTopics({ orders: 1, out: 1 })
+      const app = createApp({ id: 'forgets', broker: topics.broker, store })
+      app.errors$.subscribe()
+      app.run(
+        'test',
+        app.stream<Order>('orders', { value: json() }).pipe(aggregate(count(), { name: 'n' }), toTopic('out')),
+      )
+      return { app, ...topics }
+    }
+    const first = await start()
+    await first.app.start()
+    await first.send({ topic: 'orders', partition: 0 }, 'a', good)
+    await until('the result', async () => (await first.read('out')).length === 1)
+    await first.app.stop()
+    const second = await start()
+    await expect(second.app.start()).rejects.toMatchObject({
+      code: 'OFFSET_OUT_OF_RANGE',
+      message: expect.stringContaining('those of embedded() end with the process; embedded({ store }) keeps them'),
+      place: { app: 'forgets', topic: 'orders', partition: 0, offset: 1 },
+    })
+  } finally {
+    await rm(folder, { recursive: true })
+  }
 })
 
 test('an unknown topic is named', async () => {
