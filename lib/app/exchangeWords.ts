@@ -16,8 +16,11 @@ export interface Told {
   readonly idleSince: number | undefined
 }
 
-/** A word of an idle task waits for this share of its silence: time behind an exchange is that much slower, and a day of silence takes some 300 words. */
+/** A word of an idle task waits for this share of its silence, and for a minute at most: so much later time is behind an exchange. A day of silence takes some 1,600 words. */
 const IDLE_SHARE = 1 / 32
+const MAX_IDLE_WAIT_MS = 60_000
+
+const idleWaitMs = (silenceMs: number) => Math.min(silenceMs * IDLE_SHARE, MAX_IDLE_WAIT_MS)
 
 /** What a task tells the readers of its exchanges about time, in partitions where no record tells them. */
 export class ExchangeWords {
@@ -60,7 +63,7 @@ export class ExchangeWords {
         if (last !== undefined && last.time === time && last.idle === idle) continue
         const idleSince = idle ? (last?.idleSince ?? now) : undefined
         // The clock goes on for ever: an app that is idle says so less and less often.
-        if (last?.idle === true && idleSince !== undefined && now - last.at < (now - idleSince) * IDLE_SHARE) continue
+        if (last?.idle === true && idleSince !== undefined && now - last.at < idleWaitMs(now - idleSince)) continue
         told[partition] = { time, idle, at: now, idleSince }
         yield {
           topic,

@@ -3,6 +3,7 @@ import type { Lane, Watermark } from '../task/watermark.js'
 import type { Hold } from './explanation.js'
 import type { Reader } from './taskReaders.js'
 import type { TaskScope } from './taskScope.js'
+import { timeText } from './timeText.js'
 import { partitionText } from './waitsFor.js'
 
 /** What is known in this process. */
@@ -83,7 +84,7 @@ class HoldFinder {
     const { idleMs } = time.declared as Watermark
     const queue = task.queues.find((other) => other.topic === topic && other.partition === partition)
     const place = { task: task.info.id, time: lane.watermark, topic, partition }
-    const has = lane.newest === UNKNOWN ? 'it never had a record' : `its newest record is at ${lane.newest}`
+    const has = lane.newest === UNKNOWN ? 'it never had a record' : `its newest record is at ${timeText(lane.newest)}`
     if (queue !== undefined && (queue.size > 0 || queue.lag > 0)) {
       const waitsFor = this.around.waitsFor(task)
       const why = waitsFor === undefined ? '' : `, but ${waitsFor}`
@@ -125,8 +126,10 @@ class HoldFinder {
     const text =
       queue !== undefined && queue.lag > 0
         ? `${partitionText(queue)} has ${queue.lag} records still to be read`
-        : 'it will say so within the watermarkInterval'
-    return [{ ...place, text: `its task ${other.info.id} is at ${now}; ${text}` }]
+        : lane.idle
+          ? 'idle, it says so each 32nd of its silence, a minute at most'
+          : 'it will say so within the watermarkInterval'
+    return [{ ...place, text: `its task ${other.info.id} is at ${timeText(now)}; ${text}` }]
   }
 }
 

@@ -1,12 +1,23 @@
 import { describe, expect, test } from '@jest/globals'
-import { type App, aggregate, count, json, keyBy, mapAsync, partitionOf, toTopic, tumblingWindow } from 'tidemark'
+import {
+  type App,
+  aggregate,
+  count,
+  type Duration,
+  json,
+  keyBy,
+  mapAsync,
+  partitionOf,
+  toTopic,
+  tumblingWindow,
+} from 'tidemark'
 import { type TestApp, testApp, testClock } from 'tidemark/testing'
 
 const HOUR_S = 3_600
 const intervals = { watermarkInterval: '1s', commitInterval: '1s' } as const
 const watermark = { maxOutOfOrderness: 0, idleTimeout: '5s' } as const
 
-const rekeyed = (app: App, size: '1s' | '30m') =>
+const rekeyed = (app: App, size: Duration) =>
   app.run(
     'counts',
     app.stream<object>('in', { value: json(), watermark }).pipe(
@@ -32,9 +43,9 @@ describe('an idle app comes to rest', () => {
     const [before, checkpoints] = [await words(t), t.app.stats().checkpoints]
     for (let n = 1; n < 60; n++) await t.clock.advance('1m')
     const inAnHour = (await words(t)) - before
-    // One a second would be 3,540; a 32nd of the silence between two is 32·ln(60 min / 1 min).
+    // One a second would be 3,540; a 32nd of the silence between two is 32·ln(32 min / 1 min), and then it is one a minute.
     expect(inAnHour).toBeGreaterThan(100)
-    expect(inAnHour).toBeLessThanOrEqual(32 * Math.log(60) + 1)
+    expect(inAnHour).toBeLessThanOrEqual(32 * Math.log(32) + 28 + 1)
     // A word is one that is written and one that is read.
     expect(t.app.stats().checkpoints - checkpoints).toBeLessThanOrEqual(2 * inAnHour)
     await t.stop()
@@ -68,6 +79,29 @@ describe('an idle app comes to rest', () => {
     // More than a 32nd of the half hour.
     await t.advance('1m')
     expect(await t.records('out')).toHaveLength(1)
+    await t.stop()
+  })
+
+  test('and a minute later at most', async () => {
+    const t = await testApp((app) => rekeyed(app, '1d'), { topics: { in: 1, out: 1 }, ...intervals })
+    await t.send('in', { key: 'a', value: {}, timestamp: 0 })
+    // A 32nd of the day is three quarters of an hour.
+    for (let minute = 0; minute < 24 * 60; minute++) await t.clock.advance('1m')
+    expect(await t.records('out')).toEqual([])
+    await t.advance('1m')
+    expect(await t.records('out')).toHaveLength(1)
+    await t.stop()
+  })
+
+  test('until a writer that is idle has said so, explain says when it will', async () => {
+    const t = await testApp((app) => rekeyed(app, '30m'), { topics: { in: 1, out: 1 }, ...intervals })
+    const start = Date.parse('2026-01-01T00:00:00Z')
+    await t.send('in', { key: 'a', value: {}, timestamp: start })
+    await t.advance('30m')
+    const told = String(t.app.explain({ operator: 'counts', window: { start, end: start + 1_800_000 } }))
+    expect(told).toMatch(
+      /its task \S+ is at 2026-01-01T\S+Z; idle, it says so each 32nd of its silence, a minute at most/,
+    )
     await t.stop()
   })
 
