@@ -19,6 +19,7 @@ class Playground {
   private readonly theater: Theater
   private editor: Editor | undefined
   private recording: keyof typeof recordings | undefined
+  private runs = 0
 
   constructor(private name: string) {
     this.theater = new Theater({
@@ -80,7 +81,9 @@ class Playground {
   private async run(): Promise<void> {
     this.editor?.mark(undefined, '')
     this.theater.forgive()
+    const run = ++this.runs
     const { compile, BadCode } = await tools.compile
+    if (run !== this.runs) return
     const { code } = this
     let script: string
     try {
@@ -101,6 +104,7 @@ class Playground {
   }
 
   private stop(): void {
+    this.runs++
     this.theater.player.stop()
     stop.disabled = true
     this.say('Stopped.')

@@ -86,6 +86,8 @@ export class Player {
   stop(): void {
     this.worker?.terminate()
     this.worker = undefined
+    // Nobody's answer is waited for any more, and nobody has begun to answer.
+    this.answers = true
   }
 
   send(command: Command): void {

@@ -36,7 +36,10 @@ export interface AppOptions {
   /** The consumer group, and the prefix of internal topics: letters, digits, `.`, `_`, `-`. Stable over restarts. */
   readonly id: string
   readonly broker: Broker
-  /** Where checkpoints go. `memory()` is a choice that one writes down: its state ends with the process. */
+  /**
+   * Where checkpoints go. `memory()` is a choice that one writes down: its state ends with the process. Beside an `embedded()` broker: the store that the
+   * broker has, or `memory()` if it has none, as its topics end with the process then.
+   */
   readonly store: StoreAdapter
   /**
    * What becomes of a record that goes wrong: one policy, or one for each stage (`deserialise`, `process`, `async`, `serialise`). Default `fail`. A source,

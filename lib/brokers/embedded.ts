@@ -23,7 +23,7 @@ import { checkRecords } from './rules/checkRecords.js'
 const READ_RECORDS = 500
 
 export interface EmbeddedOptions {
-  /** Holds topics and offsets, so that they outlive the process; without it they live as long as the object. */
+  /** Holds topics and offsets, so that they outlive the process; without it they live as long as the object. Its app has the same store. */
   readonly store?: StoreAdapter
   /** Decides when batches are delivered: by its `soon`. */
   readonly clock?: Clock

@@ -27,7 +27,7 @@ interface Punctuated<R> {
 interface Quiet {
   /**
    * A partition with nothing to read for this long (wall clock) no longer holds back time; when all are quiet, time goes on with the
-   * wall clock. Without it a quiet partition holds back time for ever.
+   * wall clock, counted from the last record. Without it a quiet partition holds back time for ever.
    */
   readonly idleTimeout?: Duration
   /** Bounds how far one source is read ahead of another, and so what waits in a join of both. Only in an app. */

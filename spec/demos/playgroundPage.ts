@@ -97,6 +97,9 @@ export function playgroundPage(visitor: () => Visitor): void {
     await says(/does not answer/)
     await page.getByRole('button', { name: 'Stop' }).click()
     await says('Stopped.')
+    // For longer than the page takes to look for an answer.
+    await page.waitForTimeout(1_000)
+    await says('Stopped.')
     await edit(COUNTS)
     await countsAreRight()
   })

@@ -46,6 +46,14 @@ export declare const vendors: Table<string, Vendor>
 export declare function buildV2(next: App): void
 export declare function lookUp(user: string): Promise<User>
 
+// In docs/getting-started.md, whose steps are parts of one file.
+export declare const purchases: readonly Order[]
+export declare const past: Observable<StreamRecord<string, Order>>
+export declare function send<V>(
+  topic: string,
+  records: readonly { key: string; value: V; timestamp: number }[],
+): Promise<void>
+
 // In the examples of tidemark/testing.
 export declare const t: TestApp<unknown>
 export declare const input: StreamRecord<string, number>[]
