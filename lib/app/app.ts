@@ -3,6 +3,7 @@ import type { Broker } from '../ports/broker.js'
 import type { Clock } from '../ports/clock.js'
 import type { StoreAdapter } from '../ports/store.js'
 import { systemClock } from '../ports/systemClock.js'
+import { checkSerde } from '../record/checkSerde.js'
 import { type Duration, durationMs } from '../record/duration.js'
 import { show, TidemarkError } from '../record/errors.js'
 import type { Key } from '../record/key.js'
@@ -132,7 +133,7 @@ export type GlobalTableOptions<K, V> = TopicOptions<K, V> &
 /** A pipeline with its broker, store and id; what runs. */
 export interface App {
   readonly id: string
-  /** The records of a topic, cold: nothing is read before {@link App.start}. */
+  /** The records of a topic, cold: nothing is read before {@link App.start}. @throws TidemarkError `BAD_OPTION`, `BAD_DURATION` */
   stream<V, K extends Key = string>(topic: string, options: StreamOptions<K, V>): Observable<StreamRecord<K, V>>
   /** A topic as a table: each record an upsert, a null value a delete. */
   table<V, K extends Key = string>(topic: string, options: TableOptions<K, V>): Table<K, V>
@@ -245,6 +246,12 @@ function guaranteeOf({ id, broker, guarantee }: AppOptions, keeper: StateKeeper)
   return guarantee ?? (isApart ? 'at-least-once' : 'exactly-once')
 }
 
+/** The serdes of a topic, which plain JavaScript may have left out, with all other options. */
+function checkSerdes(given: { readonly key?: unknown; readonly value?: unknown } | undefined, what: string): void {
+  checkSerde(given?.key ?? string(), `${what}: key`)
+  checkSerde(given?.value, `${what}: value`)
+}
+
 /**
  * Makes an app: streams and tables come from it, pipelines go into it.
  *
@@ -345,13 +352,18 @@ export function createApp(options: AppOptions): App {
 
   const app: App = {
     id: options.id,
-    stream: (topic, given) => source(topic, given, 'stream'),
+    stream(topic, given) {
+      checkSerdes(given, `app.stream ${topic}`)
+      return source(topic, given, 'stream')
+    },
     table<V, K extends Key = string>(topic: string, given: TableOptions<K, V>): Table<K, V> {
+      checkSerdes(given, `app.table ${topic}`)
       const history = historyOf(given, `app.table ${topic}`)
       const rows = source<K | null, V | null>(topic, tableOptions(given), 'table')
       return tableOf<K, V>(given.name ?? topic, given.name !== undefined, rows, history, given)
     },
     globalTable<V, K extends Key = string>(topic: string, given: GlobalTableOptions<K, V>): GlobalTable<K, V> {
+      checkSerdes(given, `app.globalTable ${topic}`)
       const onError = given.onError ?? (policyOf(options.onError, 'deserialise') === 'skip' ? 'skip' : 'fail')
       const role = roleOf(topic, tableOptions({ ...given, onError }), 'globalTable')
       const rows = new GlobalRows<V>()

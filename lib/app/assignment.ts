@@ -1,4 +1,11 @@
-import type { Broker, Consumer, PartitionRange, Position, TopicPartition } from '../ports/broker.js'
+import {
+  type Broker,
+  type Consumer,
+  type PartitionRange,
+  type Position,
+  placeOf,
+  type TopicPartition,
+} from '../ports/broker.js'
 import { partitionKey } from '../ports/partitionKey.js'
 import { TidemarkError } from '../record/errors.js'
 import { adaptSnapshot } from './adaptSnapshot.js'
@@ -224,7 +231,7 @@ export class Assignment {
     places: Places,
     before: TaskScope | undefined,
   ): Position[] {
-    const { plan, tasks, committer, upgrade } = this.host
+    const { plan, tasks, committer, upgrade, broker } = this.host
     const { snapshot } = restored
     const states = upgrade.statesOf(id, sub, partition, snapshot)
     const next = storedPlanOf(plan, sub, (topic) => tasks.partitions(topic))
@@ -243,15 +250,7 @@ export class Assignment {
         // State, rows and offsets come from one checkpoint: the group's offset would be ahead of a state that isn't here. Without them, the group's
         // is the newer one: what a store here says may be from before the task went elsewhere and came back.
         const offset = (isKept(sub) ? saved.get(key) : (committed ?? saved.get(key))) ?? range.start
-        if (offset < range.start || offset > range.end) {
-          throw new TidemarkError(
-            'OFFSET_OUT_OF_RANGE',
-            `the checkpoint of task ${id} goes on at offset ${offset}, but the log holds ${range.start} to ${range.end}: ${
-              offset > range.end ? 'the topic was made anew' : 'retention has deleted records before they were read'
-            }. Clear the checkpoint to start from what is there`,
-            { topic, partition, offset },
-          )
-        }
+        if (offset < range.start || offset > range.end) throw offLog(id, broker, range, { topic, partition, offset })
         const queue = new PartitionQueue(topic, partition, offset, range.end)
         task.addQueue(queue)
         queues.push(queue)
@@ -266,6 +265,19 @@ export class Assignment {
     committer.adopt(task, restored)
     return positions
   }
+}
+
+function offLog(task: string, broker: Broker, { start, end }: PartitionRange, at: Position): TidemarkError {
+  const anew = broker.durable
+    ? 'the topic was made anew'
+    : 'the topic was made anew, as those of embedded() end with the process; embedded({ store }) keeps them'
+  return new TidemarkError(
+    'OFFSET_OUT_OF_RANGE',
+    `the checkpoint of task ${task} goes on at offset ${at.offset}, but the log holds ${start} to ${end}: ${
+      at.offset > end ? anew : 'retention has deleted records before they were read'
+    }. Clear the checkpoint to start from what is there`,
+    placeOf(at),
+  )
 }
 
 /** Where partitions begin and end, and what the group has committed for them. */

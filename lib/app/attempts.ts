@@ -7,6 +7,7 @@ import type { Origin } from '../task/origin.js'
 import { BadRecords, type Doing, type Verdict } from './badRecords.js'
 import type { TaskHost } from './taskHost.js'
 import type { TaskScope } from './taskScope.js'
+import { withFate } from './withFate.js'
 
 /** The current record, for the first time. */
 export const FIRST: Doing = { origin: undefined, call: undefined, tries: 0 }
@@ -61,10 +62,14 @@ export class Attempts {
     return this.verdict !== undefined
   }
 
-  /** The record behind what is being done. */
+  /** The record behind what is being done, where something may yet become of it. */
   origin(): Origin | undefined {
-    if (!this.known.isTolerant || this.task.isFiring || this.doing === undefined) return undefined
-    return this.current() ?? this.doing.origin
+    return this.known.isTolerant ? this.behind : undefined
+  }
+
+  /** The record behind what is being done. */
+  private get behind(): Origin | undefined {
+    return this.task.isFiring || this.doing === undefined ? undefined : (this.current() ?? this.doing.origin)
   }
 
   begin(doing: Doing): void {
@@ -77,10 +82,14 @@ export class Attempts {
   wentWrong(node: Node, stage: ErrorStage, error: TidemarkError): void {
     const { doing, task } = this
     if (task.failure !== undefined || this.verdict !== undefined) return
-    const mishap = doing && { node, stage, error, ...doing, origin: this.origin() }
-    this.verdict = mishap && this.known.judge(mishap, task.clock.now())
-    if (this.verdict === undefined) task.fail(error)
-    else task.abandon()
+    const mishap = doing && { node, stage, error, ...doing, origin: this.behind }
+    const verdict = mishap && this.known.judge(mishap, task.clock.now())
+    if (verdict === undefined) task.fail(error)
+    else if (verdict === 'fail') task.fail(withFate(error, stage, verdict))
+    else {
+      this.verdict = verdict
+      task.abandon()
+    }
   }
 
   /** One of several sources can't read the record: true if it is to do without, and the others go on. */
@@ -151,8 +160,8 @@ export class Attempts {
   private tell(verdict: Verdict): void {
     if (verdict.isTold) return
     verdict.isTold = true
-    const { policy, error, definition } = verdict
+    const { policy, stage, error, definition } = verdict
     if (policy !== 'again') this.task.nodeOf(definition).countDrop(policy === 'skip' ? 'bad record' : 'dead letter')
-    this.host.error(error, false)
+    this.host.error(withFate(error, stage, policy), false)
   }
 }

@@ -63,8 +63,8 @@ export class BadRecords {
       )
   }
 
-  /** Undefined: nothing can be done, the app fails. */
-  judge(mishap: Mishap, now: number): Verdict | undefined {
+  /** `fail`: the policy says so. Undefined: nothing can be done, whatever it says. The app fails by both. */
+  judge(mishap: Mishap, now: number): Verdict | 'fail' | undefined {
     const { node, stage, error, origin, tries, ...rest } = mishap
     if (!isOfARecord(error.code)) return undefined
     // Nobody can go back and leave out what comes out by itself; a call can be left out where it stands.
@@ -72,7 +72,8 @@ export class BadRecords {
     const given = this.policy(node, stage, origin)
     const isAgain = typeof given === 'object' && given.is === 'retry' && tries < given.times
     const policy = isAgain ? 'again' : typeof given === 'object' && given.is === 'retry' ? given.orElse : given
-    if (policy === 'fail' || (typeof policy === 'object' && origin === undefined)) return undefined
+    if (policy === 'fail') return policy
+    if (typeof policy === 'object' && origin === undefined) return undefined
     const { definition } = node
     const notBefore = isAgain ? now + pauseMs(given, tries, (origin?.offset ?? 0) + (origin?.partition ?? 0) * 31) : now
     return {

@@ -2,6 +2,7 @@ import type { TidemarkError } from '../record/errors.js'
 import type { GlobalRows } from '../tables/globalTable.js'
 import type { DropReason, SourceRole } from '../task/definition.js'
 import type { PartitionQueue } from './partitionQueue.js'
+import { withFate } from './withFate.js'
 
 /** A global table of an app, as its reader sees it. */
 export interface GlobalTopic {
@@ -25,7 +26,9 @@ export function takeRow(
     if (key === null) drop('null key')
     else rows.put(key, value, timestamp)
   } catch (error) {
-    if (role.onError !== 'skip') throw error
-    drop('bad record', error as TidemarkError)
+    const policy = role.onError === 'skip' ? 'skip' : 'fail'
+    const told = withFate(error as TidemarkError, 'deserialise', policy)
+    if (policy === 'fail') throw told
+    drop('bad record', told)
   }
 }

@@ -131,12 +131,7 @@ function decode(
     const message =
       cause instanceof TidemarkError ? cause.reason : cause instanceof Error ? cause.message : String(cause)
     const code = cause instanceof TidemarkError && cause.code === 'BAD_TIMESTAMP' ? 'BAD_TIMESTAMP' : 'DESERIALISE'
-    throw new TidemarkError(
-      code,
-      `the ${part} can't be read: ${message}; repair the writer; what becomes of the record, onError says (default: the app fails)`,
-      place,
-      { cause },
-    )
+    throw new TidemarkError(code, `the ${part} can't be read: ${message}; repair the writer`, place, { cause })
   }
 }
 

@@ -18,6 +18,7 @@ import { TidemarkError } from '../record/errors.js'
 import { Group } from './embedded/group.js'
 import { Topics } from './embedded/topics.js'
 import { Transactions } from './embedded/transactions.js'
+import { checkRecords } from './rules/checkRecords.js'
 
 const READ_RECORDS = 500
 
@@ -37,6 +38,7 @@ export interface EmbeddedOptions {
  * With a `store`, what `send`, `commit` and `createTopics` have resolved for is stored, and a transaction's records, offsets and
  * `along` are one store commit. `connect` opens the store, under the name `embedded`, and reads it; the last `close`
  * closes it. It can't be one that several processes share. As on Kafka, the end of a transaction takes one offset in each partition that it wrote to.
+ * Without one, give the app `memory()`: a store on disk would remember how far it has read topics that are gone.
  *
  * All records are held in memory. A compacted topic keeps deletions (null values) for ever.
  *
@@ -131,6 +133,7 @@ class EmbeddedBroker implements Broker {
     return {
       send: async (records, along = []) => {
         if (closed) throw new TidemarkError('BAD_STATE', 'the producer is closed')
+        checkRecords(records)
         await this.contents.journal.write(this.contents.addition({ records, along }))
       },
       close: async () => {

@@ -1,4 +1,5 @@
 import type { Observable } from 'rxjs'
+import { checkSerde } from '../record/checkSerde.js'
 import { type Key, keyIdentity } from '../record/key.js'
 import { record, type StreamRecord } from '../record/record.js'
 import { json, type Serde } from '../record/serde.js'
@@ -47,7 +48,7 @@ export interface ForeignKeyJoinOptions<RV, Kind extends 'inner' | 'left' = 'inne
  * foreign key, for each right key the left rows that point to it, and the results; freed as rows are deleted. Completes when both tables
  * have. Kafka Streams' foreign-key `join` and `leftJoin` of KTables (KIP-213), with versions where that compares hashes.
  *
- * @throws TidemarkError at planning `NAME_TAKEN`, `LOST_WINDOW`; `NOT_SERIALISABLE` for what the serde can't write
+ * @throws TidemarkError `BAD_OPTION`; at planning `NAME_TAKEN`, `LOST_WINDOW`; `NOT_SERIALISABLE` for what the serde can't write
  */
 export function foreignKeyJoin<K extends Key, LV, RK extends Key, RV, Out, Kind extends 'inner' | 'left' = 'inner'>(
   right: Table<RK, RV>,
@@ -55,7 +56,8 @@ export function foreignKeyJoin<K extends Key, LV, RK extends Key, RV, Out, Kind 
   joiner: (left: NoInfer<LV>, right: Kind extends 'left' ? NoInfer<RV> | null : NoInfer<RV>) => Out,
   options: ForeignKeyJoinOptions<NoInfer<RV>, Kind>,
 ): TableOperator<Table<K, LV>, Table<K, NonNullable<Out>>> {
-  const { name } = options
+  const { name, value = json() } = options
+  checkSerde(value, 'foreignKeyJoin: value')
   const isLeft = options.kind === 'left'
   return (left) => {
     const shared = { windowing: 'refuses', usesTime: true } as const
@@ -84,7 +86,7 @@ export function foreignKeyJoin<K extends Key, LV, RK extends Key, RV, Out, Kind 
     )
     const answers = exchange<StreamRecord<Key, Answer<RV>>, Answer<RV>>('answer', told, (_, send) => send, {
       name: `${name}-answers`,
-      value: answerSerde(options.value ?? json<RV>()),
+      value: answerSerde<RV>(value),
     })
     const changes = define<Turn<LV> | StreamRecord<Key, Answer<RV>>, Change<Key, Out>>(
       'foreignKeyJoin',

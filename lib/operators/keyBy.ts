@@ -1,4 +1,5 @@
 import type { Observable, OperatorFunction } from 'rxjs'
+import { checkSerde } from '../record/checkSerde.js'
 import type { Key } from '../record/key.js'
 import type { StreamRecord } from '../record/record.js'
 import { json, type Serde } from '../record/serde.js'
@@ -29,13 +30,16 @@ export interface KeyByOptions<K, V, Null extends 'drop' | 'keep' = 'drop' | 'kee
  * it. Their time is the lowest over the writing tasks, which travels with the records, so a shuffle makes no record late. Outside an
  * app it only sets the key. A null key is dropped and counted. Keeps no state; timestamps stay. Kafka Streams' `selectKey` + `repartition`.
  *
- * @throws TidemarkError at planning `LOST_WINDOW` after a window; `NOT_SERIALISABLE` for what the serde can't write, `BAD_TIMESTAMP`, with the record's place
+ * @throws TidemarkError `BAD_OPTION`; at planning `LOST_WINDOW` after a window; `NOT_SERIALISABLE` for what the serde can't write, `BAD_TIMESTAMP`, with the record's place
  */
 export function keyBy<R extends StreamRecord<any, any>, K extends Key, Null extends 'drop' | 'keep' = 'drop'>(
   keyOf: (record: R) => K | null | undefined,
   options: KeyByOptions<K, R['value'], Null> = {},
 ): OperatorFunction<R, StreamRecord<Null extends 'keep' ? K | null : K, R['value']>> {
   const keepsNull = options.nullKeys === 'keep'
+  const { key, value = json() } = options
+  checkSerde(key ?? json(), 'keyBy: key')
+  checkSerde(value, 'keyBy: value')
   return (source) =>
     exchange<R, R['value']>(
       'keyBy',
@@ -46,6 +50,6 @@ export function keyBy<R extends StreamRecord<any, any>, K extends Key, Null exte
           if (key === null && !keepsNull) drop(record, 'null key')
           else send({ ...record, key })
         },
-      { ...options, value: options.value ?? json() },
+      { ...options, value },
     ) as Observable<StreamRecord<Null extends 'keep' ? K | null : K, R['value']>>
 }

@@ -1,4 +1,5 @@
 import type { MonoTypeOperatorFunction } from 'rxjs'
+import { checkSerde } from '../record/checkSerde.js'
 import { partitionOf } from '../record/partitionOf.js'
 import type { StreamRecord } from '../record/record.js'
 import { json, type KeySerde, type Serde, string } from '../record/serde.js'
@@ -33,7 +34,7 @@ type Given<K, V> = [K] extends [string] ? [options?: ToTopicOptions<K, V>] : [op
  * and a plain record leaves out such a header that it was read with. The topic must exist.
  * With exactly-once the write becomes visible with the checkpoint that follows, else it may be repeated after a crash, never lost.
  *
- * @throws TidemarkError `UNKNOWN_TOPIC` at start; `NOT_SERIALISABLE`, `BAD_TIMESTAMP` with the record's place; `NOT_PLANNED` outside an app; at planning `LOST_WINDOW`
+ * @throws TidemarkError `BAD_OPTION`; `UNKNOWN_TOPIC` at start; `NOT_SERIALISABLE`, `BAD_TIMESTAMP` with the record's place; `NOT_PLANNED` outside an app; at planning `LOST_WINDOW`
  */
 export function toTopic<R extends StreamRecord<any, any>>(
   topic: string,
@@ -42,6 +43,8 @@ export function toTopic<R extends StreamRecord<any, any>>(
   const keySerde = (options?.key ?? string()) as Serde<unknown>
   const { onError } = options ?? {}
   const valueSerde = (options?.value ?? json()) as Serde<unknown>
+  checkSerde(keySerde, `toTopic ${topic}: key`)
+  checkSerde(valueSerde, `toTopic ${topic}: value`)
   return operate<R, R>(
     'toTopic',
     (context) => {

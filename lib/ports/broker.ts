@@ -68,6 +68,8 @@ export interface Producer {
    * Resolves when all are acknowledged by the in-sync replicas. Per partition the order of calls is kept.
    *
    * `along`: changes for the broker's own store (`Broker.store`), committed in the same atomic write.
+   *
+   * @throws TidemarkError `UNKNOWN_TOPIC`; `BAD_OPTION` for a record that lacks a field, or has something else in it: then none of the call is written
    */
   send(records: readonly OutRecord[], along?: readonly StoreChanges[]): Promise<void>
   close(): Promise<void>
@@ -89,6 +91,7 @@ export interface TransactionalProducer {
  * the next producer with the id has begun. Each method rejects with `FENCED` once a newer producer has the id.
  */
 export interface Transaction {
+  /** @throws as {@link Producer.send} */
   send(records: readonly OutRecord[]): Promise<void>
   sendOffsets(group: string, positions: readonly Position[]): Promise<void>
   /**

@@ -1,6 +1,7 @@
 import type { Observable } from 'rxjs'
 import type { Aggregator, Aggregators, ResultOf } from '../aggregates/aggregator.js'
 import { oneAggregator } from '../aggregates/combine.js'
+import { checkSerde } from '../record/checkSerde.js'
 import { TidemarkError } from '../record/errors.js'
 import { type Key, keyIdentity } from '../record/key.js'
 import { NO_HEADERS, type StreamRecord, type Window } from '../record/record.js'
@@ -92,7 +93,9 @@ export function tableGroupBy<K extends Key, V, W extends Window | undefined, G e
   given: Aggregator<never, unknown, any> | Aggregators<never>,
   options: TableGroupByOptions<G, S> & { readonly select?: Selecting<K, V, W, S>['select'] | undefined },
 ): Grouping<K, V, W, G, any> {
-  const { name, select, value = json() } = options
+  const { name, select, key, value = json() } = options
+  checkSerde(key ?? json(), 'tableGroupBy: key')
+  checkSerde(value, 'tableGroupBy: value')
   const aggregator = retractable(oneAggregator(given), name)
 
   /** What a row is to its group; undefined if it belongs to none. */
@@ -128,7 +131,7 @@ export function tableGroupBy<K extends Key, V, W extends Window | undefined, G e
           if (fresh !== undefined) to(fresh.group, { new: fresh.value })
         },
       {
-        key: options.key,
+        key,
         value: groupChangeSerde(value),
         needs: () => ({ rows: false, previous: true }),
       },

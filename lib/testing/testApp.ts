@@ -22,7 +22,18 @@ export interface TestAppOptions extends Partial<Omit<AppOptions, 'clock'>> {
   readonly clock?: TestClock
 }
 
-/** A whole app in a test: with a broker, a store and a clock of its own, moved step by step. */
+/**
+ * A whole app in a test: with a broker, a store and a clock of its own, moved step by step.
+ *
+ * Once a member has failed, the next call rejects with its error, a `TidemarkError`, after it has done what it is for; those that follow don't: a test that
+ * expects a failure can go on to look at what is left.
+ *
+ * ```ts
+ * await t.send('clicks', { key: 'alice', value: 'no click' })
+ * await expect(t.settle()).rejects.toMatchObject({ code: 'OPERATOR_FAILED' })
+ * expect(await t.records('counts')).toEqual([])
+ * ```
+ */
 export interface TestApp<T> {
   /** The first member's app; after a restart the new one. */
   readonly app: App
@@ -31,7 +42,7 @@ export interface TestApp<T> {
   readonly clock: TestClock
   readonly broker: Broker
   readonly store: StoreAdapter
-  /** All that came on `errors$` of any member, in order. */
+  /** All that came on `errors$` of any member, in order: what it failed by, and what it went on after. */
   readonly errors: readonly TidemarkError[]
   /** Writes records to a topic. The app sees them once it is settled. */
   send(topic: string, records: SentRecord | readonly SentRecord[]): Promise<void>
@@ -55,7 +66,7 @@ export interface TestApp<T> {
   addMember(): Promise<void>
   /** Stops (or kills) the member that came last, and settles: its tasks have moved. */
   removeMember(options?: { readonly crash?: boolean }): Promise<void>
-  /** Stops all members. Topics and state can still be read. */
+  /** Stops all members. Topics and state can still be read. It too rejects with a failure that no call has told of, when all have let go. */
   stop(): Promise<void>
 }
 
@@ -86,6 +97,8 @@ export async function testApp<T>(pipeline: (app: App) => T, options: TestAppOpti
   const { topics: given, clock = testClock(), store = memory(), broker = embedded({ store, clock }), ...rest } = options
   const id = options.id ?? 'test'
   const errors: TidemarkError[] = []
+  /** What members have failed by, until a call rejects. */
+  let untold: TidemarkError[] = []
   const members = new TestMembers({
     pipeline,
     app: { ...rest, id },
@@ -93,7 +106,10 @@ export async function testApp<T>(pipeline: (app: App) => T, options: TestAppOpti
     clock,
     process: () => mortal(broker, store),
     broker: () => broker,
-    error: (error) => errors.push(error),
+    error(error, _instance, fatal) {
+      errors.push(error)
+      if (fatal) untold.push(error)
+    },
   })
   const topics = new TestTopics(broker, clock, given)
   let first: TestMember<T>
@@ -111,6 +127,17 @@ export async function testApp<T>(pipeline: (app: App) => T, options: TestAppOpti
 
   const settle = ({ checkpoint = true } = {}) => members.settle(checkpoint)
 
+  /** Does what is asked for, and rejects with a failure if there is one that nobody has been told of. */
+  async function telling<R>(run: () => Promise<R>): Promise<R> {
+    const result = await run().catch((error) => {
+      untold = untold.filter((failure) => failure !== error)
+      throw error
+    })
+    const [failure] = untold.splice(0)
+    if (failure !== undefined) throw failure
+    return result
+  }
+
   await broker.connect()
   await topics.create()
   await addMember()
@@ -126,48 +153,56 @@ export async function testApp<T>(pipeline: (app: App) => T, options: TestAppOpti
     broker,
     store,
     errors,
-    settle,
-    addMember,
+    settle: (options) => telling(() => settle(options)),
+    addMember: () => telling(addMember),
     send: (topic, records) =>
-      topics.send(topic, Array.isArray(records) ? (records as readonly SentRecord[]) : [records as SentRecord]),
-    records: (topic) => topics.records(topic),
+      telling(() =>
+        topics.send(topic, Array.isArray(records) ? (records as readonly SentRecord[]) : [records as SentRecord]),
+      ),
+    records: (topic) => telling(() => topics.records(topic)),
 
-    async advance(by) {
-      await clock.advance(by)
-      await settle()
-    },
+    advance: (by) =>
+      telling(async () => {
+        await clock.advance(by)
+        await settle()
+      }),
 
-    async state(name) {
-      const found: StateEntry[] = []
-      for (const scope of [...(await store.scopes())].sort()) {
-        if (!scope.startsWith(`task/${id}/`)) continue
-        found.push(...stateEntries(scope.slice(`task/${id}/`.length), name, await loadAll(store, scope)))
-      }
-      return found
-    },
+    state: (name) =>
+      telling(async () => {
+        const found: StateEntry[] = []
+        for (const scope of [...(await store.scopes())].sort()) {
+          if (!scope.startsWith(`task/${id}/`)) continue
+          found.push(...stateEntries(scope.slice(`task/${id}/`.length), name, await loadAll(store, scope)))
+        }
+        return found
+      }),
 
-    async crash() {
-      crashed = members.all.length
-      for (const { process } of members.all) process.die()
-      for (const member of members.all) await end(member, true)
-    },
+    crash: () =>
+      telling(async () => {
+        crashed = members.all.length
+        for (const { process } of members.all) process.die()
+        for (const member of members.all) await end(member, true)
+      }),
 
-    async restart() {
-      const count = Math.max(1, crashed)
-      crashed = 0
-      for (let n = 0; n < count; n++) await addMember()
-      await settle()
-    },
+    restart: () =>
+      telling(async () => {
+        const count = Math.max(1, crashed)
+        crashed = 0
+        for (let n = 0; n < count; n++) await addMember()
+        await settle()
+      }),
 
-    async removeMember({ crash = false } = {}) {
-      const member = members.all.at(-1)
-      if (member !== undefined) await end(member, crash)
-      await settle()
-    },
+    removeMember: ({ crash = false } = {}) =>
+      telling(async () => {
+        const member = members.all.at(-1)
+        if (member !== undefined) await end(member, crash)
+        await settle()
+      }),
 
-    async stop() {
-      for (const member of [...members.all].reverse()) await end(member, false)
-    },
+    stop: () =>
+      telling(async () => {
+        for (const member of [...members.all].reverse()) await end(member, false)
+      }),
   }
 }
 

@@ -1,3 +1,4 @@
+import { runtimeOf } from '../app/app.js'
 import { type App, type AppOptions, type Broker, type Clock, createApp, type TidemarkError } from '../index.js'
 import type { Mortal } from './mortal.js'
 import type { TestClock } from './testClock.js'
@@ -22,8 +23,8 @@ export interface TestMembersOptions<T> {
   process(instance: string): Mortal
   /** The broker as it is, whatever becomes of a member. */
   broker(): Broker
-  /** Hears the errors of those that live. */
-  error(error: TidemarkError, instance: string): void
+  /** Hears the errors of those that live; `fatal` if the member has failed by it. */
+  error(error: TidemarkError, instance: string, fatal: boolean): void
 }
 
 /** The members of a test's app. Their checkpoints, and words about time, come when the test says so. */
@@ -51,7 +52,7 @@ export class TestMembers<T> {
       clock: ticker,
     })
     app.errors$.subscribe((error) => {
-      if (!process.isDead) this.options.error(error, instance)
+      if (!process.isDead) this.options.error(error, instance, error === runtimeOf(app).failure)
     })
     const member = { instance, app, result: pipeline(app), process, ticker }
     this.all = [...this.all, member]

@@ -1,3 +1,6 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { afterEach, describe, expect, test } from '@jest/globals'
 import { concat, delay, filter, map, type Observable, retry, share, shareReplay, switchMap, take } from 'rxjs'
 import {
@@ -6,17 +9,22 @@ import {
   aggregate,
   count,
   createApp,
+  embedded,
+  foreignKeyJoin,
   json,
   keyBy,
   mapValues,
   memory,
   type StreamRecord,
   sideOutput,
+  string,
   type TidemarkError,
+  tableGroupBy,
   toTopic,
   tumblingWindow,
 } from 'tidemark'
 import { kafka } from 'tidemark/kafka'
+import { level } from 'tidemark/level'
 import { until } from '../until.js'
 import { rawTopics } from './raw.js'
 
@@ -71,7 +79,9 @@ describe('a record that is not JSON', () => {
       code: 'DESERIALISE',
       place: { app: 'bad', topic: 'orders', partition: 1, operator: 'source orders' },
     })
-    expect(errors.at(-1)?.message).toContain('{\\"amount\\":')
+    expect(errors.at(-1)?.reason).toBe(
+      'the value can\'t be read: not JSON: "{\\"amount\\":"; repair the writer; onError at stage deserialise: the app fails',
+    )
     expect(errors.at(-1)?.place.offset).toBe(1)
     await app.stop()
     expect((await read('out')).map(({ key }) => key)).toEqual(['a'])
@@ -137,6 +147,107 @@ test('a wrong duration says which, what it got, and what it takes', () => {
     /BAD_DURATION: tumblingWindow: size must be at least 1 ms.*'5m'.*got "5 minutes"/,
   )
   expect(() => tumblingWindow('1m', { grace: -1 })).toThrow(/tumblingWindow: grace.*got -1/)
+})
+
+describe('options of plain JavaScript', () => {
+  const app = createApp({ id: 'plain', broker: embedded(), store: memory() })
+  const serdes = 'must be a serde, such as json(); got'
+  const called = 'a function: call it, as in json()'
+  test.each([
+    [
+      'app.stream without options',
+      () => app.stream('orders', undefined as never),
+      `app.stream orders: value ${serdes} undefined`,
+    ],
+    [
+      'app.stream without a serde',
+      () => app.stream('orders', {} as never),
+      `app.stream orders: value ${serdes} undefined`,
+    ],
+    [
+      'app.stream',
+      () => app.stream('orders', { value: json as never }),
+      `app.stream orders: value ${serdes} ${called}`,
+    ],
+    [
+      'app.stream, key',
+      () => app.stream('orders', { key: string as never, value: json() }),
+      `app.stream orders: key ${serdes} ${called}`,
+    ],
+    [
+      'app.stream with half a serde',
+      () => app.stream('orders', { value: { serialize() {} } as never }),
+      `app.stream orders: value ${serdes} {}`,
+    ],
+    [
+      'app.table without options',
+      () => app.table('users', undefined as never),
+      `app.table users: value ${serdes} undefined`,
+    ],
+    ['app.table', () => app.table('users', { value: json as never }), `app.table users: value ${serdes} ${called}`],
+    [
+      'app.globalTable without options',
+      () => app.globalTable('prices', undefined as never),
+      `app.globalTable prices: value ${serdes} undefined`,
+    ],
+    [
+      'app.globalTable',
+      () => app.globalTable('prices', { value: json as never }),
+      `app.globalTable prices: value ${serdes} ${called}`,
+    ],
+    ['toTopic', () => toTopic('out', { value: json as never }), `toTopic out: value ${serdes} ${called}`],
+    ['toTopic, key', () => toTopic('out', { key: 'json' as never }), `toTopic out: key ${serdes} "json"`],
+    ['keyBy', () => keyBy(() => 'a', { value: json as never }), `keyBy: value ${serdes} ${called}`],
+    ['keyBy, key', () => keyBy(() => 'a', { key: json as never }), `keyBy: key ${serdes} ${called}`],
+    [
+      'tableGroupBy',
+      () => tableGroupBy(() => 'a', count() as never, { name: 'n', value: json as never }),
+      `tableGroupBy: value ${serdes} ${called}`,
+    ],
+    [
+      'foreignKeyJoin',
+      () =>
+        foreignKeyJoin(
+          app.table('users', { value: json() }),
+          () => 'a',
+          (left) => left,
+          { name: 'n', value: json as never },
+        ),
+      `foreignKeyJoin: value ${serdes} ${called}`,
+    ],
+  ])('a serde that is none: %s', (_name, make, text) => {
+    expect(make).toThrow(new RegExp(`^BAD_OPTION: ${text.replace(/[.(){}]/g, '\\$&')}$`))
+  })
+})
+
+test('a store on disk beside an embedded() without one: the second start says what to do', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'tidemark-forgets-'))
+  try {
+    const start = async () => {
+      const store = level(folder, { exclusive: true })
+      const topics = await rawTopics({ orders: 1, out: 1 })
+      const app = createApp({ id: 'forgets', broker: topics.broker, store })
+      app.errors$.subscribe()
+      app.run(
+        'test',
+        app.stream<Order>('orders', { value: json() }).pipe(aggregate(count(), { name: 'n' }), toTopic('out')),
+      )
+      return { app, ...topics }
+    }
+    const first = await start()
+    await first.app.start()
+    await first.send({ topic: 'orders', partition: 0 }, 'a', good)
+    await until('the result', async () => (await first.read('out')).length === 1)
+    await first.app.stop()
+    const second = await start()
+    await expect(second.app.start()).rejects.toMatchObject({
+      code: 'OFFSET_OUT_OF_RANGE',
+      message: expect.stringContaining('those of embedded() end with the process; embedded({ store }) keeps them'),
+      place: { app: 'forgets', topic: 'orders', partition: 0, offset: 1 },
+    })
+  } finally {
+    await rm(folder, { recursive: true })
+  }
 })
 
 test('an unknown topic is named', async () => {

@@ -54,7 +54,7 @@ const TOPICS = { in: { partitions: 2, value: string() }, out: 2, dead: { partiti
 /** An app over numbers in the topic `in`, written as text. */
 async function given(
   pipeline: (numbers: Numbers, app: App) => Observable<unknown>,
-  onError: ErrorPolicies,
+  onError: ErrorPolicies | undefined,
   options: { sourceOnError?: ErrorPolicies; watermark?: boolean } = {},
 ) {
   const { sourceOnError, watermark } = options
@@ -71,7 +71,7 @@ async function given(
       })
       app.run('test', pipeline(numbers, app))
     },
-    { topics: TOPICS, onError },
+    { topics: TOPICS, ...(onError !== undefined && { onError }) },
   )
   const send = async (...values: (number | string)[]) => {
     for (const value of values) await t.send('in', { key: 'k', value: `${value}`, partition: 0, timestamp: sent++ })
@@ -561,6 +561,72 @@ describe('retry', () => {
   })
 })
 
+describe('what is told of a record', () => {
+  const unread = 'the value can\'t be read: not JSON: "x"; repair the writer; onError at stage deserialise: '
+  const threw = '2 is even; onError at stage process: '
+  const DEAD = 'the record goes to the topic dead'
+
+  test.each<[string, ErrorPolicies | undefined, (number | string)[], string[]]>([
+    ['left out', 'skip', ['x', 2], [`${unread}the record is skipped`, `${threw}the record is skipped`]],
+    ['set aside', deadLetter('dead'), ['x', 2], [unread + DEAD, threw + DEAD]],
+    ['by its stage', { process: 'skip' }, [2, 'x'], [`${threw}the record is skipped`, `${unread}the app fails`]],
+    ['at which the app fails by default', undefined, [2], [`${threw}the app fails`]],
+    [
+      'tried again in vain',
+      retry({ times: 2, backoff: '1s', jitter: 0, orElse: deadLetter('dead') }),
+      [2],
+      [`${threw}it is tried again`, `${threw}it is tried again`, threw + DEAD],
+    ],
+  ])('that is %s', async (_name, onError, records, told) => {
+    const { t } = await given((numbers) => numbers.pipe(mapValues(odd), toTopic('out')), onError)
+    for (const value of records) await t.send('in', { value: `${value}`, partition: 0 })
+    const failure = await t.advance('10s').catch((error) => error)
+    expect(t.errors.map(({ reason }) => reason)).toEqual(told)
+    expect(failure).toBe(told.at(-1)?.endsWith('the app fails') ? t.errors.at(-1) : undefined)
+    const letters = (await t.records('dead')).map(({ headers }) => text(headers.at(1)?.[1] as Uint8Array))
+    expect(letters).toHaveLength(told.filter((reason) => reason.endsWith(DEAD)).length)
+    // There it lies: what has become of the record is plain.
+    for (const message of letters) expect(message).not.toContain('onError')
+    await t.stop()
+  })
+
+  test('that comes out by itself: no policy is spoken of', async () => {
+    const late = (n: Numbers) =>
+      n.pipe(
+        tumblingWindow(2),
+        aggregate(count(), { name: 'n', emit: 'close' }),
+        mapValues((n) => odd(n + 1)),
+      )
+    const { t } = await given(late, undefined)
+    await t.send(
+      'in',
+      [1, 2, 5].map((timestamp) => ({ key: 'k', value: '1', partition: 0, timestamp })),
+    )
+    await expect(t.settle()).rejects.toMatchObject({
+      code: 'OPERATOR_FAILED',
+      reason: expect.not.stringContaining('onError'),
+    })
+    await t.stop()
+  })
+
+  test.each([
+    ['skip', 'the record is skipped'],
+    ['fail', 'the app fails'],
+  ] as const)('in a global table: %s', async (onError, fate) => {
+    const t = await testApp(
+      (app) => {
+        app.globalTable('rows', { value: json(), onError })
+        app.run('test', app.stream('in', { value: json() }))
+      },
+      { topics: { in: 1, rows: { partitions: 1, value: string() } } },
+    )
+    await t.send('rows', { key: 'k', value: 'x' })
+    await t.settle().catch(() => {})
+    expect(t.errors.map(({ reason }) => reason)).toEqual([unread + fate])
+    await t.stop()
+  })
+})
+
 describe('which policy counts', () => {
   test('by stage; a stage without one fails', async () => {
     const { t, send, state, out } = await given((numbers) => numbers.pipe(mapValues(odd), toTopic('out')), {
@@ -568,7 +634,7 @@ describe('which policy counts', () => {
     })
     await send(1, 2, 3)
     expect(await out()).toEqual([1, 3])
-    await send('x')
+    await expect(send('x')).rejects.toMatchObject({ code: 'DESERIALISE' })
     expect(state()).toBe('failed')
     await t.stop()
   })
@@ -597,10 +663,8 @@ describe('which policy counts', () => {
     ],
   ])('none for %s: the app fails', async (_name, pipeline, code) => {
     const { t, send, state, dead } = await given(pipeline, deadLetter('dead'))
-    await send(1, 2, 3, 4, 5)
-    await t.advance('1s')
+    await expect(send(1, 2, 3, 4, 5)).rejects.toMatchObject({ code })
     expect(state()).toBe('failed')
-    expect(t.errors.at(-1)?.code).toBe(code)
     expect(await dead()).toEqual([])
     await t.stop()
   })

@@ -85,6 +85,6 @@ test('what a record takes back has been said: the wall clock goes on from the hi
 test('what is no time fails the app at that record', async () => {
   const t = await testApp(counted, options)
   await t.send('readings', [n(0, 5), mark(0, 5, -1)])
-  await t.settle()
-  expect(t.errors).toMatchObject([{ code: 'BAD_TIMESTAMP', place: { topic: 'readings', partition: 0, offset: 1 } }])
+  const place = { topic: 'readings', partition: 0, offset: 1 }
+  await expect(t.settle()).rejects.toMatchObject({ code: 'BAD_TIMESTAMP', place })
 })

@@ -253,8 +253,8 @@ test('a store that fails in the midst of a record fails the app, whatever is to 
   await t.settle()
   seen.fails = true
   await t.send('in', one(11))
-  await t.settle()
-  expect(t.errors).toMatchObject([{ code: 'STORE_FAILED', place: { topic: 'in', offset: 2 } }])
+  await expect(t.settle()).rejects.toMatchObject({ code: 'STORE_FAILED', place: { topic: 'in', offset: 2 } })
+  expect(t.errors).toHaveLength(1)
   seen.fails = false
   await t.crash()
   await t.restart()

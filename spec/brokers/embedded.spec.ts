@@ -18,6 +18,23 @@ describe('the contract of a broker', () => {
   for (const { name, run } of brokerConformance(() => shared)) test(name, run)
 })
 
+test.each([
+  ['partition', undefined, 'partition must be a whole number, as partitionOf finds it; got undefined (topic t)'],
+  ['headers', undefined, 'headers must be a list of [name, bytes or null], which may be empty; got undefined'],
+  [
+    'value',
+    { amount: 5 },
+    'value must be bytes, as a serde makes them, or null; got {"amount":5} (topic t, partition 0)',
+  ],
+  ['key', 'ann', 'key must be bytes, as a serde makes them, or null; got "ann"'],
+])('a send says what is wrong with a record: its %s', async (field, wrong, text) => {
+  const broker = embedded()
+  await broker.createTopics([{ topic: 't', partitions: 1 }])
+  const producer = await broker.producer()
+  const record = { ...out('t', 'k', 'v'), [field]: wrong }
+  await expect(producer.send([record as never])).rejects.toThrow(`BAD_OPTION: send: ${text}`)
+})
+
 test('a given clock decides when batches come', async () => {
   const due: (() => void)[] = []
   const clock: Clock = { now: () => 0, after: () => () => {}, soon: (callback) => due.push(callback) }

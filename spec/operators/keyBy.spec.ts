@@ -117,10 +117,8 @@ describe('in an app', () => {
       { topics: { in: 1 } },
     )
     await t.send('in', { key: 'k', value: 1, timestamp: 5 })
-    await t.settle()
-    expect(t.errors).toMatchObject([
-      { code: 'BAD_TIMESTAMP', place: { operator: 'by', topic: 'in', partition: 0, offset: 0, key: 'k' } },
-    ])
+    const place = { operator: 'by', topic: 'in', partition: 0, offset: 0, key: 'k' }
+    await expect(t.settle()).rejects.toMatchObject({ code: 'BAD_TIMESTAMP', place })
     await t.stop()
   })
 

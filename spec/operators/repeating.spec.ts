@@ -92,8 +92,7 @@ describe('in an app', () => {
       },
       { topics: { in: 1 } },
     )
-    await t.advance(5)
-    expect(t.errors).toMatchObject([{ code: 'OPERATOR_FAILED', place: { operator: 'failing' } }])
+    await expect(t.advance(5)).rejects.toMatchObject({ code: 'OPERATOR_FAILED', place: { operator: 'failing' } })
     await t.stop()
   })
 })

@@ -74,8 +74,8 @@ describe('edges', () => {
       { topics: { in: 1, out: 1 } },
     )
     await t.send('in', { key: 'a', value: 1, timestamp: 1 })
-    await t.settle()
-    expect(t.errors).toMatchObject([{ code, place: { operator: 'toTopic', topic: 'in', partition: 0, offset: 0 } }])
+    const place = { operator: 'toTopic', topic: 'in', partition: 0, offset: 0 }
+    await expect(t.settle()).rejects.toMatchObject({ code, place })
     await t.stop()
   })
 

@@ -343,8 +343,7 @@ describe('edges', () => {
     await t.send('in', { key: 'ann', value: 0 })
     await t.settle()
     expect(t.errors).toEqual([])
-    await t.advance(5)
-    expect(t.errors).toMatchObject([failure])
+    await expect(t.advance(5)).rejects.toMatchObject(failure)
     await t.stop()
   })
 

@@ -186,10 +186,10 @@ describe('in an app', () => {
   ])('while it runs %s: %s', async (code, _name, pipeline) => {
     const t = await run(pipeline)
     await t.send('in', { key: 'a', value: 1, timestamp: 1 })
-    await t.settle()
+    await expect(t.settle()).rejects.toMatchObject({ code })
     await new Promise((resolve) => setTimeout(resolve, 1))
     await t.settle()
-    expect(t.errors.map((error) => error.code)).toEqual([code])
+    expect(t.errors).toHaveLength(1)
     await t.stop()
   })
 })

@@ -1,4 +1,4 @@
-import { expect, test } from '@jest/globals'
+import { describe, expect, test } from '@jest/globals'
 import {
   type App,
   aggregate,
@@ -11,7 +11,7 @@ import {
   toTopic,
   tumblingWindow,
 } from 'tidemark'
-import { testApp } from 'tidemark/testing'
+import { type TestApp, testApp } from 'tidemark/testing'
 
 interface Order {
   readonly user: string
@@ -121,6 +121,116 @@ test('wall-clock time closes windows of a stream gone idle', async () => {
   const [record] = await t.records('n')
   expect(record).toMatchObject({ key: 'a', value: 2, timestamp: 2, window: { start: 0, end: 60_000 }, final: true })
   await t.stop()
+})
+
+describe('an app that fails', () => {
+  const broken = (app: App) => {
+    const orders = app.stream<Order>('orders', {
+      value: json(),
+      timestamp: ({ value }) => {
+        if (value.amount < 0) throw new RangeError('a negative amount')
+        return 1
+      },
+    })
+    app.run(
+      'copy',
+      orders.pipe(
+        keyBy((order) => order.value.user, { name: 'users' }),
+        toTopic('totals'),
+      ),
+    )
+  }
+  const bad = { code: 'DESERIALISE', message: expect.stringContaining('a negative amount') }
+  const given = async () => {
+    const t = await testApp(broken, TOPICS)
+    await t.send('orders', order('alice', 1, 1, 0))
+    await t.settle()
+    await t.send('orders', order('alice', -1, 1, 0))
+    return t
+  }
+
+  test.each<[string, (t: TestApp<void>) => Promise<unknown>]>([
+    ['settle', (t) => t.settle()],
+    ['settle without a checkpoint', (t) => t.settle({ checkpoint: false })],
+    ['advance', (t) => t.advance('1s')],
+    ['addMember', (t) => t.addMember()],
+  ])('%s rejects with what it failed by, once', async (_name, run) => {
+    const t = await given()
+    await expect(run(t)).rejects.toMatchObject(bad)
+    expect(t.errors[0]).toMatchObject(bad)
+    // Who has been told can look at what is left.
+    expect((await t.records('totals')).map(show)).toEqual(['alice [object Object] @1'])
+    await t.stop()
+  })
+
+  test.each<[string, (t: TestApp<void>) => Promise<unknown>]>([
+    ['send', (t) => t.send('orders', order('bob', 1, 1, 1))],
+    ['records', (t) => t.records('totals')],
+    ['state', (t) => t.state('totals')],
+    ['settle', (t) => t.settle()],
+    ['advance', (t) => t.advance(0)],
+    ['addMember', (t) => t.addMember()],
+    ['removeMember', (t) => t.removeMember()],
+    ['crash', (t) => t.crash()],
+    ['restart', (t) => t.restart()],
+    ['stop', (t) => t.stop()],
+  ])('%s rejects with what it has failed by unseen', async (_name, run) => {
+    const t = await given()
+    await t.clock.settle()
+    expect(t.errors).toMatchObject([bad])
+    await expect(run(t)).rejects.toMatchObject(bad)
+    await t.stop()
+  })
+
+  test('stop rejects when all have let go, and the name is free', async () => {
+    const options = { ...TOPICS, instance: 'one' }
+    const t = await testApp(broken, options)
+    await t.addMember()
+    await t.send(
+      'orders',
+      [0, 1, 2].map((partition) => order('alice', -1, 1, partition)),
+    )
+    await t.clock.settle()
+    expect(t.errors.length).toBeGreaterThan(1)
+    await expect(t.stop()).rejects.toMatchObject(bad)
+    await t.stop()
+    const next = await testApp(broken, options)
+    await next.send('orders', order('alice', 1, 1, 0))
+    await next.settle()
+    expect(await next.records('totals')).toHaveLength(1)
+    await next.stop()
+  })
+
+  test('what it goes on after rejects nothing', async () => {
+    const t = await testApp(broken, { ...TOPICS, onError: 'skip' })
+    await t.send('orders', [order('alice', -1, 1, 0), order('alice', 1, 1, 0)])
+    await t.settle()
+    expect(t.errors).toMatchObject([bad])
+    expect(await t.records('totals')).toHaveLength(1)
+    await t.stop()
+  })
+
+  test('a member that was killed fails no test', async () => {
+    const t = await testApp(broken, TOPICS)
+    await t.send('orders', order('alice', 1, 1, 0))
+    await t.settle({ checkpoint: false })
+    await t.crash()
+    await t.restart()
+    expect(await t.records('totals')).toHaveLength(1)
+    await t.stop()
+  })
+
+  test('a member that cannot start is told of once', async () => {
+    let isBroken = false
+    const t = await testApp((app) => {
+      spend(app)
+      if (isBroken) app.run('more', app.stream('missing', { value: json() }))
+    }, TOPICS)
+    isBroken = true
+    await expect(t.addMember()).rejects.toMatchObject({ code: 'UNKNOWN_TOPIC' })
+    await t.settle()
+    await t.stop()
+  })
 })
 
 test('a plan that is refused rejects', async () => {

@@ -2,6 +2,7 @@ import type { OutRecord, Position, Transaction, TransactionalProducer } from '..
 import type { StoreChanges } from '../../ports/store.js'
 import { show, TidemarkError } from '../../record/errors.js'
 import { badTransaction } from '../rules/badTransaction.js'
+import { checkRecords } from '../rules/checkRecords.js'
 import type { Topics } from './topics.js'
 
 /**
@@ -59,6 +60,7 @@ class OpenTransaction implements Transaction {
 
   async send(records: readonly OutRecord[]): Promise<void> {
     this.check()
+    checkRecords(records)
     for (const record of records) this.topics.log(record)
     for (const record of records) this.records.push(record)
   }

@@ -9,7 +9,7 @@ const RETRY = { initialRetryTime: 50, maxRetryTime: 1_000, retries: 20 }
 export interface ProducerHost {
   readonly kafka: Kafka
   readonly name: string
-  /** @throws TidemarkError `UNKNOWN_TOPIC` */
+  /** @throws TidemarkError `BAD_OPTION`, `UNKNOWN_TOPIC` */
   checkPartitions(records: readonly OutRecord[]): Promise<void>
   /** What is behind an error of a transactional producer. */
   reason(error: unknown, transactionalId: string): Promise<unknown>

@@ -1,5 +1,6 @@
-import type { NewTopic, TopicPartition } from '../../ports/broker.js'
+import type { NewTopic, OutRecord } from '../../ports/broker.js'
 import { TidemarkError } from '../../record/errors.js'
+import { checkRecords } from '../rules/checkRecords.js'
 import { notCompacted } from '../rules/notCompacted.js'
 import { unknownTopic } from '../rules/unknownTopic.js'
 import type { ClusterClient } from './cluster.js'
@@ -78,9 +79,10 @@ export class TopicAdmin {
     }
   }
 
-  /** @throws TidemarkError `UNKNOWN_TOPIC` if one of them isn't there */
-  async check(partitions: Iterable<TopicPartition>): Promise<void> {
-    for (const { topic, partition } of partitions) {
+  /** @throws TidemarkError `BAD_OPTION` for a record that isn't whole, `UNKNOWN_TOPIC` if the topic of one isn't there */
+  async check(records: readonly OutRecord[]): Promise<void> {
+    checkRecords(records)
+    for (const { topic, partition } of records) {
       const known = this.counts.get(topic)
       if (known !== undefined && partition >= 0 && partition < known) continue
       const count = (await this.cluster.partitionCounts([topic])).get(topic)

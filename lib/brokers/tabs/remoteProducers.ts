@@ -2,7 +2,7 @@ import type { Position, Producer, Transaction, TransactionalProducer } from '../
 import { TidemarkError } from '../../record/errors.js'
 import { badTransaction } from '../rules/badTransaction.js'
 import type { Line } from './line.js'
-import { ownRecord } from './wire.js'
+import { ownRecords } from './wire.js'
 
 /** Writes through the tab that hosts, and once more through the next one if that goes before it has answered: each record gets there once. */
 export function remoteProducer(line: Line): Producer {
@@ -10,7 +10,7 @@ export function remoteProducer(line: Line): Producer {
   return {
     async send(records, along) {
       if (isClosed) throw new TidemarkError('BAD_STATE', 'the producer is closed')
-      await line.call('send', records.map(ownRecord), along)
+      await line.call('send', ownRecords(records), along)
     },
     async close() {
       isClosed = true
@@ -54,7 +54,7 @@ function transaction(line: Line, id: string, number: number): Transaction {
   return {
     async send(records) {
       check()
-      await line.callBound('sendIn', number, records.map(ownRecord))
+      await line.callBound('sendIn', number, ownRecords(records))
     },
     async sendOffsets(group, positions) {
       check()

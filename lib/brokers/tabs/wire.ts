@@ -1,6 +1,7 @@
 import type { NewTopic, OutRecord, PartitionRange, Position, RawBatch, TopicPartition } from '../../ports/broker.js'
 import type { StoreChanges } from '../../ports/store.js'
 import { type ErrorCode, type ErrorPlace, TidemarkError } from '../../record/errors.js'
+import { checkRecords } from '../rules/checkRecords.js'
 import { decodeChunk, encodeChunk } from '../rules/chunk.js'
 
 /** The consumer's part of {@link Calls}: what `ConsumerOptions` says, without functions. */
@@ -107,13 +108,20 @@ export const packed = ({ topic, partition, endOffset, ...chunk }: RawBatch): Pac
 
 export const unpacked = ({ chunk, ...rest }: PackedBatch): RawBatch => ({ ...rest, ...decodeChunk(chunk) })
 
-/** A message is copied with all of the memory that its bytes are a part of: here each has just its own. */
-export const ownRecord = (record: OutRecord): OutRecord => ({
-  ...record,
-  key: own(record.key),
-  value: own(record.value),
-  headers: record.headers.map(([name, value]) => [name, own(value)] as const),
-})
+/**
+ * A message is copied with all of the memory that its bytes are a part of: here each has just its own.
+ *
+ * @throws TidemarkError `BAD_OPTION` for a record that isn't whole
+ */
+export function ownRecords(records: readonly OutRecord[]): OutRecord[] {
+  checkRecords(records)
+  return records.map((record) => ({
+    ...record,
+    key: own(record.key),
+    value: own(record.value),
+    headers: record.headers.map(([name, value]) => [name, own(value)] as const),
+  }))
+}
 
 const own = (bytes: Uint8Array | null): Uint8Array | null =>
   bytes !== null && bytes.byteLength < bytes.buffer.byteLength ? bytes.slice() : bytes

@@ -1,9 +1,19 @@
-import type { Broker, RawBatch, TopicPartition } from '../../ports/broker.js'
+import type { Broker, OutRecord, RawBatch, TopicPartition } from '../../ports/broker.js'
 import { TidemarkError } from '../../record/errors.js'
 import type { Headers } from '../../record/record.js'
 import { NO_HEADERS } from '../../record/record.js'
 import { utf8 } from '../../record/serde.js'
-import { assert, assertEqual, assertRejects, type LawBody, out, type Tape, texts, until } from './setting.js'
+import {
+  assert,
+  assertEqual,
+  assertRejects,
+  type LawBody,
+  out,
+  type Tape,
+  texts,
+  until,
+  untilEqual,
+} from './setting.js'
 
 /** Laws of topics, plain producers and reads outside a group. */
 export const logLaws: Record<string, LawBody> = {
@@ -62,6 +72,34 @@ export const logLaws: Record<string, LawBody> = {
     const known = await law.topic(broker, 1)
     await assertRejects(producer.send([out(known, 1, 'a')]), 'UNKNOWN_TOPIC', 'send to an unknown partition')
     await producer.close()
+  },
+
+  async 'a record that is not whole is BAD_OPTION, and nothing of its send is written'(law) {
+    const broker = await law.broker()
+    const topic = await law.topic(broker, 1)
+    const producer = await broker.producer()
+    const transaction = await (await broker.transactionalProducer(law.id)).begin()
+    for (const [field, wrong] of [
+      ...(['topic', 'partition', 'key', 'value', 'timestamp', 'headers'] as const).map((name) => [name, undefined]),
+      ['partition', 0.5],
+      ['key', 'text'],
+      ['value', { amount: 1 }],
+      ['timestamp', '1'],
+      ['headers', {}],
+      ['headers', [['name', 'text']]],
+      ['headers', [[1, null]]],
+    ] as const) {
+      const sent = [out(topic, 0, 'a'), { ...out(topic, 0, 'b'), [field as string]: wrong } as OutRecord]
+      await assertRejects(producer.send(sent), 'BAD_OPTION', `send with a wrong ${field}`)
+      await assertRejects(transaction.send(sent), 'BAD_OPTION', `send in a transaction with a wrong ${field}`)
+    }
+    await transaction.send([out(topic, 0, 'in a transaction')])
+    await transaction.commit()
+    await producer.send([out(topic, 0, 'whole', { key: null, value: null, headers: [['name', null]] })])
+    await producer.close()
+    const values = async () =>
+      (await readAll(broker, { topic, partition: 0 })).map(({ value }) => value && utf8.decode(value))
+    await untilEqual(values, ['in a transaction', null], 'records written')
   },
 
   async 'a record comes back as it was written'(law) {
