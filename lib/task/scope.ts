@@ -164,6 +164,10 @@ export abstract class Scope extends Timeline implements StateHome {
     for (const node of this.nodes.values()) {
       const late = node.definition.windowing === 'resolves' ? lateOutputOf(node) : undefined
       for (const output of [...node.definition.sideOutputs, late]) {
+        if (output && definitionOf(output)?.role?.is !== 'side')
+          throw new TidemarkError('BAD_OPTION', 'what comes out beside must go to a sideOutput(...)', {
+            operator: node.operator,
+          })
         const input = output && this.outputNode(output)?.inputs[0]
         if (input === undefined || input.edges.some((edge) => edge.from === node)) continue
         if (node.hasEmitted) throw lateBranch(input.node.operator)

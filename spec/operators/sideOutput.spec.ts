@@ -172,6 +172,32 @@ describe('outside an app', () => {
   })
 })
 
+test('what is no side output is refused where one is wanted: nothing would come to it', async () => {
+  const late = sideOutput<Numbers>('late')
+  for (const other of [
+    new Subject<Numbers>(),
+    late.pipe(mapValues((value) => value)),
+    from([]) as Observable<Numbers>,
+  ]) {
+    const refused = {
+      code: 'BAD_OPTION',
+      place: { operator: 'counts' },
+      message: expect.stringContaining('sideOutput(...)'),
+    }
+    const pipeline = (source: Observable<Numbers>) =>
+      source.pipe(tumblingWindow('1s', { late: other }), aggregate(count(), { name: 'counts' }))
+    pipeline(from([])).subscribe({ error: (error) => expect(error).toMatchObject(refused) })
+    const started = testApp((app) => app.run('n', pipeline(app.stream('in', { value: json() })).pipe(toTopic('out'))), {
+      topics: { in: 1, out: 1 },
+    })
+    await expect(started).rejects.toMatchObject(refused)
+    from([])
+      .pipe(split(other))
+      .subscribe({ error: (error) => expect(error.code).toBe('BAD_OPTION') })
+  }
+  expect.assertions(9)
+})
+
 test('against splitting the list: each record comes out where it belongs, in the order of all', () => {
   const given = fc.array(fc.record({ key: fc.constantFrom('a', 'b'), value: fc.nat(9), time: fc.nat(20) }))
   fc.assert(
