@@ -10,7 +10,6 @@ import {
   count,
   createApp,
   embedded,
-  foreignKeyJoin,
   json,
   keyBy,
   mapValues,
@@ -19,7 +18,6 @@ import {
   sideOutput,
   string,
   type TidemarkError,
-  tableGroupBy,
   toTopic,
   tumblingWindow,
 } from 'tidemark'
@@ -199,22 +197,6 @@ describe('options of plain JavaScript', () => {
     ['toTopic, key', () => toTopic('out', { key: 'json' as never }), `toTopic out: key ${serdes} "json"`],
     ['keyBy', () => keyBy(() => 'a', { value: json as never }), `keyBy: value ${serdes} ${called}`],
     ['keyBy, key', () => keyBy(() => 'a', { key: json as never }), `keyBy: key ${serdes} ${called}`],
-    [
-      'tableGroupBy',
-      () => tableGroupBy(() => 'a', count() as never, { name: 'n', value: json as never }),
-      `tableGroupBy: value ${serdes} ${called}`,
-    ],
-    [
-      'foreignKeyJoin',
-      () =>
-        foreignKeyJoin(
-          app.table('users', { value: json() }),
-          () => 'a',
-          (left) => left,
-          { name: 'n', value: json as never },
-        ),
-      `foreignKeyJoin: value ${serdes} ${called}`,
-    ],
   ])('a serde that is none: %s', (_name, make, text) => {
     expect(make).toThrow(new RegExp(`^BAD_OPTION: ${text.replace(/[.(){}]/g, '\\$&')}$`))
   })

@@ -7,10 +7,13 @@ import {
   bytes,
   collect,
   count,
+  createApp,
+  embedded,
   foreignKeyJoin,
   json,
   keyBy,
   local,
+  memory,
   record,
   type Serde,
   type StreamRecord,
@@ -120,6 +123,21 @@ describe('laws', () => {
 })
 
 describe('edges', () => {
+  test('a serde that is none is BAD_OPTION, at once', () => {
+    const right = createApp({ id: 'plain', broker: embedded(), store: memory() }).table('users', { value: json() })
+    const join = (value: unknown) => () =>
+      foreignKeyJoin(
+        right,
+        () => 'a',
+        (left) => left,
+        { name: 'n', value: value as never },
+      )
+    expect(join(json)).toThrow(
+      'BAD_OPTION: foreignKeyJoin: value must be a serde, such as json(); got a function: call it, as in json()',
+    )
+    expect(join(json())).not.toThrow()
+  })
+
   test.each([
     { name: 'empty tables', kind: 'inner', right: '|', left: '|', out: '|' },
     { name: 'completes when both have', kind: 'inner', right: 'X--|', left: '-a|', out: '-P-|' },

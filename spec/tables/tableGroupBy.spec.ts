@@ -335,6 +335,14 @@ describe('edges', () => {
     )
   })
 
+  test('a serde that is none is BAD_OPTION, at once', () => {
+    const group = (options: object) => () => tableGroupBy(() => 'all', count(), { name: 'all', ...options })
+    const is = 'must be a serde, such as json(); got a function: call it, as in json()'
+    expect(group({ key: json })).toThrow(`BAD_OPTION: tableGroupBy: key ${is}`)
+    expect(group({ value: json })).toThrow(`BAD_OPTION: tableGroupBy: value ${is}`)
+    expect(group({ key: json(), value: json() })).not.toThrow()
+  })
+
   test('what keyOf throws comes out with the place', () => {
     const errors: unknown[] = []
     toTable('t', from([record('ann', 1, 0)]))
