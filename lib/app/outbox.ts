@@ -45,9 +45,15 @@ export class Outbox {
     this.onSent()
   }
 
-  /** Resolves when all that is there now is acknowledged. What comes meanwhile is not waited for: under load it never ends. */
+  /**
+   * Sends all that is there now, and resolves when it is acknowledged. What comes meanwhile is not waited for: under load it never ends. It asks
+   * nobody to go on with the next batch: who does may have gone, and what waits for nothing spins and keeps the whole process from its other work.
+   */
   async sent(): Promise<void> {
     const due = this.taken + this.unsent.length
-    while (this.acknowledged < due) await this.sending
+    while (this.acknowledged < due) {
+      this.flush()
+      await this.sending
+    }
   }
 }

@@ -14,6 +14,7 @@ import {
   TidemarkError,
   toTopic,
 } from 'tidemark'
+import { testClock } from 'tidemark/testing'
 import { until } from '../until.js'
 import { rawTopics } from './raw.js'
 
@@ -75,43 +76,57 @@ test('an app may be stopped while it takes a slot over', async () => {
   expect([app.stats().state, errors]).toEqual(['stopped', []])
 })
 
-test('a member whose outputs are on their way lets go of them, and goes on as a new one', async () => {
-  const { broker: inner, send, read } = await rawTopics({ in: 1, out: 1 })
-  const acknowledged = gate()
-  let listener: ConsumerListener | undefined
-  let isSending = false
-  const broker = but(inner, {
-    consumer: (options) => {
-      listener = options.listener
-      return inner.consumer(options)
-    },
-    producer: async (): Promise<Producer> => {
-      const producer = await inner.producer()
-      let isClosed = false
-      return {
-        send: async (records) => {
-          if (isClosed) throw new TidemarkError('BAD_STATE', 'the producer is closed')
-          isSending = true
-          await acknowledged.opened
-          await producer.send(records)
-        },
-        close: async () => {
-          isClosed = true
-        },
-      }
-    },
+for (const [when, commitInterval] of [
+  ['before a commit', 60_000],
+  ['while a commit waits for them', 100],
+] as const) {
+  test(`a member whose outputs are on their way lets go of them ${when}, and goes on as a new one`, async () => {
+    const { broker: inner, send, read } = await rawTopics({ in: 1, out: 1 })
+    const clock = testClock()
+    const acknowledged = gate()
+    let listener: ConsumerListener | undefined
+    let isSending = false
+    const broker = but(inner, {
+      consumer: (options) => {
+        listener = options.listener
+        return inner.consumer(options)
+      },
+      producer: async (): Promise<Producer> => {
+        const producer = await inner.producer()
+        let isClosed = false
+        return {
+          send: async (records) => {
+            if (isClosed) throw new TidemarkError('BAD_STATE', 'the producer is closed')
+            isSending = true
+            await acknowledged.opened
+            await producer.send(records)
+          },
+          close: async () => {
+            isClosed = true
+          },
+        }
+      },
+    })
+    const { app, errors } = counts('let-go', broker, { guarantee: 'at-least-once', clock, commitInterval })
+    const starting = app.start()
+    await clock.settle()
+    await starting
+    await send({ topic: 'in', partition: 0 }, 'a', '1')
+    await clock.settle()
+    for (let n = 0; n < 3; n++) await send({ topic: 'in', partition: 0 }, 'a', '1')
+    await clock.advance(100)
+    expect([isSending, app.stats().tasks[0]?.records]).toEqual([true, 4])
+    listener?.error(new TidemarkError('FENCED', 'another one has the slot'), true)
+    await clock.settle()
+    acknowledged.open()
+    await clock.advance('1s')
+    expect((await read('out')).at(-1)?.value).toBe('4')
+    expect([app.stats().state, errors]).toEqual(['running', ['FENCED']])
+    const stopping = app.stop()
+    await clock.settle()
+    await stopping
   })
-  const { app, errors } = counts('let-go', broker, { guarantee: 'at-least-once' })
-  await app.start()
-  await send({ topic: 'in', partition: 0 }, 'a', '1')
-  await until('an output under way', () => isSending)
-  for (let n = 0; n < 3; n++) await send({ topic: 'in', partition: 0 }, 'a', '1')
-  await until('outputs that wait', () => app.stats().tasks[0]?.records === 4)
-  listener?.error(new TidemarkError('FENCED', 'another one has the slot'), true)
-  acknowledged.open()
-  await until('all of it', async () => (await read('out')).at(-1)?.value === '4')
-  expect([app.stats().state, errors]).toEqual(['running', ['FENCED']])
-})
+}
 
 test('at least once: a planned hand-over repeats nothing', async () => {
   const { broker: inner, send, read } = await rawTopics({ in: 2, out: 1 })
