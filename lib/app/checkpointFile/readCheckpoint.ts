@@ -1,4 +1,4 @@
-import type { OutRecord } from '../../ports/broker.js'
+import type { OutRecord, Position } from '../../ports/broker.js'
 import type { StoredEntry } from '../../ports/store.js'
 import { bytesJson } from '../../record/bytesJson.js'
 import type { FileSource } from '../../record/chunksOf.js'
@@ -8,6 +8,7 @@ import { unzipLines } from '../../record/unzipLines.js'
 import { BrokenFile } from '../../record/unzipped.js'
 import { type Manifest, manifestEntry } from '../checkpoint.js'
 import { dictionary } from '../dictionary.js'
+import type { StateShape } from '../stateShape.js'
 import { planEntry } from '../storedPlan.js'
 import { readTask, type StoredTask, taskScope } from '../taskScopes.js'
 import type { CheckpointCopy, CopiedTask, CopiedTopic } from './checkpointCopy.js'
@@ -157,18 +158,28 @@ const isCount = (value: unknown): value is number => Number.isSafeInteger(value)
 const isPartitions = (value: unknown) => isCount(value) && value >= 1 && value <= 100_000
 const isOffsets = (value: unknown, partitions: number) =>
   Array.isArray(value) && value.length === partitions && value.every((offset) => offset === null || isCount(offset))
+const isTexts = (value: unknown) => Array.isArray(value) && value.every((text) => typeof text === 'string')
+const isTime = (value: unknown) => value === null || typeof value === 'number'
+const every = <T>(of: { readonly [name: string]: T }, test: (one: T) => boolean) =>
+  isObject(of) && Object.values(of).every((one) => isObject(one) && test(one))
 const isPositions = (value: unknown) =>
   Array.isArray(value) &&
-  value.every((one) => isObject(one) && 'topic' in one && 'partition' in one && 'offset' in one && isCount(one.offset))
+  value.every((one) => isObject(one) && isPosition(one as { readonly [name in keyof Position]: unknown }))
+const isPosition = ({ topic, partition, offset }: { readonly [name in keyof Position]: unknown }) =>
+  typeof topic === 'string' && isCount(partition) && isCount(offset)
+const isLane = (value: unknown) =>
+  Array.isArray(value) && typeof value[0] === 'string' && isTime(value[1]) && isTime(value[2])
+const isShape = ({ operator, kind, form, version, topics }: StateShape) =>
+  isTexts([operator, kind, form]) && isCount(version) && isTexts(topics)
 
 /** What reading it from a store takes for granted. */
 const hasShape = ({ manifest: { positions, sources, streamTimes, times }, plan }: StoredTask): boolean =>
   isPositions(positions) &&
-  isPositions(plan.left) &&
-  [sources, streamTimes, times, plan.topics, plan.states, plan.orphans].every(isObject) &&
-  Object.values(sources).every((source) => isObject(source) && Array.isArray(source.lanes)) &&
-  Object.values(plan.topics).every((topic) => isObject(topic) && isPartitions(topic.partitions)) &&
-  Object.values({ ...plan.states, ...plan.orphans }).every((shape) => isObject(shape) && Array.isArray(shape.topics)) &&
-  Object.values(plan.orphans).every(({ at }) => isPositions(at)) &&
-  Array.isArray(plan.operators) &&
-  Array.isArray(plan.sinks)
+  every(sources, ({ watermark, lanes }) => isTime(watermark) && Array.isArray(lanes) && lanes.every(isLane)) &&
+  [streamTimes, times].every((of) => isObject(of) && Object.values(of).every(isTime)) &&
+  isTexts(plan.operators) &&
+  isTexts(plan.sinks) &&
+  every(plan.topics, ({ key, partitions }) => typeof key === 'string' && isPartitions(partitions)) &&
+  every(plan.states, isShape) &&
+  every(plan.orphans, (orphan) => isShape(orphan) && isPositions(orphan.at)) &&
+  isPositions(plan.left)

@@ -77,6 +77,6 @@ test('every entry comes back byte for byte, readable where its place has numbers
         if (!Object.is(at, -0)) expect('state' in line).toBe(true)
       },
     ),
-    { numRuns: 1_000 },
+    { seed: 81, numRuns: 1_000 },
   )
 })
