@@ -132,9 +132,10 @@ export class Assignment {
     restore: Restore,
     committed: Promise<void>,
   ): Promise<void> {
-    const { broker, app, consumer: member } = this.host
+    const { broker, app, consumer: member, upgrade } = this.host
     await committed
     before.close()
+    await upgrade.prepare(new Set([assigned.partition]))
     const consumer = await member()
     if (restore.isCancelled) return
     const partitions = assigned.topics.map((topic) => ({ topic, partition: assigned.partition }))

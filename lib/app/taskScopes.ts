@@ -40,11 +40,16 @@ export const titleOf = (app: string, scope: string): string | undefined =>
 
 export const isTaskScope = (app: string, scope: string): boolean => scope.startsWith(prefixOf(app))
 
-/** All checkpoints of an app that a store has. */
-export async function storedTasks(app: string, store: StoreAdapter): Promise<StoredTask[]> {
+/** The checkpoints of an app that a store has: all of them, or those of some partitions. */
+export async function storedTasks(
+  app: string,
+  store: StoreAdapter,
+  partitions?: ReadonlySet<number>,
+): Promise<StoredTask[]> {
   const found: StoredTask[] = []
   for (const scope of await store.scopes()) {
     if (!isTaskScope(app, scope)) continue
+    if (partitions?.has(Number(scope.slice(scope.lastIndexOf('/') + 1))) === false) continue
     const task = readTask(app, scope, await entriesOf(store, scope))
     if (task !== undefined) found.push(task)
   }

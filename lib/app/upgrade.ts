@@ -71,14 +71,15 @@ export class Upgrade {
   }
 
   /**
-   * Files what is stored of some partitions as the plan has it, before their tasks are restored. Changelogs are filed by state already.
+   * Files what is stored of some partitions as the plan has it, before their tasks are restored, each time: what a checkpoint has since taken over is not to
+   * be taken over again. Changelogs are filed by state already.
    *
    * @throws TidemarkError `PLAN_MISMATCH`
    */
   async prepare(partitions: ReadonlySet<number>): Promise<void> {
     if (this.changelogs !== undefined) return
     await this.claimOld(partitions)
-    const stored = await this.stored()
+    const stored = await this.stored(partitions)
     for (const partition of partitions) {
       const tasks = stored.filter((task) => task.partition === partition)
       const compared = compareStates(this.plan, this.partitionsOf, tasks, this.options)
@@ -116,16 +117,15 @@ export class Upgrade {
   private async claimOld(partitions: ReadonlySet<number>): Promise<void> {
     if (this.store.claim === undefined) return
     const titles = new Set(this.plan.subTopologies.map(({ title }) => title))
-    for (const { scope, title, partition } of await this.stored())
-      if (partitions.has(partition) && !titles.has(title)) await this.store.claim(scope)
+    for (const { scope, title } of await this.stored(partitions)) if (!titles.has(title)) await this.store.claim(scope)
   }
 
   private comparisonOf(tasks: readonly StoredTask[]): PlanComparison {
     return comparePlans(this.plan, this.partitionsOf, tasks, this.options)
   }
 
-  private stored(): Promise<StoredTask[]> {
-    return storedTasks(this.plan.app, this.store)
+  private stored(partitions?: ReadonlySet<number>): Promise<StoredTask[]> {
+    return storedTasks(this.plan.app, this.store, partitions)
   }
 
   private checkOptions(): void {

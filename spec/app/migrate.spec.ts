@@ -9,6 +9,7 @@ import {
   foreignKeyJoin,
   json,
   type Key,
+  mapValues,
   process,
   record,
   type StreamRecord,
@@ -115,6 +116,47 @@ describe('an aggregate of a newer version', () => {
     await v.become(build)
     await feed(v, 'a', 1)
     expect((await out(v)).at(-1)).toBe(11)
+    await v.t.stop()
+  })
+
+  /** A record at which the aggregate has counted already when it goes wrong: its task goes back to the last checkpoint. */
+  const orBad = (options: VersionOptions) => (app: App) =>
+    app.run(
+      'n',
+      read(app, 'a').pipe(
+        aggregate(
+          sum((one: StreamRecord<string, number>) => one.value),
+          { name: 'n', ...options },
+        ),
+        mapValues((total: number) => {
+          if (total % 10 === 3) throw new Error('bad')
+          return total
+        }),
+        toTopic('out'),
+      ),
+    )
+
+  test('is not asked again when a task goes back behind a bad record', async () => {
+    const v = await versions(orBad({}), { topics: TOPICS, onError: { process: 'skip' } })
+    await feed(v, 'a', 1)
+    await v.become(orBad({ version: 2, migrate: (old) => old + 100 }))
+    await feed(v, 'a', 1)
+    await feed(v, 'a', 1)
+    await feed(v, 'a', 2)
+    expect(v.t.errors).toMatchObject([{ code: 'OPERATOR_FAILED', place: { offset: 2 } }])
+    expect(await out(v)).toEqual([1, 102, 104])
+    await v.t.stop()
+  })
+
+  test('what begins empty does so once, whatever tasks go back', async () => {
+    const v = await versions(orBad({}), { topics: TOPICS, onError: { process: 'skip' } })
+    await feed(v, 'a', 1)
+    await v.become(orBad({ version: 2 }), { startEmpty: ['n'] })
+    await feed(v, 'a', 2)
+    await feed(v, 'a', 1)
+    await feed(v, 'a', 2)
+    expect(v.t.errors).toMatchObject([{ code: 'OPERATOR_FAILED', place: { offset: 2 } }])
+    expect(await out(v)).toEqual([1, 2, 4])
     await v.t.stop()
   })
 
