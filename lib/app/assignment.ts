@@ -116,7 +116,7 @@ export class Assignment {
   /**
    * A task that can't go on begins anew at its last checkpoint: what it has done since is forgotten, and done again.
    *
-   * @param committed when that checkpoint is written
+   * @param committed when that checkpoint is written, and can be read
    */
   goBack(task: TaskScope, committed: Promise<void>): void {
     const { sub, partition, queues, info } = task

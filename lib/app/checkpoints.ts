@@ -41,7 +41,12 @@ export class Checkpoints {
 
   /** Commits what has changed; calls follow one another. */
   commit(only?: ReadonlySet<TaskScope>): Promise<void> {
-    const next = this.last.then(() => this.commitNow(only))
+    return this.between(() => this.commitNow(only))
+  }
+
+  /** Runs something when none of them is being written; the next one waits for it. */
+  between(run: () => Promise<void>): Promise<void> {
+    const next = this.last.then(run)
     this.last = next.catch(() => {})
     return next
   }

@@ -283,8 +283,10 @@ export class Runtime implements TaskHost {
   }
 
   goBack(task: TaskScope): void {
-    // A commit that is under way may have its checkpoint.
-    this.membership.life?.assignment.goBack(task, this.checkpoints.last)
+    const { slots } = this.resources
+    // A commit that is under way may have its checkpoint, and one that has ended can be read a moment later.
+    const settle = () => slots.settle(slots.of(task.partition))
+    this.membership.life?.assignment.goBack(task, this.checkpoints.between(settle))
   }
 
   get onError(): ErrorPolicies | undefined {

@@ -20,6 +20,8 @@ export class Slots {
   private readonly producers = new Map<number, TransactionalProducer>()
   /** Where partitions that were written to go on. */
   private readonly ends = new Map<string, Position>()
+  /** Those of which the last commit may not be seen yet. */
+  private readonly unsettled = new Set<number>()
 
   constructor(
     private readonly app: string,
@@ -49,8 +51,21 @@ export class Slots {
     if (records.length > 0) await transaction.send(records)
     await transaction.sendOffsets(this.app, positions)
     const ends = await transaction.commit(along)
+    this.unsettled.add(slot)
     for (const end of ends) this.ends.set(partitionKey(end), end)
     return ends
+  }
+
+  /**
+   * Resolves when all that a slot has committed can be read, its offsets too: the broker takes nothing into its next transaction before. Unlike {@link open} this
+   * takes the slot from nobody: other tasks of it go on, which must not write any more if another process has it by now.
+   */
+  async settle(slot: number): Promise<void> {
+    const producer = this.producers.get(slot)
+    if (producer === undefined || !this.unsettled.delete(slot)) return
+    const transaction = await producer.begin()
+    await transaction.sendOffsets(this.app, [])
+    await transaction.abort()
   }
 
   /**
@@ -74,7 +89,10 @@ export class Slots {
   /** Lets go of all but these. */
   async keep(slots: ReadonlySet<number>): Promise<void> {
     const gone = [...this.producers].filter(([slot]) => !slots.has(slot))
-    for (const [slot] of gone) this.producers.delete(slot)
+    for (const [slot] of gone) {
+      this.producers.delete(slot)
+      this.unsettled.delete(slot)
+    }
     await Promise.all(gone.map(([, producer]) => producer.close()))
   }
 }

@@ -88,7 +88,7 @@ export interface TransactionalProducer {
 
 /**
  * All of it becomes visible at `commit`, or nothing ever: on Kafka a moment after the promise resolves, at the latest when
- * the next producer with the id has begun. Each method rejects with `FENCED` once a newer producer has the id.
+ * the next producer with the id has begun, or this one's next transaction has taken something. Each method rejects with `FENCED` once a newer producer has the id.
  */
 export interface Transaction {
   /** @throws as {@link Producer.send} */

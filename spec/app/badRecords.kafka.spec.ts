@@ -8,6 +8,7 @@ import {
   last,
   mapAsync,
   memory,
+  record,
   type StreamRecord,
   type TidemarkError,
   toTopic,
@@ -73,6 +74,35 @@ await describeKafka('bad records, on Kafka', (brokers) => {
       ...set.slice(1).map(() => 'OPERATOR_FAILED'),
       'PIPELINE_ERROR',
     ])
+    await topics.broker.close()
+  }, 120_000)
+
+  test('a task that goes back while its last checkpoint is still being spread over many partitions writes nothing twice', async () => {
+    const { id, input, out } = names()
+    const topics = await rawTopics({ [input]: 1, [out]: 200 }, kafka({ brokers }))
+    const app = createApp({ id, broker: kafka({ brokers }), store: memory(), commitInterval: 1, onError: 'skip' })
+    app.run(
+      'odd',
+      app.stream<number>(input, { value: json() }).pipe(
+        aggregate(
+          last((n) => n.value),
+          { name: 'last' },
+        ),
+        map((n) => {
+          if (n.value % 50 === 0) throw new RangeError(`${n.value}`)
+          return record(`k${n.value}`, n.value, n.timestamp)
+        }),
+        toTopic(out),
+      ),
+    )
+    await app.start()
+    const values = Array.from({ length: 2_000 }, (_, n) => n + 1)
+    for (const value of values) await topics.send({ topic: input, partition: 0 }, 'k', `${value}`)
+    const isThrough = async () => (await topics.broker.committed(id, [input]))[0]?.offset === values.length
+    await until('all of them', isThrough, 60_000)
+    await app.stop()
+    const written = (await topics.read(out)).map(({ value }) => Number(value))
+    expect(written.sort((a, b) => a - b)).toEqual(values.filter((value) => value % 50 !== 0))
     await topics.broker.close()
   }, 120_000)
 

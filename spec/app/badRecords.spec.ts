@@ -25,7 +25,8 @@ import {
   toTopic,
   tumblingWindow,
 } from 'tidemark'
-import { matchers, type TestApp, testApp } from 'tidemark/testing'
+import { matchers, type TestApp, testApp, testClock } from 'tidemark/testing'
+import { seenLater } from '../seenLater.js'
 import { until } from '../until.js'
 import { rawTopics } from './raw.js'
 
@@ -420,6 +421,42 @@ describe('an operator of ours that throws', () => {
     expect(marked.dropped()).toContainEqual({ operator: 'all', reason: 'late', count: 1 })
     await marked.t.stop()
   })
+})
+
+test('a task that goes back finds its last checkpoint though the broker shows it a moment later, and writes nothing twice', async () => {
+  const clock = testClock()
+  const { broker, see } = seenLater(embedded({ clock }))
+  const counted = (app: App) =>
+    app.run(
+      'n',
+      app.stream<number>('in', { value: json() }).pipe(
+        aggregate(
+          sum((one) => one.value),
+          { name: 'n' },
+        ),
+        mapValues((total: number) => {
+          if (total === 3) throw new Error('bad')
+          return total
+        }),
+        toTopic('out'),
+      ),
+    )
+  const t = await testApp(counted, {
+    topics: { in: 1, out: 1 },
+    clock,
+    broker,
+    store: memory(),
+    changelog: true,
+    onError: { process: 'skip' },
+  })
+  for (const value of [1, 1, 1, 4]) {
+    await t.send('in', { key: 'k', value })
+    await t.settle()
+  }
+  expect(t.errors).toMatchObject([{ code: 'OPERATOR_FAILED', place: { offset: 2 } }])
+  await t.stop()
+  await see()
+  expect((await t.records('out')).map(({ value }) => value)).toEqual([1, 2, 6])
 })
 
 describe('a plain RxJS operator that throws', () => {
