@@ -4,6 +4,7 @@ import type { TidemarkError } from '../record/errors.js'
 import type { DropReason } from '../task/definition.js'
 import { type GlobalTopic, takeRow } from './globalTopic.js'
 import { isPassing } from './isPassing.js'
+import { lostPlace } from './lostPlace.js'
 import { PartitionQueue } from './partitionQueue.js'
 import { rejoinPauseMs } from './rejoinPauseMs.js'
 
@@ -155,6 +156,10 @@ export class GlobalReader implements ConsumerListener {
   }
 
   error(error: TidemarkError, fatal: boolean): void {
+    if (error.code === 'OFFSET_OUT_OF_RANGE') {
+      this.tell(lostPlace(error), true)
+      return
+    }
     const mayPass = fatal && isPassing(error)
     this.tell(error, fatal && !mayPass)
     // One at a time: it may have been heard before the last one was there.

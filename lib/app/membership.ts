@@ -1,9 +1,10 @@
 import type { Consumer, ConsumerListener, Position, RawBatch, TopicPartition } from '../ports/broker.js'
-import type { TidemarkError } from '../record/errors.js'
+import type { ErrorPlace, TidemarkError } from '../record/errors.js'
 import { Assignment } from './assignment.js'
 import { Committer } from './committer.js'
 import { describeText } from './describe.js'
 import { isPassing } from './isPassing.js'
+import { lostPlace } from './lostPlace.js'
 import { topicsReadBy } from './planTopics.js'
 import { Rebalances } from './rebalances.js'
 import { rejoinPauseMs } from './rejoinPauseMs.js'
@@ -250,6 +251,14 @@ export class Membership implements ConsumerListener {
   }
 
   error(error: TidemarkError, fatal: boolean): void {
-    this.runtime.error(error, fatal)
+    if (error.code === 'OFFSET_OUT_OF_RANGE' && this.isRead(error.place)) this.runtime.error(lostPlace(error), true)
+    else this.runtime.error(error, fatal)
+  }
+
+  /** Whether a task runs that reads it: one that is still to be restored will say itself where it goes on. */
+  private isRead({ topic, partition }: ErrorPlace): boolean {
+    return (
+      topic !== undefined && partition !== undefined && this.life?.assignment.queue({ topic, partition }) !== undefined
+    )
   }
 }
