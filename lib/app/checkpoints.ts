@@ -168,7 +168,12 @@ export class Checkpoints {
       stampExchanges: () => runtime.slices.stampExchanges(),
       wake: () => runtime.wake(),
       commit: async () => {
-        await this.commit().catch((error) => this.lost(error))
+        const run = async () => {
+          await this.commitNow(undefined)
+          // Else what is on its way from task to task would be neither here nor there.
+          await runtime.resources.slots.settle()
+        }
+        await this.between(run).catch((error) => this.lost(error))
         runtime.checkRuns()
       },
     }

@@ -285,7 +285,7 @@ export class Runtime implements TaskHost {
   goBack(task: TaskScope): void {
     const { slots } = this.resources
     // A commit that is under way may have its checkpoint, and one that has ended can be read a moment later.
-    const settle = () => slots.settle(slots.of(task.partition))
+    const settle = () => slots.settle([slots.of(task.partition)])
     this.membership.life?.assignment.goBack(task, this.checkpoints.between(settle))
   }
 

@@ -57,10 +57,14 @@ export class Slots {
   }
 
   /**
-   * Resolves when all that a slot has committed can be read, its offsets too: the broker takes nothing into its next transaction before. Unlike {@link open} this
-   * takes the slot from nobody: other tasks of it go on, which must not write any more if another process has it by now.
+   * Resolves when all that slots have committed can be read, their offsets too: the broker takes nothing into a slot's next transaction before. Unlike
+   * {@link open} this takes a slot from nobody: other tasks of it go on, which must not write any more if another process has it by now.
    */
-  async settle(slot: number): Promise<void> {
+  async settle(slots: Iterable<number> = [...this.unsettled]): Promise<void> {
+    await Promise.all([...slots].map((slot) => this.settleOne(slot)))
+  }
+
+  private async settleOne(slot: number): Promise<void> {
     const producer = this.producers.get(slot)
     if (producer === undefined || !this.unsettled.delete(slot)) return
     const transaction = await producer.begin()

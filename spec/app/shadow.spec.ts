@@ -19,6 +19,7 @@ import {
   toTopic,
   tumblingWindow,
 } from 'tidemark'
+import { seenLater } from '../seenLater.js'
 import { until } from '../until.js'
 import { rawTopics } from './raw.js'
 
@@ -333,6 +334,32 @@ test('the live app says what it waits for while what is under way comes out, and
   await until('the other call', () => gates.length === 2)
   for (const open of gates) open()
   await until('both', async () => (await topics.read('out')).length === 2)
+})
+
+test('what the live app has committed and the broker shows a moment later has come out before it is compared', async () => {
+  const { broker, see } = seenLater(embedded())
+  const topics = await rawTopics({ in: 1, out: 1 }, broker)
+  const copies = (app: App) =>
+    app.run(
+      'copies',
+      app.stream<number>('in', { value: json() }).pipe(
+        keyBy((one) => `${one.value}`),
+        toTopic('out'),
+      ),
+    )
+  const app = createApp({ id: 'later', broker, store: memory(), commitInterval: 5 })
+  copies(app)
+  running.push(app)
+  await app.start()
+  await topics.send({ topic: 'in', partition: 0 }, 'k', '1')
+  await until('the first', async () => {
+    await see()
+    return (await topics.read('out')).length === 1
+  })
+  await app.savepoint('s')
+  await topics.send({ topic: 'in', partition: 0 }, 'k', '2')
+  await until('the second', () => app.stats().tasks.some(({ task, records }) => task === '0_0' && records === 2))
+  expect(await shadow(app, { from: 's', build: copies })).toMatchObject({ same: 1, changed: 0, missing: 0, extra: 0 })
 })
 
 test('what a new version refuses or fails with is its error, and the live app goes on', async () => {
