@@ -76,7 +76,8 @@ export async function shadow(app: App, options: ShadowOptions): Promise<ShadowRe
     )
   const timeoutMs = durationMs(options.timeout ?? '1m', 'shadow: timeout', 1)
   const savepoint = await live.savepoints((all) => all.open(options.from))
-  const before = sinksOf(id, savepoint)
+  // What a savepoint's tasks write is known of those that had come to a checkpoint.
+  const before = new Set([...sinksOf(id, savepoint), ...live.plan.subTopologies.flatMap(({ sinks }) => sinks)])
   const mark = await live.checkpoints.atRest(timeoutMs, async (positions) => ({
     positions,
     ends: await endsOf(broker, before),

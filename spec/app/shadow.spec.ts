@@ -402,6 +402,18 @@ test('a broker that cannot be read for a moment ends the comparison: nothing is 
   })
 })
 
+test('from a savepoint that was taken before the first record, all results are compared', async () => {
+  const topics = await rawTopics({ in: 1, out: 1 })
+  const app = createApp({ id: 'first', broker: topics.broker, store: memory(), commitInterval: 5 })
+  plain(app)
+  running.push(app)
+  await app.start()
+  expect(await app.savepoint('nothing')).toMatchObject({ tasks: 0 })
+  await topics.send({ topic: 'in', partition: 0 }, 'a', '1')
+  await until('the result', async () => (await topics.read('out')).length === 1)
+  expect(await shadow(app, { from: 'nothing', build: plain })).toMatchObject({ same: 1, missing: 0, extra: 0 })
+})
+
 test('what a new version refuses or fails with is its error, and the live app goes on', async () => {
   const { app, feed, handled } = await given()
   const other = (next: App) =>
