@@ -36,7 +36,7 @@ const LOOK_MS = 200
  * const recorded = await openRecording(await recordTopics(broker, ['orders', 'users']))
  * ```
  *
- * @throws TidemarkError `UNKNOWN_TOPIC`, `BROKER_UNAVAILABLE`, `BAD_OPTION`; while it is read, the stream's error: `OFFSET_OUT_OF_RANGE` where the log is cleaned up meanwhile
+ * @throws TidemarkError `UNKNOWN_TOPIC`, `BROKER_UNAVAILABLE`, `BAD_OPTION`; while it is read, the stream's error: `OFFSET_OUT_OF_RANGE` where the log is cleaned up meanwhile, or the topic made anew, `BAD_STATE` where partitions are added
  */
 export async function recordTopics(
   broker: Broker,
@@ -112,7 +112,7 @@ class Lane {
     private readonly broker: Broker,
     readonly topic: string,
     readonly partition: number,
-    private position: number,
+    public position: number,
     public end: number,
   ) {}
 
@@ -164,9 +164,29 @@ function merged(lanes: readonly Lane[]): RecordedRecord[] {
 async function lookForMore(broker: Broker, lanes: readonly Lane[]): Promise<void> {
   for (const topic of new Set(lanes.map((lane) => lane.topic))) {
     const ranges = await broker.ranges(topic)
-    for (const lane of lanes) if (lane.topic === topic) lane.end = ranges[lane.partition]?.end ?? lane.end
+    const own = lanes.filter((lane) => lane.topic === topic)
+    if (ranges.length !== own.length) throw grown(topic, own.length, ranges.length)
+    for (const lane of own) {
+      const { end } = ranges[lane.partition] as (typeof ranges)[number]
+      if (end < lane.position) throw madeAnew(lane, end)
+      lane.end = end
+    }
   }
 }
+
+const grown = (topic: string, before: number, now: number) =>
+  new TidemarkError(
+    'BAD_STATE',
+    `recordTopics: ${topic} had ${before} partitions when the recording began, and has ${now} now, whose records it would lack; begin another one`,
+    { topic },
+  )
+
+const madeAnew = ({ topic, partition, position }: Lane, end: number) =>
+  new TidemarkError(
+    'OFFSET_OUT_OF_RANGE',
+    `recordTopics: the records up to offset ${position} have been recorded, and the log ends at ${end} now: the topic was made anew, and its first records would be left out; begin another recording`,
+    { topic, partition, offset: position },
+  )
 
 /** Ends early by the signal. */
 function pause(ms: number, signal: AbortSignal): Promise<void> {

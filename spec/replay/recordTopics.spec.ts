@@ -78,6 +78,27 @@ test('only a time, if one asks for it: half-open', async () => {
   expect(placesOf(recording)).toEqual(['b0@0 4', 'b0@1 2', 'a0@2 5'])
 })
 
+test.each([
+  ['made anew', 2, 'OFFSET_OUT_OF_RANGE'],
+  ['made anew with more partitions', 3, 'BAD_STATE'],
+])('following, it ends with an error where the topic is %s', async (_name, partitions, code) => {
+  const { broker, producer } = await brokerWith([1, 2, 3].map((time) => out('a', 0, time)))
+  let recorded = 0
+  const stream = await recordTopics(broker, ['a'], {
+    follow: true,
+    onProgress: (count) => {
+      recorded = count
+    },
+  })
+  const opening = openRecording(stream)
+  const refused = expect(opening).rejects.toMatchObject({ code, place: { topic: 'a' } })
+  await until('the first records', () => recorded === 3)
+  await broker.deleteTopics(['a'])
+  await broker.createTopics([{ topic: 'a', partitions }])
+  await producer.send([out('a', 0, 4)])
+  await refused
+})
+
 test('following, it takes what comes, until it is told to end: then the file is whole', async () => {
   const { broker, producer } = await brokerWith([out('a', 0, 1)])
   const ending = new AbortController()
