@@ -1,5 +1,9 @@
 import { idleCheckMs } from './idleCheckMs.js'
+import { isPassing } from './isPassing.js'
 import type { Runtime } from './runtime.js'
+
+/** Between looks whether topics have other partitions, ms. */
+const PARTITIONS_MS = 60_000
 
 /** What an app does from time to time. */
 export class AppTimers {
@@ -8,10 +12,11 @@ export class AppTimers {
   constructor(private readonly runtime: Runtime) {}
 
   start(): void {
-    const { options, plan, checkpoints, slices, figures, logEnds } = this.runtime
+    const { options, plan, checkpoints, slices, figures, logEnds, resources } = this.runtime
     this.every(options.commitMs, () => checkpoints.commit())
     this.every(options.watermarkMs, async () => slices.stampExchanges())
     this.every(Math.max(1, Math.floor(options.stallMs / 4)), () => figures.watch())
+    this.every(PARTITIONS_MS, () => resources.checkPartitions(plan).catch((error) => this.tellIfPassing(error)))
     const idleMs = idleCheckMs(plan)
     if (Number.isFinite(idleMs)) this.every(idleMs, () => logEnds.checkIdle())
   }
@@ -32,6 +37,12 @@ export class AppTimers {
       const cancel = this.runtime.clock.after(ms, end)
       this.cancels.add(end)
     })
+  }
+
+  /** What couldn't be looked at now can be the next time. */
+  private tellIfPassing(error: unknown): void {
+    if (!isPassing(this.runtime.asError(error))) throw error
+    this.runtime.report(error)
   }
 
   /** Runs something again and again, each time that long after the last. */

@@ -121,6 +121,11 @@ export class GlobalReader implements ConsumerListener {
     await this.consumer?.close()
   }
 
+  /** How many partitions are read of a topic; undefined if it is none of a global table. */
+  partitions(topic: string): number | undefined {
+    return this.readings.find(({ role }) => role.topic === topic)?.queues.length
+  }
+
   stats(): GlobalTableStats[] {
     return this.readings.map(({ role, rows, queues, records, drops }) => ({
       topic: role.topic,

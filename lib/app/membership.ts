@@ -148,6 +148,8 @@ export class Membership implements ConsumerListener {
       await runtime.timers.pause(rejoinPauseMs(this.rejoins++))
       if (!runtime.isActive) return
       try {
+        // The group would give out partitions that are new, of which this app has no tasks.
+        await runtime.resources.checkPartitions(runtime.plan)
         await this.join()
         return
       } catch (error) {

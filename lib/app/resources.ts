@@ -1,10 +1,11 @@
-import type { TidemarkError } from '../record/errors.js'
+import { TidemarkError } from '../record/errors.js'
 import { changelogTopic } from './changelog.js'
 import { GlobalReader } from './globalReader.js'
 import { checkNewExchanges } from './newExchanges.js'
 import { resolvePartitions, topicsOf } from './partitions.js'
 import type { Plan } from './plan.js'
 import type { PlanComparison } from './planComparison.js'
+import { topicsReadBy } from './planTopics.js'
 import type { RuntimeOptions } from './runtimeOptions.js'
 import { Slots } from './slots.js'
 import type { StoredState } from './storedState.js'
@@ -71,5 +72,24 @@ export class Resources {
     this.globals = globals
     this.opened.push(() => globals.close())
     await globals.open()
+  }
+
+  /**
+   * Looks whether the topics that are read have the partitions that they had.
+   *
+   * @throws TidemarkError `PLAN_MISMATCH` if not: nobody reads the others, and keys come in other partitions than before; `BROKER_UNAVAILABLE`
+   */
+  async checkPartitions(plan: Plan): Promise<void> {
+    const { id, broker, globals } = this.options
+    const read = [...new Set([...topicsReadBy(plan), ...globals.map(({ role }) => role.topic)])]
+    for (const [topic, now] of await broker.topics(read)) {
+      const before = this.counts.get(topic) ?? this.globals?.partitions(topic)
+      if (before === undefined || now === before) continue
+      throw new TidemarkError(
+        'PLAN_MISMATCH',
+        `${topic} had ${before} partitions when the app began to read it, and has ${now} now, of which it would leave some unread; start the app anew`,
+        { app: id, topic },
+      )
+    }
   }
 }
