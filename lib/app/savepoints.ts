@@ -60,12 +60,25 @@ export class Savepoints {
     when: Pick<OpenSavepoint, 'at' | 'ends' | 'positions'>,
     kept: KeptScopes,
   ): Promise<Savepoint> {
+    await this.checkFree(name)
+    // Of one that was taken half-way.
+    await this.forget(name)
+    try {
+      return await this.copy(name, when, kept)
+    } catch (error) {
+      // It would take room from the app, which goes on; if this fails too, `delete` does it.
+      await this.forget(name).catch(() => {})
+      throw error
+    }
+  }
+
+  private async copy(
+    name: string,
+    when: Pick<OpenSavepoint, 'at' | 'ends' | 'positions'>,
+    kept: KeptScopes,
+  ): Promise<Savepoint> {
     const { app, store } = this
     const prefix = prefixOf(app, name)
-    const scopes = await store.scopes()
-    await this.checkFree(name, scopes)
-    // Of one that was taken half-way.
-    for (const scope of scopes) if (scope.startsWith(prefix)) await store.clear(scope)
     const tasks: StoredTask[] = []
     for (const [scope, entries] of kept) {
       const heads = new Map<string, Uint8Array>()
@@ -87,7 +100,7 @@ export class Savepoints {
   }
 
   /** @throws TidemarkError `BAD_OPTION`, `NAME_TAKEN` */
-  async checkFree(name: string, scopes?: readonly string[]): Promise<void> {
+  async checkFree(name: string): Promise<void> {
     const { app } = this
     if (!/^[A-Za-z0-9._-]+$/.test(name))
       throw new TidemarkError(
@@ -95,7 +108,7 @@ export class Savepoints {
         `a savepoint's name may hold letters, digits, '.', '_' and '-' only; got ${show(name)}`,
         { app },
       )
-    if (!(scopes ?? (await this.store.scopes())).includes(prefixOf(app, name) + ABOUT)) return
+    if (!(await this.store.scopes()).includes(prefixOf(app, name) + ABOUT)) return
     throw new TidemarkError('NAME_TAKEN', `there is a savepoint ${name}; delete it before, or take another name`, {
       app,
     })
@@ -112,11 +125,20 @@ export class Savepoints {
     return { ...about, scopes }
   }
 
-  /** @throws TidemarkError `BAD_OPTION` if there is none of that name */
+  /**
+   * Of one that was taken half-way, too: it isn't listed, and takes room.
+   *
+   * @throws TidemarkError `BAD_OPTION` if there is none of that name
+   */
   async delete(name: string): Promise<void> {
-    await this.about(name)
+    if ((await this.forget(name)) === 0) throw this.unknown(name)
+  }
+
+  /** @returns how many scopes it had */
+  private async forget(name: string): Promise<number> {
     const scopes = (await this.store.scopes()).filter((scope) => scope.startsWith(prefixOf(this.app, name)))
-    await this.store.commit(scopes.map((scope) => ({ scope, entries: [], reset: true })))
+    if (scopes.length > 0) await this.store.commit(scopes.map((scope) => ({ scope, entries: [], reset: true })))
+    return scopes.length
   }
 
   private async about(name: string): Promise<About> {
@@ -126,7 +148,11 @@ export class Savepoints {
       const about = JSON.parse(utf8.decode(bytes)) as About
       return { ...about, ends: dictionary(about.ends) }
     }
-    throw new TidemarkError('BAD_OPTION', `there is no savepoint ${name} in ${this.store.name}`, { app: this.app })
+    throw this.unknown(name)
+  }
+
+  private unknown(name: string): TidemarkError {
+    return new TidemarkError('BAD_OPTION', `there is no savepoint ${name} in ${this.store.name}`, { app: this.app })
   }
 }
 

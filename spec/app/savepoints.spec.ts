@@ -174,6 +174,66 @@ test.each(guarantees)(
   },
 )
 
+/** A store that can be left with little room. */
+function narrow() {
+  const inner = memory()
+  let maxBytes = Number.POSITIVE_INFINITY
+  const size = async () => {
+    let bytes = 0
+    for (const scope of await inner.scopes())
+      for (const [key, value] of await loadAll(inner, scope)) bytes += key.length + value.length
+    return bytes
+  }
+  const store = but(inner, {
+    async commit(changes, along) {
+      let bytes = await size()
+      for (const { entries } of changes)
+        for (const [key, value] of entries) bytes += value === null ? 0 : key.length + value.length
+      if (bytes > maxBytes) throw new TidemarkError('STORE_FULL', 'no room')
+      await inner.commit(changes, along)
+    },
+  })
+  return {
+    store,
+    /** It takes so much of what it holds again. */
+    async leave(share: number) {
+      maxBytes = (await size()) * (1 + share)
+    },
+  }
+}
+
+test('a savepoint for which there is no room leaves nothing behind that the app needs room for', async () => {
+  const { store, leave } = narrow()
+  const t = await testApp(ofKeys, { topics: { in: 2, out: 1 }, broker: embedded(), store })
+  const send = (prefix: string) =>
+    t.send(
+      'in',
+      [...Array(40).keys()].map((n) => ({ key: `${prefix}${n}`, value: n })),
+    )
+  await send('k')
+  await t.settle()
+  const before = await store.scopes()
+  await leave(0.9)
+  await expect(t.app.savepoint('large')).rejects.toMatchObject({ code: 'STORE_FULL' })
+  expect(await store.scopes()).toEqual(before)
+  await send('l')
+  await t.settle()
+  expect(t.errors).toEqual([])
+  await t.stop()
+})
+
+test('one that was taken half-way before the process died can be deleted', async () => {
+  const { t, feed, done } = await given()
+  await feed(1)
+  await done(t.app.savepoint('s'))
+  await t.store.clear('savepoint/test/s/about')
+  expect(await t.app.savepoints()).toEqual([])
+  await t.app.deleteSavepoint('s')
+  expect((await t.store.scopes()).filter((scope) => scope.startsWith('savepoint/'))).toEqual([])
+  await expect(t.app.deleteSavepoint('s')).rejects.toMatchObject({ code: 'BAD_OPTION' })
+  await t.stop()
+})
+
 test('with changelogs the app joins again after a savepoint whose transaction fails', async () => {
   const inner = embedded()
   const { next, strike } = trouble()
