@@ -44,6 +44,13 @@ export class Checkpoints {
     return this.between(() => this.commitNow(only))
   }
 
+  /** The last one: resolves when whoever comes next can read it. */
+  async finish(): Promise<void> {
+    await this.commit()
+    const { membership, resources } = this.runtime
+    if (membership.life !== undefined) await this.between(() => resources.slots.settle())
+  }
+
   /** Runs something when none of them is being written; the next one waits for it. */
   between(run: () => Promise<void>): Promise<void> {
     const next = this.last.then(run)

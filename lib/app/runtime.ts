@@ -169,7 +169,7 @@ export class Runtime implements TaskHost {
       return
     }
     this.state$.next('stopping')
-    this.ending = this.end(() => this.checkpoints.commit())
+    this.ending = this.end(() => this.checkpoints.finish())
     await this.ending
     if (this.failure === undefined) this.state$.next('stopped')
   }

@@ -1,8 +1,11 @@
+import { gunzipSync } from 'node:zlib'
 import { expect, jest } from '@jest/globals'
-import { embedded, memory } from 'tidemark'
+import { aggregate, count, createApp, embedded, json, memory, toTopic, writeCheckpoint } from 'tidemark'
 import { kafka } from 'tidemark/kafka'
+import { bytesOf } from '../../bytesOf.js'
 import { describeKafka } from '../../kafka/testKafka.js'
 import { until } from '../../until.js'
+import { rawTopics } from '../raw.js'
 import { expectedLines, Mover, PER_PARTITION } from './mover.js'
 
 await describeKafka('a checkpoint file on Kafka', (brokers) => {
@@ -62,6 +65,28 @@ await describeKafka('a checkpoint file on Kafka', (brokers) => {
     expect(lines.filter((line) => !wanted.has(line))).toEqual([])
     expect(lines.length).toBeLessThan(expected.length - 300)
   })
+
+  test('has all of the state when it is written right after the app was stopped', async () => {
+    const id = `stopped-${Date.now().toString(36)}`
+    const { broker, send } = await rawTopics({ [`${id}-in`]: 1, [`${id}-out`]: 200 }, kafka({ brokers }))
+    const make = () => {
+      const app = createApp({ id, broker, store: memory(), commitInterval: '1h' })
+      const input = app.stream<number>(`${id}-in`, { value: json() })
+      app.run('n', input.pipe(aggregate(count(), { name: 'n' }), toTopic(`${id}-out`)))
+      return app
+    }
+    const app = make()
+    await app.start()
+    for (let n = 0; n < 300; n++) await send({ topic: `${id}-in`, partition: 0 }, `k${n}`, '1')
+    await until('all of them', () => app.stats().tasks[0]?.records === 300, 30_000)
+    await app.stop()
+    const lines = gunzipSync(await bytesOf(await writeCheckpoint(make())))
+      .toString()
+      .split('\n')
+    expect(JSON.parse(lines[0] as string).topics[`${id}-in`].positions).toEqual([300])
+    expect(JSON.parse(lines.at(-2) as string)).toEqual({ end: { tasks: 1, entries: 300, records: 0 } })
+    await broker.close()
+  }, 90_000)
 
   test('Kafka begins no topic further on', async () => {
     const broker = kafka({ brokers })

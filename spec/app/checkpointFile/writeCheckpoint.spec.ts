@@ -1,7 +1,22 @@
 import { gunzipSync } from 'node:zlib'
 import { expect, test } from '@jest/globals'
-import { type App, aggregate, type Broker, count, json, keyBy, toTopic, writeCheckpoint } from 'tidemark'
+import {
+  type App,
+  aggregate,
+  type Broker,
+  count,
+  createApp,
+  embedded,
+  json,
+  keyBy,
+  memory,
+  toTopic,
+  writeCheckpoint,
+} from 'tidemark'
 import { bytesOf } from '../../bytesOf.js'
+import { seenLater } from '../../seenLater.js'
+import { until } from '../../until.js'
+import { rawTopics } from '../raw.js'
 import { Resident } from './homes.js'
 
 const counts = (app: App) =>
@@ -45,6 +60,28 @@ test.each(['topics and state in one store', 'the store alone'] as const)(
     })
   },
 )
+
+test('of an app that has just been stopped it has the last checkpoint, though the broker shows it a moment later', async () => {
+  const { broker } = seenLater(embedded())
+  const topics = await rawTopics({ in: 1, out: 1 }, broker)
+  const make = () => {
+    const app = createApp({ id: 'stopped', broker, store: memory(), changelog: true, commitInterval: '1h' })
+    counts(app)
+    return app
+  }
+  const app = make()
+  await app.start()
+  for (const value of ['1', '2', '1']) await topics.send({ topic: 'in', partition: 0 }, 'k', value)
+  await until('all of them', () => app.stats().tasks.some(({ task, records }) => task === '0_0' && records === 3))
+  await app.stop()
+  const lines = gunzipSync(await bytesOf(await writeCheckpoint(make())))
+    .toString()
+    .split('\n')
+  expect(JSON.parse(lines[0] as string).topics.in).toEqual({ partitions: 1, positions: [3] })
+  const end = JSON.parse(lines.at(-2) as string).end
+  // Counted already, or still on the way to be.
+  expect(end.entries + end.records).toBeGreaterThanOrEqual(2)
+})
 
 test('it stands for one moment: a file that is read late says nothing of what came later', async () => {
   const home = await counted('topics and state in one store')
