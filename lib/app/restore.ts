@@ -41,6 +41,8 @@ export interface RestoreOptions {
   readonly hasChangelogs: boolean
   /** There if values stay in the local store: then all that changelogs hold is there too, before the task begins. */
   readonly readThrough: ReadThrough | undefined
+  /** Its owner runs elsewhere and goes on writing. */
+  readonly isStandby?: boolean
 }
 
 /** What a task begins with. */
@@ -180,6 +182,8 @@ export class Restore {
       const part = { manifest: readManifest(task, manifest), plan: readPlan(task, plan) }
       return part.manifest === undefined || part.plan === undefined ? [] : [{ state, ...part } as ChangelogPart]
     })
+    // What the owner has just committed is seen in one changelog before it is in another, and would be taken for a state that has been left out.
+    if (this.options.isStandby && isTorn(parts, ranges.size)) throw new RestoreCancelled()
     const merged = mergeParts(parts)
     if (merged === undefined || (mark !== undefined && merged.manifest.history !== mark.history)) return undefined
     for (const [key, value] of [manifestEntry(merged.manifest), planEntry(merged.plan)]) tail.add(key, value)
@@ -230,7 +234,11 @@ interface Local {
   readonly snapshot: Snapshot | undefined
 }
 
-/** The task was taken away before it was restored. */
+/** Whether they aren't of one checkpoint. @param count of the states */
+const isTorn = (parts: readonly ChangelogPart[], count: number): boolean =>
+  parts.length > 0 && (parts.length < count || new Set(parts.map(({ manifest }) => manifest.checkpoint)).size > 1)
+
+/** The task was taken away before it was restored; or a copy can't be taken yet. */
 export class RestoreCancelled extends Error {}
 
 /** Names a life of changelogs that begins now. */

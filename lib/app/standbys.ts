@@ -125,7 +125,7 @@ class Copy {
   private async begin(): Promise<void> {
     const { app, store, clock, readThrough } = this.options
     const { id: task, sub, partition } = this.task
-    this.restore = new Restore({ ...this.options, task, sub, partition, hasChangelogs: true })
+    this.restore = new Restore({ ...this.options, task, sub, partition, hasChangelogs: true, isStandby: true })
     const { changelog, missing, isWhole } = await this.restore.copy()
     // Nothing to copy yet: its first writer will say what history it is.
     const isEmpty = isWhole && missing.length === 0

@@ -1,7 +1,9 @@
 import { afterEach, expect, test } from '@jest/globals'
-import { type App, aggregate, type Broker, collect, createApp, embedded, json, memory, toTopic } from 'tidemark'
+import { type App, aggregate, type Broker, collect, count, createApp, embedded, json, memory, toTopic } from 'tidemark'
 import { MARK, type Mark } from '../../lib/app/changelog.js'
+import type { PartitionRange } from '../../lib/ports/broker.js'
 import { loadAll } from '../../lib/ports/loadAll.js'
+import { but } from '../but.js'
 import { until } from '../until.js'
 import { rawTopics } from './raw.js'
 
@@ -106,6 +108,51 @@ test('each member keeps copies of what the other runs, and takes it over from th
   const last = (await topics.read('out')).slice(-4).map(({ value }) => (JSON.parse(value as string) as number[]).length)
   expect(last).toEqual([11, 11, 11, 11])
   expect(first.stats().standbys).toEqual([])
+}, 60_000)
+
+test('a copy begins with one checkpoint of all states, though a commit is seen in one changelog before it is in another', async () => {
+  const inner = embedded()
+  const topics = await rawTopics({ numbers: 2, out: 1 }, inner)
+  /** Up to where the second state of partition 0 can be seen. */
+  let seen: PartitionRange | undefined
+  let asked = 0
+  const broker = but(inner, {
+    async ranges(topic) {
+      const ranges = await inner.ranges(topic)
+      if (topic !== 'app-counts-changelog' || seen === undefined) return ranges
+      asked++
+      return [seen, ...ranges.slice(1)]
+    },
+  })
+  const errors: string[] = []
+  const startTwo = async (instance: string, of: Broker, store = memory()) => {
+    const app = createApp({ id: 'app', instance, broker: of, store, changelog: true, standbys: 1, commitInterval: 5 })
+    app.errors$.subscribe(({ message }) => errors.push(message))
+    const numbers = app.stream<number>('numbers', { value: json() })
+    app.run('lists', numbers.pipe(aggregate(collect(), { name: 'lists' })))
+    app.run('counts', numbers.pipe(aggregate(count(), { name: 'counts' }), toTopic('out')))
+    apps.push(app)
+    await app.start()
+    return app
+  }
+  const first = await startTwo('first', inner)
+  const send = async (results: number) => {
+    for (const partition of [0, 1]) await topics.send({ topic: 'numbers', partition }, `k${partition}`, '1')
+    await until('the results', async () => (await topics.read('out')).length === results)
+  }
+  await send(2)
+  seen = (await inner.ranges('app-counts-changelog'))[0]
+  await send(4)
+  const second = await startTwo('second', broker)
+  await until('one each', () => running(first).length === 1 && running(second).length === 1)
+  expect(second.stats().standbys).toMatchObject([{ task: '0_0' }])
+  await until('a look at what can be seen', () => asked > 0)
+  seen = undefined
+  await first.stop()
+  await until('the takeover', () => running(second).length === 2)
+  await send(6)
+  expect((await topics.read('out')).slice(-2).map(({ value }) => value)).toEqual(['3', '3'])
+  expect(errors).toEqual([])
 }, 60_000)
 
 test('a copy that is being written is not read before that has ended: the task begins with all of it', async () => {
