@@ -21,7 +21,7 @@ export interface BridgeOptions {
   readonly topics: readonly string[]
   /**
    * Whether who asks may read the topic; asked once per connection and topic. `() => true` lets everybody who reaches the bridge read all topics that
-   * are served. What it throws goes to `onError`, and the client tries again.
+   * are served. What it throws goes to `onError`, and the client tries again; so it is where it hasn't answered within three heartbeats.
    */
   authorise(request: BridgeRequest): boolean | Promise<boolean>
   /** Origins of the pages that may connect, as `https://shop.example`; looked at for each connection. What isn't a browser has none, and may. */

@@ -223,6 +223,22 @@ describe.each(TRANSPORTS)('a bridge over %s', (transport) => {
     await until('the record', () => one.values(2).length === 1)
   })
 
+  test('an authorise that never answers lets nobody in, and is asked again', async () => {
+    let hangs = true
+    await serve({
+      heartbeat: 100,
+      authorise: () => (hangs ? new Promise<boolean>(() => {}) : true),
+    })
+    const one = await (await client(transport)).hello()
+    one.say(open(1))
+    expect((await one.hears('refused', 1)).error.code).toBe('BROKER_UNAVAILABLE')
+    expect(errors.map(({ message }) => message)).toEqual(['BAD_STATE: authorise has not answered within 300 ms'])
+    hangs = false
+    await write(['v'])
+    one.say(open(2))
+    await until('the record', () => one.values(2).length === 1)
+  })
+
   test('offsets that the log does not hold are refused, with what it holds', async () => {
     await serve()
     await write(texts('v', 3))

@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http'
+import { SILENT_BEATS } from '../rules/bridgeMessages.js'
 
 /** Who asks, and for what. */
 export interface BridgeRequest {
@@ -10,6 +11,7 @@ export interface BridgeRequest {
 }
 
 interface Host {
+  readonly heartbeatMs: number
   authorise(request: BridgeRequest): boolean | Promise<boolean>
   report(error: unknown): void
 }
@@ -35,11 +37,19 @@ export class Permissions {
   }
 
   private async ask(topic: string): Promise<boolean> {
+    let timer: ReturnType<typeof setTimeout> | undefined
+    // The client is alive and would wait for ever, and so would whoever waits for its records.
+    const late = new Promise<never>((_, reject) => {
+      const ms = SILENT_BEATS * this.host.heartbeatMs
+      timer = setTimeout(() => reject(new Error(`authorise has not answered within ${ms} ms`)), ms)
+    })
     try {
-      return (await this.host.authorise(this.requestFor(topic))) === true
+      return (await Promise.race([this.host.authorise(this.requestFor(topic)), late])) === true
     } catch (error) {
       this.host.report(error)
       throw new Error('authorise failed', { cause: error })
+    } finally {
+      clearTimeout(timer)
     }
   }
 }
