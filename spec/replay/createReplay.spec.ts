@@ -1,13 +1,16 @@
 import { afterEach, describe, expect, test } from '@jest/globals'
+import type { OperatorFunction } from 'rxjs'
 import {
   type App,
   aggregate,
   count,
   json,
+  last,
   mapAsync,
   mapValues,
   memory,
   process,
+  retry,
   type StreamRecord,
   toRows,
   toTable,
@@ -251,6 +254,39 @@ describe('what goes wrong', () => {
     replay.play()
     await until('it has failed again', () => replay.state === 'failed')
     expect(replay.position.index).toBe(7)
+  })
+
+  test.each<[string, (tried: (n: number) => number) => OperatorFunction<StreamRecord<string, number>, unknown>]>([
+    ['before any state', (tried) => mapValues(tried)],
+    [
+      'in the state',
+      (tried) =>
+        aggregate(
+          last(({ value }) => tried(value)),
+          { name: 'last' },
+        ),
+    ],
+    ['by calls', (tried) => mapAsync(async ({ value }) => tried(value), { name: 'calls' })],
+  ])('%s: tried again without end, once in each millisecond of recorded time', async (_name, operator) => {
+    let tries = 0
+    const tried = (n: number) => {
+      // Were time not to pass, there would be no end to it.
+      if (n === 1 || ++tries > 2_000) return n
+      throw new RangeError(`${n}`)
+    }
+    const onError = retry({ times: Number.POSITIVE_INFINITY, backoff: 1, maxBackoff: 1, jitter: 1 })
+    const replay = replayOf({
+      recording: await recordingOf({ clicks: { partitions: 1 } }, [
+        ...seconds(1),
+        ...[...seconds(1, () => 1)].map((one) => ({ ...one, offset: 1, timestamp: START + 200 })),
+      ]),
+      pipeline: (app) => app.run('x', app.stream<number>('clicks', { value: json(), onError }).pipe(operator(tried))),
+    })
+    await replay.step()
+    expect([replay.position.index, tries]).toEqual([1, 1])
+    await replay.step()
+    expect([replay.position.index, replay.state]).toEqual([2, 'paused'])
+    expect(tries).toBe(201)
   })
 
   test('is told at once where the plan doesn’t fit the recording', async () => {
