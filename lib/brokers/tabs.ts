@@ -83,10 +83,12 @@ class TabsBroker implements Broker {
   async connect(): Promise<void> {
     this.users++
     this.opening ??= this.open()
+    const { opening } = this
     try {
-      await this.opening
+      await opening
     } catch (error) {
-      if (--this.users === 0) await this.end()
+      // If it has been closed meanwhile, that has been counted.
+      if (this.opening === opening) await this.close()
       throw error
     }
   }
@@ -199,8 +201,10 @@ class TabsBroker implements Broker {
       () => this.lineUp(line, own),
     )
     this.turn = turn
-    // A host that is no use to this tab is none to its calls.
-    turn.begun.catch((error) => line.end(error))
+    // A host that is no use to this tab is none to its calls. When a page is put aside it may be that another has its turn.
+    turn.begun.catch((error) => {
+      if (!turn.lost.aborted) line.end(error)
+    })
   }
 
   /** @returns what ends it */
@@ -213,12 +217,12 @@ class TabsBroker implements Broker {
       await broker.close()
     }
     try {
-      await host.begin()
+      await host.begin(lost)
     } catch (error) {
       await end()
       throw error
     }
-    if (!lost.aborted) this.host = host
+    this.host = host
     return end
   }
 

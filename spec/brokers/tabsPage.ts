@@ -32,6 +32,8 @@ const TOPICS = ['clicks', 'seen', 'windows', 'totals', 'filler'].map((topic) => 
 const store = idb('shop')
 const hosted = tabs('shop', embedded({ store }))
 const guest = tabs('shop')
+/** Of the app of `watch` alone. */
+const watched = tabs('shop')
 
 function shop(commitInterval: Duration): App {
   const app = createApp({ id: 'shop', broker: hosted, store, commitInterval })
@@ -72,6 +74,7 @@ const toRecord = (sender: number, n: number) => {
 }
 
 let app: App
+let screen: App
 
 const page = {
   errors: [] as string[],
@@ -79,6 +82,7 @@ const page = {
   /** Offsets, as the consumer of `look` has had them. */
   looked: [] as number[],
   joins: [] as string[],
+  hasStopped: false,
   /** Opens the shop here, once it is this tab's turn; `start` need not be waited for. */
   async host(commitInterval: Duration = '100ms'): Promise<void> {
     app = await open(commitInterval)
@@ -99,6 +103,19 @@ const page = {
   async stop(): Promise<void> {
     await app.stop()
     await hosted.close()
+    page.hasStopped = true
+  },
+  stopWhenPutAside(): void {
+    addEventListener('pagehide', () => void page.stop())
+  },
+  /** Opens the database with nobody else in mind. */
+  async takeAlone(): Promise<void> {
+    await embedded({ store }).connect()
+  },
+  /** Whether somebody waits for the database, which another has. */
+  async isAwaited(): Promise<boolean> {
+    const { pending = [] } = await navigator.locks.query()
+    return pending.some(({ name }) => name?.startsWith('tidemark shop/'))
   },
   /** Writes a sender's clicks up to the `to`-th, from where the topic ends, in pieces of several sizes. */
   async send(sender: number, to: number, paceMs = 0): Promise<void> {
@@ -139,7 +156,7 @@ const page = {
     }
     return String(first)
   },
-  told: () => ({ errors: page.errors, shown: [...page.shown].sort(), looked: page.looked, joins: page.joins }),
+  told: () => ({ errors: page.errors, shown: [...page.shown].sort(), looked: page.looked, joins: page.joins, hasStopped: page.hasStopped }),
   /** How many clicks there are, and how many the app has handled for good. */
   async progress(): Promise<{ sent: number; handled: number }> {
     const broker = guestOrHost()
@@ -171,8 +188,8 @@ const page = {
     return failures
   },
   /** An app of this tab's own over what another one hosts, with a repartition: how many totals it has had of each sender. */
-  async watch(): Promise<void> {
-    const screen = createApp({ id: 'screen', broker: guest, store: memory() })
+  async watch(commitInterval: Duration = '100ms'): Promise<void> {
+    screen = createApp({ id: 'screen', broker: watched, store: memory(), commitInterval })
     const totals = screen.stream<{ clicks: number }>('totals', { value: json() })
     const bySender = totals.pipe(
       keyBy(({ key }) => key.slice(0, 1)),
@@ -181,6 +198,15 @@ const page = {
     screen.run('screen', bySender.pipe(peek(({ key, value }) => page.shown.set(key, value))))
     screen.errors$.subscribe((error) => page.errors.push(error.message))
     await screen.start()
+  },
+  screenState: () => screen.stats().state,
+  screenRecords: () => screen.stats().tasks.reduce((sum, { records }) => sum + records, 0),
+  async stopScreen(): Promise<void> {
+    await screen.stop()
+  },
+  /** Ends the broker under the app of `watch`. */
+  async cutScreen(): Promise<void> {
+    await watched.close()
   },
   /** Follows the clicks with a consumer of this tab's own, which is begun again when it ends, at once, and from the start of the topic. */
   async look(): Promise<void> {
