@@ -102,6 +102,7 @@ class TabsBroker implements Broker {
     const { turn } = this
     if (turn === undefined) throw new TidemarkError('BAD_STATE', `${this.name}: connect() first`)
     await Promise.race([turn.begun, aborted(signal)])
+    turn.lost.throwIfAborted()
     return turn.lost
   }
 
@@ -185,8 +186,9 @@ class TabsBroker implements Broker {
     const { turn } = this
     this.opening = undefined
     this.turn = undefined
-    this.line?.end(new TidemarkError('BAD_STATE', `${this.name} has been closed`))
-    await turn?.close()
+    const why = new TidemarkError('BAD_STATE', `${this.name} has been closed`)
+    this.line?.end(why)
+    await turn?.close(why)
   }
 
   private lineUp(line: Line, own: Own): void {
@@ -194,7 +196,7 @@ class TabsBroker implements Broker {
     const turn = new Turn(
       hostName(this.shared),
       async () => {
-        await before?.close()
+        await before?.close(before.lost.reason)
         return this.serve(turn, own)
       },
       () => this.putAside(),

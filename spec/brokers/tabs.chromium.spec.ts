@@ -206,7 +206,9 @@ describeInChromium('tabs in Chromium', () => {
     await shop(screen, 'cutScreen')
     await stopping
     expect(await shop(screen, 'screenState')).toBe('failed')
-    expect((await shop(screen, 'told')).errors).toEqual([expect.stringContaining('BAD_STATE: tabs shop has been closed')])
+    expect((await shop(screen, 'told')).errors).toEqual([
+      expect.stringContaining('BAD_STATE: tabs shop has been closed'),
+    ])
     await runs(await newTab('host'))
     await shop(screen, 'watch')
     await shop(screen, 'send', 0, 170)
@@ -314,6 +316,40 @@ describeInChromium('tabs in Chromium', () => {
     await putAsideAndBack(first)
     await hosting
     await holder.close()
+    await shop(second, 'host')
+    await runs(second)
+  })
+
+  test('a tab that is put aside as it begins to host doesn’t get the database there', async () => {
+    const [holder, first, second] = [await newTab(), await newTab(), await newTab()]
+    await shop(holder, 'takeAlone')
+    const hosting = shop(first, 'host').catch(String)
+    await until('it to begin', () => shop(holder, 'isAwaited'))
+    await first.goto('about:blank')
+    await hosting
+    await holder.close()
+    await shop(second, 'host')
+    await runs(second)
+  })
+
+  test('a tab that is put aside as it begins to host doesn’t say that it does, and its calls wait until it is back', async () => {
+    const tab = await newTab()
+    expect(await shop(tab, 'beginPutAside')).toEqual({
+      error: expect.stringContaining('FENCED: tabs aside: the browser has put this page aside'),
+      news: ['last'],
+      topics: 0,
+    })
+  })
+
+  test('an app that is started when its page has been put aside has no turn', async () => {
+    const tab = await newTab()
+    expect(await shop(tab, 'standByAside')).toContain('FENCED: tabs shop: the browser has put this page aside')
+  })
+
+  test('a broker that is closed while it connects says so, and hosts until it is closed when it is connected again', async () => {
+    const [first, second] = [await newTab(), await newTab()]
+    expect(await shop(first, 'closeEarly')).toContain('BAD_STATE: tabs shop has been closed')
+    await shop(first, 'openAndClose')
     await shop(second, 'host')
     await runs(second)
   })

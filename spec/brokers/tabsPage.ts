@@ -1,6 +1,6 @@
 import { createApp } from '../../lib/app/app.js'
 import { embedded } from '../../lib/brokers/embedded.js'
-import { hostName } from '../../lib/brokers/tabs/wire.js'
+import { hostName, newsName } from '../../lib/brokers/tabs/wire.js'
 import { tabs } from '../../lib/brokers/tabs.js'
 import {
   type App,
@@ -105,6 +105,60 @@ const page = {
     await hosted.close()
     page.hasStopped = true
   },
+  /** Closes the broker while it connects, and gives what `connect` says. */
+  async closeEarly(): Promise<string> {
+    const connecting = hosted.connect().then(() => 'connected', String)
+    await hosted.close()
+    return connecting
+  },
+  async openAndClose(): Promise<void> {
+    await hosted.connect()
+    await hosted.close()
+  },
+  /**
+   * Stands by, and is put aside when it has its turn and has opened its database.
+   *
+   * @returns what `standBy` says; what all tabs are told of hosts before the page is back; what a call says that was made meanwhile
+   */
+  async beginPutAside(): Promise<{ error: string; news: unknown[]; topics: unknown }> {
+    const owner = tabs('aside', embedded({ store: idb('aside') }))
+    await owner.connect()
+    const inner = idb('aside')
+    let isFirst = true
+    const aside = {
+      ...inner,
+      async open(id: string) {
+        await inner.open(id)
+        if (isFirst) pageIs('pagehide')
+        isFirst = false
+      },
+    }
+    const next = tabs('aside', embedded({ store: aside }))
+    await next.connect()
+    const [hear, say] = [new BroadcastChannel(newsName('aside')), new BroadcastChannel(newsName('aside'))]
+    const news: unknown[] = []
+    hear.onmessage = ({ data }) => news.push(data)
+    const standing = next.standBy?.(new AbortController().signal) as Promise<AbortSignal>
+    await owner.close()
+    const error = await standing.then(() => 'its turn', String)
+    const asking = next.topics().then(({ size }) => size, String)
+    // Comes after all that has been said.
+    const isLast = new Promise((resolve) => hear.addEventListener('message', resolve))
+    say.postMessage('last')
+    await isLast
+    for (const channel of [hear, say]) channel.close()
+    pageIs('pageshow')
+    const topics = await asking
+    await next.close()
+    return { error, news, topics }
+  },
+  /** What an app hears that would start when its page has been put aside. */
+  async standByAside(): Promise<string> {
+    await hosted.connect()
+    pageIs('pagehide')
+    const standing = hosted.standBy?.(new AbortController().signal) as Promise<AbortSignal>
+    return standing.then(() => 'its turn', String)
+  },
   stopWhenPutAside(): void {
     addEventListener('pagehide', () => void page.stop())
   },
@@ -156,7 +210,13 @@ const page = {
     }
     return String(first)
   },
-  told: () => ({ errors: page.errors, shown: [...page.shown].sort(), looked: page.looked, joins: page.joins, hasStopped: page.hasStopped }),
+  told: () => ({
+    errors: page.errors,
+    shown: [...page.shown].sort(),
+    looked: page.looked,
+    joins: page.joins,
+    hasStopped: page.hasStopped,
+  }),
   /** How many clicks there are, and how many the app has handled for good. */
   async progress(): Promise<{ sent: number; handled: number }> {
     const broker = guestOrHost()
@@ -243,6 +303,11 @@ const page = {
     // It would be put aside with its page, and hold what it holds.
     addEventListener('pagehide', () => worker.terminate())
   },
+}
+
+/** Put aside, or back, as its scripts hear of it; it isn't, and goes on. */
+function pageIs(type: 'pagehide' | 'pageshow'): void {
+  dispatchEvent(new PageTransitionEvent(type, { persisted: true }))
 }
 
 function guestOrHost(): Broker {

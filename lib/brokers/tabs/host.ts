@@ -23,7 +23,7 @@ export class Host {
     this.news = new BroadcastChannel(newsName(name))
   }
 
-  /** @param lost by when it must have begun: then another may host */
+  /** @param lost aborts when another may host: then it doesn't begin */
   async begin(lost: AbortSignal): Promise<void> {
     await this.done.load()
     lost.throwIfAborted()

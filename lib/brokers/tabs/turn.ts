@@ -52,12 +52,16 @@ export class Turn {
     this.lineUp()
   }
 
-  /** Ends it, or the wait for it. Resolves when nothing of it is under way any more. */
-  async close(): Promise<void> {
+  /**
+   * Ends it, or the wait for it. Resolves when nothing of it is under way any more.
+   *
+   * @param why for those who wait for it
+   */
+  async close(why: TidemarkError): Promise<void> {
     this.takeBack()
     this.closing.abort()
     this.waiting.abort()
-    if (this.work === undefined) this.reject(this.closing.signal.reason)
+    if (this.work === undefined) this.reject(why)
     await this.work
   }
 
