@@ -336,8 +336,8 @@ describeInChromium('tabs in Chromium', () => {
     const tab = await newTab()
     expect(await shop(tab, 'beginPutAside')).toEqual({
       error: expect.stringContaining('FENCED: tabs aside: the browser has put this page aside'),
-      news: ['last'],
       topics: 0,
+      hosts: 1,
     })
   })
 

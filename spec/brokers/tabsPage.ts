@@ -116,11 +116,11 @@ const page = {
     await hosted.close()
   },
   /**
-   * Stands by, and is put aside when it has its turn and has opened its database.
+   * Stands by, is put aside when it has its turn and has opened its database, and is brought back and hosts.
    *
-   * @returns what `standBy` says; what all tabs are told of hosts before the page is back; what a call says that was made meanwhile
+   * @returns what `standBy` says; what a call says that was made before the page was back; how many hosts all tabs have been told of
    */
-  async beginPutAside(): Promise<{ error: string; news: unknown[]; topics: unknown }> {
+  async beginPutAside(): Promise<{ error: string; topics: unknown; hosts: number }> {
     const owner = tabs('aside', embedded({ store: idb('aside') }))
     await owner.connect()
     const inner = idb('aside')
@@ -136,21 +136,21 @@ const page = {
     const next = tabs('aside', embedded({ store: aside }))
     await next.connect()
     const [hear, say] = [new BroadcastChannel(newsName('aside')), new BroadcastChannel(newsName('aside'))]
-    const news: unknown[] = []
-    hear.onmessage = ({ data }) => news.push(data)
+    let hosts = 0
     const standing = next.standBy?.(new AbortController().signal) as Promise<AbortSignal>
+    const isLast = new Promise<void>((resolve) => {
+      hear.onmessage = ({ data }) => (data.host ? hosts++ : resolve())
+    })
     await owner.close()
     const error = await standing.then(() => 'its turn', String)
     const asking = next.topics().then(({ size }) => size, String)
-    // Comes after all that has been said.
-    const isLast = new Promise((resolve) => hear.addEventListener('message', resolve))
+    pageIs('pageshow')
+    const topics = await asking
     say.postMessage('last')
     await isLast
     for (const channel of [hear, say]) channel.close()
-    pageIs('pageshow')
-    const topics = await asking
     await next.close()
-    return { error, news, topics }
+    return { error, topics, hosts }
   },
   /** What an app hears that would start when its page has been put aside. */
   async standByAside(): Promise<string> {
