@@ -48,8 +48,8 @@ export interface AppOptions {
   readonly onError?: ErrorPolicies
   /**
    * `exactly-once`: what an app writes becomes visible together with the offsets of what it came from, in transactions; readers on Kafka must ask for
-   * committed records. `at-least-once`: it leaves at once, and may come again after a crash. State counts each record once in both.
-   * Default: `exactly-once`; without changelogs on Kafka `at-least-once`.
+   * committed records. `at-least-once`: it leaves at once, and may come again after a crash. State counts each record of a topic
+   * once in both; what `keyBy` repeats after a crash counts again behind it. Default: `exactly-once`; without changelogs on Kafka `at-least-once`.
    */
   readonly guarantee?: Guarantee
   /**

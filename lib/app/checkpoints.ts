@@ -7,6 +7,9 @@ import type { TaskScope } from './taskScope.js'
 /** Whether values wait in memory for a checkpoint: those changed while the task is set up do, of which it tells nothing else. */
 const isHolding = ({ values }: TaskScope) => values !== undefined && values.changedBytes > 0
 
+const MOVING =
+  'tasks are being assigned, restored or let go of, and what is kept now would lack some: try again when the app is running'
+
 /** Takes checkpoints of the tasks, one after another, and runs between two of them what needs tasks to stand still. */
 export class Checkpoints {
   /** How many have been taken. */
@@ -76,6 +79,17 @@ export class Checkpoints {
     membership.rejoins = 0
   }
 
+  /** What was taken for a checkpoint that isn't written is nowhere any more, whoever asked for it: the app goes on from the last one. */
+  private lost(error: unknown): never {
+    this.runtime.membership.trouble(error)
+    throw error
+  }
+
+  /** Whether this life goes on, and all tasks run that it has. */
+  private isWhole(life: Life | undefined): boolean {
+    return life !== undefined && this.runtime.membership.life === life && life.assignment.restores.size === 0
+  }
+
   /** Checkpoints are taken between records: an advance that a slice has interrupted ends first, in slices while the app runs. */
   private async quiesce(life: Life, tasks: readonly TaskScope[]): Promise<void> {
     const { runtime } = this
@@ -96,10 +110,12 @@ export class Checkpoints {
       this.isStill = true
       try {
         for (const task of runtime.tasks) task.isQuiescing = true
-        await this.commitNow(undefined)
-        runtime.checkRuns()
+        const { life } = runtime.membership
+        await this.commitNow(undefined).catch((error) => this.lost(error))
         // What a transaction has committed is visible a moment later.
-        await runtime.resources.slots.visible(runtime.clock)
+        await runtime.resources.slots.visible(runtime.clock, () => runtime.isActive)
+        runtime.checkRuns()
+        if (!this.isWhole(life)) throw runtime.refuse('BAD_STATE', MOVING)
         return await run()
       } finally {
         this.isStill = false
@@ -147,7 +163,7 @@ export class Checkpoints {
       stampExchanges: () => runtime.slices.stampExchanges(),
       wake: () => runtime.wake(),
       commit: async () => {
-        await this.commit()
+        await this.commit().catch((error) => this.lost(error))
         runtime.checkRuns()
       },
     }

@@ -10,7 +10,7 @@ import { type RowsWrite, together } from './waitingRows.js'
 
 /**
  * `exactly-once`: outputs become visible together with the offsets of what they came from. `at-least-once`: they leave at once, and may be
- * repeated after a crash. State counts each input record once in both.
+ * repeated after a crash. State counts each record of a topic once in both; what `keyBy` repeats counts again behind it.
  */
 export type Guarantee = 'exactly-once' | 'at-least-once'
 

@@ -1,8 +1,11 @@
 import type { Broker, Consumer, ConsumerListener, Position, RawBatch, TopicPartition } from '../ports/broker.js'
+import type { Clock } from '../ports/clock.js'
 import type { TidemarkError } from '../record/errors.js'
 import type { DropReason } from '../task/definition.js'
 import { type GlobalTopic, takeRow } from './globalTopic.js'
+import { isPassing } from './isPassing.js'
 import { PartitionQueue } from './partitionQueue.js'
+import { rejoinPauseMs } from './rejoinPauseMs.js'
 
 /** Figures of one global table. */
 export interface GlobalTableStats {
@@ -13,6 +16,13 @@ export interface GlobalTableStats {
   /** Records that the log has and that haven't been read, as last heard of. */
   readonly lag: number
   readonly dropped: readonly { readonly reason: DropReason; readonly count: number }[]
+}
+
+export interface GlobalReaderOptions {
+  readonly app: string
+  readonly broker: Broker
+  readonly clock: Clock
+  report(error: TidemarkError, fatal: boolean): void
 }
 
 /** A global table, the partitions of its topic, and how far they have been read. */
@@ -30,12 +40,13 @@ export class GlobalReader implements ConsumerListener {
   private readonly readings: Reading[]
   private consumer: Consumer | undefined
   private isClosed = false
+  private joining: Promise<void> = Promise.resolve()
+  /** Ends the pause before it joins again. */
+  private hurry = () => {}
 
   constructor(
-    private readonly app: string,
-    private readonly broker: Broker,
+    private readonly options: GlobalReaderOptions,
     topics: readonly GlobalTopic[],
-    private readonly report: (error: TidemarkError, fatal: boolean) => void,
   ) {
     this.readings = topics.map((topic) => ({ ...topic, queues: [], records: 0, drops: new Map() }))
   }
@@ -44,23 +55,56 @@ export class GlobalReader implements ConsumerListener {
   async open(): Promise<void> {
     if (this.readings.length === 0) return
     await Promise.all(this.readings.map((reading) => this.readAll(reading)))
-    this.consumer = await this.broker.consumer({
+    this.joining = this.join()
+    await this.joining
+  }
+
+  /** Hears of what comes, from where each table is. */
+  private async join(): Promise<void> {
+    const { app, broker } = this.options
+    const consumer = await broker.consumer({
       // Of this reader alone: the name needs to be nobody else's, now or later.
-      group: `${this.app}-global-${Math.random().toString(36).slice(2)}${Date.now().toString(36)}`,
+      group: `${app}-global-${Math.random().toString(36).slice(2)}${Date.now().toString(36)}`,
       topics: [...new Set(this.readings.map(({ role }) => role.topic))],
       slots: 1,
       plan: '',
       listener: this,
     })
+    const unused = this.isClosed ? consumer : this.consumer
+    if (!this.isClosed) this.consumer = consumer
+    await unused?.close()
+  }
+
+  /** Its consumer has ended by what may pass, as when another tab hosts the broker: the next one goes on from there. */
+  private async rejoin(): Promise<void> {
+    for (let times = 0; !this.isClosed; times++) {
+      await new Promise<void>((resolve) => {
+        const cancel = this.options.clock.after(rejoinPauseMs(times), resolve)
+        this.hurry = () => {
+          cancel()
+          resolve()
+        }
+      })
+      if (this.isClosed) return
+      try {
+        await this.join()
+        return
+      } catch (reason) {
+        const error = reason as TidemarkError
+        this.tell(error, !isPassing(error))
+        if (!isPassing(error)) return
+      }
+    }
   }
 
   private async readAll(reading: Reading): Promise<void> {
     const { topic } = reading.role
-    const ranges = await this.broker.ranges(topic)
+    const { broker } = this.options
+    const ranges = await broker.ranges(topic)
     reading.queues = ranges.map(({ start, end }, partition) => new PartitionQueue(topic, partition, start, end))
     await Promise.all(
       reading.queues.map((queue) =>
-        this.broker.read(queue, queue.position, queue.end, (batch) => {
+        broker.read(queue, queue.position, queue.end, (batch) => {
           queue.add(batch)
           this.take(reading, queue)
         }),
@@ -71,6 +115,7 @@ export class GlobalReader implements ConsumerListener {
 
   async close(): Promise<void> {
     this.isClosed = true
+    this.hurry()
     for (const { rows } of this.readings) rows.clear()
     await this.consumer?.close()
   }
@@ -105,12 +150,23 @@ export class GlobalReader implements ConsumerListener {
         this.take(reading, queue)
       }
     } catch (error) {
-      this.report(error as TidemarkError, true)
+      this.tell(error as TidemarkError, true)
     }
   }
 
   error(error: TidemarkError, fatal: boolean): void {
-    if (!this.isClosed) this.report(error, fatal)
+    const mayPass = fatal && isPassing(error)
+    this.tell(error, fatal && !mayPass)
+    // One at a time: it may have been heard before the last one was there.
+    if (mayPass)
+      this.joining = this.joining.then(
+        () => this.rejoin(),
+        () => {},
+      )
+  }
+
+  private tell(error: TidemarkError, fatal: boolean): void {
+    if (!this.isClosed) this.options.report(error, fatal)
   }
 
   // ---- records
@@ -127,7 +183,7 @@ export class GlobalReader implements ConsumerListener {
     const { drops } = reading
     const drop = (reason: DropReason, error?: TidemarkError) => {
       drops.set(reason, (drops.get(reason) ?? 0) + 1)
-      if (error !== undefined) this.report(error, false)
+      if (error !== undefined) this.options.report(error, false)
     }
     for (; queue.size > 0; queue.done()) {
       reading.records++

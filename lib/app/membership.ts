@@ -3,18 +3,14 @@ import type { TidemarkError } from '../record/errors.js'
 import { Assignment } from './assignment.js'
 import { Committer } from './committer.js'
 import { describeText } from './describe.js'
+import { isPassing } from './isPassing.js'
 import { topicsReadBy } from './planTopics.js'
 import { Rebalances } from './rebalances.js'
+import { rejoinPauseMs } from './rejoinPauseMs.js'
 import type { Runtime } from './runtime.js'
 import { Standbys, type StandbyTask } from './standbys.js'
 import { taskId } from './taskId.js'
 import type { TaskScope } from './taskScope.js'
-
-/** Before a member that had to let go of everything joins again: the first time, doubling from then on, and at most. */
-const REJOIN_MS = 100
-const MAX_REJOIN_MS = 10_000
-/** Errors of which the last checkpoint is still good: the member lets go of its tasks, and joins again. */
-const PASSING: ReadonlySet<string> = new Set(['FENCED', 'BROKER_UNAVAILABLE', 'STORE_UNAVAILABLE'])
 
 /** One membership of the group, from joining to leaving, with all that it has. What comes late from one that is over concerns nobody. */
 export interface Life {
@@ -130,7 +126,7 @@ export class Membership implements ConsumerListener {
   trouble(error: unknown): void {
     const { runtime } = this
     const known = runtime.asError(error)
-    if (!PASSING.has(known.code) || !runtime.isActive) runtime.failed(known)
+    if (!isPassing(known) || !runtime.isActive) runtime.failed(known)
     else if (this.rejoining === undefined) {
       runtime.errors$.next(known)
       this.rejoining = this.rejoin().finally(() => {
@@ -148,14 +144,14 @@ export class Membership implements ConsumerListener {
     runtime.state$.next('rebalancing')
     await this.leave()
     while (runtime.isActive) {
-      await runtime.timers.pause(Math.min(MAX_REJOIN_MS, REJOIN_MS * 2 ** this.rejoins++))
+      await runtime.timers.pause(rejoinPauseMs(this.rejoins++))
       if (!runtime.isActive) return
       try {
         await this.join()
         return
       } catch (error) {
         const known = runtime.asError(error)
-        if (!PASSING.has(known.code)) {
+        if (!isPassing(known)) {
           runtime.failed(known)
           return
         }

@@ -40,7 +40,7 @@ export class Resources {
 
   /** @param turn gives false if it isn't to be opened after all, once the broker is connected */
   async open(plan: Plan, turn: () => Promise<boolean>): Promise<void> {
-    const { id, broker, store, keeper } = this.options
+    const { id, broker, store, keeper, clock } = this.options
     await broker.connect()
     this.opened.push(() => broker.close())
     if (!(await turn())) return
@@ -67,7 +67,7 @@ export class Resources {
     if (needed.length > 0) await broker.createTopics(needed)
     if (hasChangelogs)
       for (const partition of await checkpointPartitions(plan, store)) this.warm.add(this.slots.of(partition))
-    const globals = new GlobalReader(id, broker, this.options.globals, this.error)
+    const globals = new GlobalReader({ app: id, broker, clock, report: this.error }, this.options.globals)
     this.globals = globals
     this.opened.push(() => globals.close())
     await globals.open()

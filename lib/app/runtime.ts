@@ -89,8 +89,10 @@ export class Runtime implements TaskHost {
   // ---- start and stop
 
   start(): Promise<void> {
+    // One that is refused ends no other.
+    const isFirst = this.state === 'created'
     const starting = this.begin()
-    this.starting = starting.catch(() => {})
+    if (isFirst) this.starting = starting.catch(() => {})
     return starting
   }
 
@@ -228,7 +230,7 @@ export class Runtime implements TaskHost {
     if (!this.isActive) throw this.refuse('BAD_STATE', `the app is ${this.state}`)
   }
 
-  private refuse(code: TidemarkError['code'], reason: string): TidemarkError {
+  refuse(code: TidemarkError['code'], reason: string): TidemarkError {
     return new TidemarkError(code, reason, { app: this.options.id })
   }
 

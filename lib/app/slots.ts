@@ -2,6 +2,10 @@ import type { Broker, OutRecord, Position, TransactionalProducer } from '../port
 import type { Clock } from '../ports/clock.js'
 import { partitionKey } from '../ports/partitionKey.js'
 import type { StoreChanges } from '../ports/store.js'
+import { TidemarkError } from '../record/errors.js'
+
+/** What is committed is visible within moments, but where another writer's transaction is open. */
+const VISIBLE_MS = 60_000
 
 /** What a slot's tasks commit together. */
 export interface SlotCommit {
@@ -49,12 +53,22 @@ export class Slots {
     return ends
   }
 
-  /** Waits until readers see all that has been committed. */
-  async visible(clock: Clock): Promise<void> {
-    for (const { topic, partition, offset } of this.ends.values())
-      while (((await this.broker.ranges(topic))[partition]?.end ?? offset) < offset)
-        await new Promise<void>((resolve) => void clock.after(1, resolve))
+  /**
+   * Waits until readers see all that has been committed.
+   *
+   * @param isAwaited false ends it early
+   * @throws TidemarkError `BAD_STATE` if they don't within a minute
+   */
+  async visible(clock: Clock, isAwaited: () => boolean): Promise<void> {
+    const ends = [...this.ends.values()]
     this.ends.clear()
+    const until = clock.now() + VISIBLE_MS
+    for (const { topic, partition, offset } of ends) {
+      while (isAwaited() && ((await this.broker.ranges(topic))[partition]?.end ?? offset) < offset) {
+        if (clock.now() >= until) throw notVisible({ app: this.app, topic, partition, offset })
+        await new Promise<void>((resolve) => void clock.after(1, resolve))
+      }
+    }
   }
 
   /** Lets go of all but these. */
@@ -64,3 +78,10 @@ export class Slots {
     await Promise.all(gone.map(([, producer]) => producer.close()))
   }
 }
+
+const notVisible = (place: Position & { readonly app: string }) =>
+  new TidemarkError(
+    'BAD_STATE',
+    `what the app has written isn't visible after ${VISIBLE_MS / 1000} s: another writer's transaction is open, or the topic was made anew meanwhile; try again`,
+    place,
+  )

@@ -15,6 +15,7 @@ import {
   toTopic,
 } from 'tidemark'
 import { testClock } from 'tidemark/testing'
+import { but } from '../but.js'
 import { until } from '../until.js'
 import { rawTopics } from './raw.js'
 
@@ -22,17 +23,6 @@ const apps: App[] = []
 afterEach(async () => {
   for (const app of apps.splice(0)) await app.stop()
 })
-
-/** What another object does, but for these. */
-function but<T extends object>(to: T, own: Partial<T>): T {
-  return new Proxy(to, {
-    get(_, name) {
-      if (name in own) return Reflect.get(own, name)
-      const member = Reflect.get(to, name)
-      return typeof member === 'function' ? member.bind(to) : member
-    },
-  })
-}
 
 function gate() {
   let open: () => void = () => {}
@@ -190,4 +180,34 @@ test('a member that is given nothing is ready', async () => {
   await second.app.start()
   await until('both', () => first.app.health().ready && second.app.health().ready)
   expect([first, second].map(({ app }) => app.stats().tasks.length).sort()).toEqual([0, 1])
+})
+
+test('a second start is refused, and stop waits for the first', async () => {
+  const { broker: inner } = await rawTopics({ in: 1, out: 1 })
+  const shown = gate()
+  const broker = but(inner, {
+    topics: async (names) => {
+      await shown.opened
+      return inner.topics(names)
+    },
+  })
+  const calls: string[] = []
+  const kept = memory()
+  const store = but(kept, {
+    open: async (app) => {
+      calls.push('open')
+      await kept.open(app)
+    },
+    close: async () => {
+      calls.push('close')
+      await kept.close()
+    },
+  })
+  const { app } = counts('twice', broker, { store })
+  const starting = app.start()
+  await expect(app.start()).rejects.toMatchObject({ code: 'BAD_STATE' })
+  const stopping = app.stop()
+  shown.open()
+  await Promise.all([starting, stopping])
+  expect([app.stats().state, calls]).toEqual(['stopped', ['open', 'close']])
 })

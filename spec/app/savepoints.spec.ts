@@ -1,7 +1,24 @@
 import { expect, test } from '@jest/globals'
-import { type App, aggregate, count, createApp, json, keyBy, toTopic } from 'tidemark'
-import { testApp } from 'tidemark/testing'
+import {
+  type App,
+  aggregate,
+  type Broker,
+  count,
+  createApp,
+  embedded,
+  type Guarantee,
+  json,
+  keyBy,
+  memory,
+  TidemarkError,
+  toTopic,
+} from 'tidemark'
+import { type TestAppOptions, testApp } from 'tidemark/testing'
 import { loadAll } from '../../lib/ports/loadAll.js'
+import { but } from '../but.js'
+
+const ofKeys = (app: App) =>
+  app.run('n', app.stream('in', { value: json() }).pipe(aggregate(count(), { name: 'n' }), toTopic('out')))
 
 const counts = (app: App) =>
   app.run(
@@ -13,8 +30,8 @@ const counts = (app: App) =>
     ),
   )
 
-async function given() {
-  const t = await testApp(counts, { topics: { in: 2, out: 1 } })
+async function given(options: Partial<TestAppOptions> = {}) {
+  const t = await testApp(counts, { topics: { in: 2, out: 1 }, ...options })
   const feed = async (...values: number[]) => {
     await t.send(
       'in',
@@ -96,8 +113,151 @@ test('of an app that does not run it has what is stored', async () => {
   expect(await app.savepoints()).toMatchObject([{ name: 's' }])
   await app.deleteSavepoint('s')
   expect(await app.savepoints()).toEqual([])
+  await t.crash()
   await t.restart()
   await feed(1)
   expect((await t.records('out')).map(({ key, value }) => `${key} ${value}`).sort()).toEqual(['1 1', '1 2', '2 1'])
+  await t.stop()
+})
+
+/** Whatever it is, it refuses the next call once it is told to. */
+function trouble() {
+  let error: TidemarkError | undefined
+  return {
+    next(one: TidemarkError) {
+      error = one
+    },
+    strike() {
+      const struck = error
+      error = undefined
+      if (struck !== undefined) throw struck
+    },
+  }
+}
+
+const guarantees: Guarantee[] = ['exactly-once', 'at-least-once']
+
+test.each(guarantees)(
+  '%s: where the checkpoint that a savepoint begins with fails, nothing is lost',
+  async (guarantee) => {
+    const inner = memory()
+    const { next, strike } = trouble()
+    const store = but(inner, {
+      async commit(changes, along) {
+        strike()
+        await inner.commit(changes, along)
+      },
+    })
+    const t = await testApp(ofKeys, { topics: { in: 1, out: 1 }, store, changelog: false, guarantee })
+    await t.send('in', { key: 'a', value: 1 })
+    await t.settle({ checkpoint: false })
+    next(new TidemarkError('STORE_UNAVAILABLE', 'away for a moment'))
+    const refused = expect(t.app.savepoint('first')).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' })
+    await t.advance('1s')
+    await refused
+    expect(t.errors.map(({ code }) => code)).toEqual(['STORE_UNAVAILABLE'])
+    await t.send('in', { key: 'b', value: 1 })
+    await t.settle()
+    await t.crash()
+    await t.restart()
+    await t.send('in', { key: 'a', value: 1 })
+    await t.settle()
+    // At least once, what had left before is written again.
+    const repeated = guarantee === 'exactly-once' ? [] : ['a 1']
+    expect((await t.records('out')).map(({ key, value }) => `${key} ${value}`)).toEqual([
+      ...repeated,
+      'a 1',
+      'b 1',
+      'a 2',
+    ])
+    await t.stop()
+  },
+)
+
+test('with changelogs the app joins again after a savepoint whose transaction fails', async () => {
+  const inner = embedded()
+  const { next, strike } = trouble()
+  const broker: Broker = but(inner, {
+    async transactionalProducer(id) {
+      const producer = await inner.transactionalProducer(id)
+      return but(producer, {
+        async begin() {
+          const transaction = await producer.begin()
+          return but(transaction, {
+            async commit(along) {
+              strike()
+              return transaction.commit(along)
+            },
+          })
+        },
+      })
+    },
+  })
+  const { t, feed, done } = await given({ broker, changelog: true })
+  await feed()
+  await t.send('in', { value: 1, partition: 1 })
+  await t.settle({ checkpoint: false })
+  next(new TidemarkError('BROKER_UNAVAILABLE', 'away for a moment'))
+  await expect(done(t.app.savepoint('first'))).rejects.toMatchObject({ code: 'BROKER_UNAVAILABLE' })
+  await t.advance('1s')
+  await feed(2)
+  await t.crash()
+  await t.restart()
+  await feed(1)
+  expect((await t.records('out')).map(({ key, value }) => `${key} ${value}`).sort()).toEqual(['1 1', '1 2', '2 1'])
+  await t.stop()
+})
+
+test('a savepoint says so when tasks have been let go of meanwhile', async () => {
+  const inner = embedded()
+  let fence = () => {}
+  let onRanges = () => {}
+  const broker: Broker = but(inner, {
+    consumer(options) {
+      fence = () => options.listener.error(new TidemarkError('FENCED', 'another one has the slot'), true)
+      return inner.consumer(options)
+    },
+    ranges(topic) {
+      onRanges()
+      return inner.ranges(topic)
+    },
+  })
+  const { t, feed, done } = await given({ broker })
+  await feed(1, 2)
+  await t.send('in', { value: 1, partition: 1 })
+  onRanges = () => {
+    onRanges = () => {}
+    fence()
+  }
+  await expect(done(t.app.savepoint('first'))).rejects.toMatchObject({ code: 'BAD_STATE' })
+  await t.advance('1s')
+  expect(await done(t.app.savepoint('first'))).toMatchObject({ name: 'first', tasks: 4 })
+  await t.stop()
+})
+
+test('what was written is not waited for longer than a minute, and the app goes on', async () => {
+  const { t, feed } = await given()
+  await feed(1, 1, 2)
+  await t.broker.deleteTopics(['out'])
+  await t.broker.createTopics([{ topic: 'out', partitions: 1 }])
+  const refused = expect(t.app.savepoint('first')).rejects.toMatchObject({ code: 'BAD_STATE', place: { topic: 'out' } })
+  await t.advance('61s')
+  await refused
+  await feed(1)
+  expect((await t.records('out')).map(({ key, value }) => `${key} ${value}`)).toEqual(['1 3'])
+  await t.stop()
+})
+
+test('an app may be stopped while a savepoint waits for what was written', async () => {
+  const { t, feed } = await given()
+  await feed(1)
+  await t.broker.deleteTopics(['out'])
+  await t.broker.createTopics([{ topic: 'out', partitions: 1 }])
+  const refused = expect(t.app.savepoint('first')).rejects.toMatchObject({ code: 'BAD_STATE' })
+  await t.clock.settle()
+  const stopping = t.app.stop()
+  await t.clock.advance('10ms')
+  await Promise.all([stopping, refused])
+  expect(t.app.stats().state).toBe('stopped')
   await t.stop()
 })
