@@ -18,13 +18,14 @@ export async function webLock(name: string): Promise<(() => Promise<void>) | und
     const end = () => over.abort()
     const patience = setTimeout(end, PATIENCE_MS)
     const takeBack = whenPutAside(end)
-    const granted = () => {
+    const granted = async () => {
+      if (signal.aborted) return
       clearTimeout(patience)
       resolve(async () => {
         end()
         await ended
       })
-      return new Promise<void>((release) => signal.addEventListener('abort', () => release(), { once: true }))
+      await new Promise<void>((release) => signal.addEventListener('abort', () => release(), { once: true }))
     }
     const ended: Promise<void> = locks.request(name, { signal }, granted)
     ended.catch((error) => (signal.aborted ? resolve(undefined) : reject(error))).finally(takeBack)
