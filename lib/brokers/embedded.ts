@@ -83,7 +83,13 @@ class EmbeddedBroker implements Broker {
     if (!store) return
     this.loading ??= (async () => {
       await store.open(this.name)
-      await this.contents.load(store)
+      try {
+        await this.contents.load(store)
+      } catch (error) {
+        // Why it can't be closed either says less.
+        await store.close().catch(() => {})
+        throw error
+      }
     })()
     try {
       await this.loading

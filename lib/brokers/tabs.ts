@@ -83,10 +83,12 @@ class TabsBroker implements Broker {
   async connect(): Promise<void> {
     this.users++
     this.opening ??= this.open()
+    const { opening } = this
     try {
-      await this.opening
+      await opening
     } catch (error) {
-      if (--this.users === 0) await this.end()
+      // If it has been closed meanwhile, that has been counted.
+      if (this.opening === opening) await this.close()
       throw error
     }
   }
@@ -100,6 +102,7 @@ class TabsBroker implements Broker {
     const { turn } = this
     if (turn === undefined) throw new TidemarkError('BAD_STATE', `${this.name}: connect() first`)
     await Promise.race([turn.begun, aborted(signal)])
+    turn.lost.throwIfAborted()
     return turn.lost
   }
 
@@ -183,8 +186,9 @@ class TabsBroker implements Broker {
     const { turn } = this
     this.opening = undefined
     this.turn = undefined
-    this.line?.end(new TidemarkError('BAD_STATE', `${this.name} has been closed`))
-    await turn?.close()
+    const why = new TidemarkError('BAD_STATE', `${this.name} has been closed`)
+    this.line?.end(why)
+    await turn?.close(why)
   }
 
   private lineUp(line: Line, own: Own): void {
@@ -192,15 +196,17 @@ class TabsBroker implements Broker {
     const turn = new Turn(
       hostName(this.shared),
       async () => {
-        await before?.close()
+        await before?.close(before.lost.reason)
         return this.serve(turn, own)
       },
       () => this.putAside(),
       () => this.lineUp(line, own),
     )
     this.turn = turn
-    // A host that is no use to this tab is none to its calls.
-    turn.begun.catch((error) => line.end(error))
+    // A host that is no use to this tab is none to its calls. When a page is put aside it may be that another has its turn.
+    turn.begun.catch((error) => {
+      if (!turn.lost.aborted) line.end(error)
+    })
   }
 
   /** @returns what ends it */
@@ -213,12 +219,12 @@ class TabsBroker implements Broker {
       await broker.close()
     }
     try {
-      await host.begin()
+      await host.begin(lost)
     } catch (error) {
       await end()
       throw error
     }
-    if (!lost.aborted) this.host = host
+    this.host = host
     return end
   }
 

@@ -311,11 +311,12 @@ class Calls<R extends StreamRecord<any, any>> implements Handlers<R> {
 
   /** With order `input`: what is done and has nothing before it comes out. False: the task is over. */
   private releaseHeads(): boolean {
-    for (const head of this.calls.values()) {
-      if (head.state !== 'done') return true
+    for (;;) {
+      // Looked for each time: one that is made again is still the first, and no longer done.
+      const [head] = this.calls.values()
+      if (head?.state !== 'done') return true
       if (!this.settle(head, () => this.emit(head))) return false
     }
-    return true
   }
 
   /** Handles how a call went; if that goes wrong, the policy says whether it is made again or left out. False: the task is over. */

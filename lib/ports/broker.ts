@@ -105,7 +105,7 @@ export interface Transaction {
 
 /**
  * What the consumer tells its owner. Calls come one after the other: while the promise of `assigned` or `revoked`
- * is open, no other call comes but `error` (the adapter keeps the membership alive meanwhile).
+ * is open, no other call comes but `error` and `standby` (the adapter keeps the membership alive meanwhile).
  */
 export interface ConsumerListener {
   /**

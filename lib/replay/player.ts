@@ -133,9 +133,12 @@ export class Player {
       const { run } = this
       const owed = run.owed ?? (run.isHalfway || (run.isInGap && !this.isPlaying) ? run.index : undefined)
       if (this.goal === undefined && owed !== undefined && !this.isFailed) await this.goBackTo(owed)
-      else if (this.goal !== undefined) await this.approach(this.goal)
-      else if (this.isPlaying && !this.isFailed && run.index < run.recording.size) await this.playOn()
-      else break
+      else if (this.goal !== undefined) {
+        // Whoever hears it may want something else: then that counts.
+        if (!this.tell('seeking')) await this.approach(this.goal)
+      } else if (this.isPlaying && !this.isFailed && run.index < run.recording.size) {
+        if (!this.tell('playing')) await this.playOn()
+      } else break
     }
     // Not later: a command that comes from now on starts it again.
     this.running = undefined
@@ -146,7 +149,6 @@ export class Player {
 
   private async approach(goal: Goal): Promise<void> {
     const { run } = this
-    this.tell('seeking')
     const nearest = run.checkpoints.before(goal.index) ?? 0
     const from = this.position$.value.index
     const isBehind = goal.index < run.index || (goal.index === run.index && run.isInGap)
@@ -191,7 +193,6 @@ export class Player {
 
   private async playOn(): Promise<void> {
     const { run, clock, anchor } = this
-    this.tell('playing')
     const from = this.position$.value.index
     const until =
       this.speedNow === Number.POSITIVE_INFINITY
@@ -229,8 +230,11 @@ export class Player {
     this.anchor = { recorded: this.run.timestamp, real: this.clock.now() }
   }
 
-  private tell(state: ReplayState): void {
-    if (this.state$.value !== state) this.state$.next(state)
+  /** @returns whether that is new */
+  private tell(state: ReplayState): boolean {
+    if (this.state$.value === state) return false
+    this.state$.next(state)
+    return true
   }
 
   /** Tells where it is, and what has been written on the way there. */

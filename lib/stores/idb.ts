@@ -169,8 +169,11 @@ async function openIdb(name: string, useStore: UseStore, unlock: () => Promise<v
     },
     async release() {
       await compaction
-      await useStore('readonly', (store) => store.transaction.db.close())
-      await unlock()
+      try {
+        await useStore('readonly', (store) => store.transaction.db.close())
+      } finally {
+        await unlock()
+      }
     },
   }
 }

@@ -5,9 +5,9 @@ import type { FinalPolicy } from './errorPolicy.js'
 export interface RetryOptions {
   /** How often it is tried again; `Infinity`: until it succeeds. */
   readonly times: number
-  /** Before the first time; doubles with each. Default 100 ms. */
+  /** Before the first time; doubles with each. At least 1 ms. Default 100 ms. */
   readonly backoff?: Duration
-  /** It grows no longer than this. Default 1 m. */
+  /** It grows no longer than this. At least 1 ms. Default 1 m. */
   readonly maxBackoff?: Duration
   /** How much of a pause may be taken off it, from 0 to 1, so that calls which failed together don't come together again. Default 0.5. */
   readonly jitter?: number
@@ -37,8 +37,8 @@ export interface Retry {
  * )
  * ```
  *
- * The n-th pause is `backoff · 2^(n - 1)`, at most `maxBackoff`, less a part of up to `jitter` that follows from the record's place and n: a test sees the same
- * each time. In `mapAsync` the other calls go on meanwhile; in any other stage the record's task waits.
+ * The n-th pause is `backoff · 2^(n - 1)`, at most `maxBackoff`, less a part of up to `jitter` that follows from the record's place and n, rounded up to whole ms: a
+ * test sees the same each time. In `mapAsync` the other calls go on meanwhile; in any other stage the record's task waits.
  *
  * @throws TidemarkError `BAD_OPTION`, `BAD_DURATION`
  */
@@ -54,8 +54,8 @@ export function retry(options: RetryOptions): Retry {
   return {
     is: 'retry',
     times,
-    backoffMs: durationMs(backoff, 'retry: backoff'),
-    maxBackoffMs: durationMs(maxBackoff, 'retry: maxBackoff'),
+    backoffMs: durationMs(backoff, 'retry: backoff', 1),
+    maxBackoffMs: durationMs(maxBackoff, 'retry: maxBackoff', 1),
     jitter,
     orElse,
   }
@@ -72,5 +72,6 @@ export function pauseMs({ backoffMs, maxBackoffMs, jitter }: Retry, tries: numbe
   // Two rounds of a multiplicative hash: neighbouring offsets come far apart.
   let hash = Math.imul(seed ^ Math.imul(tries + 1, 0x9e3779b1), 0x85ebca6b)
   hash = Math.imul(hash ^ (hash >>> 15), 0xc2b2ae35)
-  return Math.round(full * (1 - (jitter * (hash >>> 8)) / 2 ** 24))
+  // Rounded up, so never 0: where the clock stands still, as in a test, a record would be tried for ever at one go.
+  return Math.ceil(full * (1 - (jitter * (hash >>> 8)) / 2 ** 24))
 }

@@ -72,6 +72,8 @@ export class FaultyRun {
     try {
       return await this.runAll()
     } finally {
+      // The end of one that stands still would wait for what it has begun.
+      this.thaw()
       for (const member of this.members.all) await this.members.end(member, true)
     }
   }
@@ -231,11 +233,16 @@ export class FaultyRun {
   /** The one that stands still goes on as if nothing had been, until it finds out. */
   private async wake(): Promise<void> {
     if (this.frozen === undefined) return
+    this.thaw()
+    await this.members.settle()
+  }
+
+  private thaw(): void {
+    if (this.frozen === undefined) return
     const { member, thaw } = this.frozen
     this.frozen = undefined
     thaw()
     this.tickerOf(member)?.thaw()
-    await this.members.settle()
   }
 
   private async stop(): Promise<void> {

@@ -13,6 +13,7 @@ import {
   json,
   keyBy,
   last,
+  mapAsync,
   mapValues,
   memory,
   peek,
@@ -594,6 +595,38 @@ describe('retry', () => {
     expect(await out()).toEqual([1, 3])
     expect(await dead()).toEqual(['2'])
     expect(t.errors).toHaveLength(3)
+    await t.stop()
+  })
+
+  test.each<[string, (numbers: Numbers, tried: (n: number) => number) => Observable<unknown>]>([
+    ['before any state', (n, tried) => n.pipe(mapValues(tried))],
+    [
+      'in the state',
+      (n, tried) =>
+        n.pipe(
+          aggregate(
+            last(({ value }) => tried(value)),
+            { name: 'last' },
+          ),
+        ),
+    ],
+    ['by calls', (n, tried) => n.pipe(mapAsync(async ({ value }) => tried(value), { name: 'calls' }))],
+  ])('%s: without end and with the shortest pauses, time has to pass for each', async (_name, pipeline) => {
+    const at: number[] = []
+    const tried = (n: number) => {
+      at.push(t.clock.now())
+      // Were time not to pass, there would be no end to it.
+      if (at.length > 1_000) return n
+      throw new RangeError(`${n}`)
+    }
+    const { t, send } = await given(
+      (numbers) => pipeline(numbers, tried),
+      retry({ times: Number.POSITIVE_INFINITY, backoff: 1, maxBackoff: 1, jitter: 1 }),
+    )
+    await send(1)
+    expect(at).toEqual([0])
+    await t.advance(20)
+    expect(at).toEqual(Array.from({ length: 21 }, (_, ms) => ms))
     await t.stop()
   })
 })

@@ -83,10 +83,14 @@ describe('an idle app comes to rest', () => {
   })
 
   test('and a minute later at most', async () => {
-    const t = await testApp((app) => rekeyed(app, '1d'), { topics: { in: 1, out: 1 }, ...intervals })
+    const t = await testApp((app) => rekeyed(app, '8h'), {
+      topics: { in: 1, out: 1 },
+      watermarkInterval: '10s',
+      commitInterval: '10s',
+    })
     await t.send('in', { key: 'a', value: {}, timestamp: 0 })
-    // A 32nd of the day is three quarters of an hour.
-    for (let minute = 0; minute < 24 * 60; minute++) await t.clock.advance('1m')
+    // A 32nd of that is a quarter of an hour.
+    for (let minute = 0; minute < 8 * 60; minute++) await t.clock.advance('1m')
     expect(await t.records('out')).toEqual([])
     await t.advance('1m')
     expect(await t.records('out')).toHaveLength(1)

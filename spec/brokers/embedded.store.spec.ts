@@ -173,6 +173,21 @@ test('send resolves when its records are stored, and nobody sees them before', a
   expect(await valuesOf(broker, 't')).toEqual(['a'])
 })
 
+test('a store that can’t be read is let go of, and read when it can', async () => {
+  const inner = memory()
+  let isFailing = true
+  const store: StoreAdapter = {
+    ...inner,
+    load: (scope, each) => (isFailing ? Promise.reject(new Error('unreadable')) : inner.load(scope, each)),
+  }
+  const broker = embedded({ store })
+  for (let attempt = 0; attempt < 2; attempt++) await expect(broker.connect()).rejects.toThrow('unreadable')
+  isFailing = false
+  await broker.connect()
+  expect(await broker.topics()).toEqual(new Map())
+  await broker.close()
+})
+
 test('a store that fails fails the send, leaves nothing of it, and later sends work', async () => {
   const data: Data = new Map()
   let failing = false

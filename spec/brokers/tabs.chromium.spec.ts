@@ -45,6 +45,15 @@ describeInChromium('tabs in Chromium', () => {
     devtools.send('Page.crash').catch(() => {})
     await crashed
   }
+  const back = async (tab: Page) => {
+    await tab.evaluate(() => history.back()).catch(() => {})
+    await until('the page to be back', () => tab.url() === served.url)
+  }
+  /** Into the back/forward cache, and out of it. */
+  const putAsideAndBack = async (tab: Page) => {
+    await tab.goto('about:blank')
+    await back(tab)
+  }
   const runs = (tab: Page) => until('the app to run', async () => (await shop(tab, 'state')) === 'running', 30_000)
   const handled = (tab: Page, atLeast: number) =>
     until(`${atLeast} clicks to be handled`, async () => (await shop(tab, 'progress')).handled >= atLeast, 30_000)
@@ -153,25 +162,57 @@ describeInChromium('tabs in Chromium', () => {
     for (const tab of [first, second, third]) expect(await shop(tab, 'told')).toMatchObject({ errors: [] })
   })
 
+  const shows = (tab: Page, ...wanted: [string, number][]) =>
+    until(
+      `the screen to show ${JSON.stringify(wanted)}`,
+      async () => JSON.stringify((await shop(tab, 'told')).shown) === JSON.stringify(wanted),
+      20_000,
+    )
+
   test('an app in a tab that doesn’t host outlives the host, and joins its group again at the next one', async () => {
     const [first, screen, second] = [await newTab('host'), await newTab('connect'), await newTab('host')]
     await runs(first)
     await shop(screen, 'watch')
     await shop(screen, 'send', 0, 100)
-    const shows = (...wanted: [string, number][]) =>
-      until(
-        `the screen to show ${JSON.stringify(wanted)}`,
-        async () => JSON.stringify((await shop(screen, 'told')).shown) === JSON.stringify(wanted),
-        20_000,
-      )
-    await shows(['0', 100])
+    await shows(screen, ['0', 100])
     await first.close()
     await runs(second)
     await shop(screen, 'send', 1, 70)
-    await shows(['0', 100], ['1', 70])
+    await shows(screen, ['0', 100], ['1', 70])
     const { errors } = await shop(screen, 'told')
     expect(errors.length).toBeGreaterThan(0)
     expect(errors.filter((error) => !/^(BROKER_UNAVAILABLE|FENCED)/.test(error))).toEqual([])
+  })
+
+  test('an app in a tab that doesn’t host is stopped while no tab does', async () => {
+    const [owner, screen] = [await newTab('host'), await newTab('connect')]
+    await runs(owner)
+    await shop(screen, 'watch')
+    await owner.close()
+    await shop(screen, 'stopScreen')
+    expect(await shop(screen, 'screenState')).toBe('stopped')
+    expect((await shop(screen, 'told')).errors).toEqual([])
+  })
+
+  test('one with something to commit waits for a host then, or for the end of its broker, and nothing is lost by it', async () => {
+    const [owner, screen] = [await newTab('host'), await newTab('connect')]
+    await runs(owner)
+    await shop(screen, 'watch', '1h')
+    await shop(screen, 'send', 0, 100)
+    await until('the totals to be handled', async () => (await shop(screen, 'screenRecords')) === 100)
+    await owner.close()
+    const stopping = shop(screen, 'stopScreen')
+    expect(await shop(screen, 'screenState')).toBe('stopping')
+    await shop(screen, 'cutScreen')
+    await stopping
+    expect(await shop(screen, 'screenState')).toBe('failed')
+    expect((await shop(screen, 'told')).errors).toEqual([
+      expect.stringContaining('BAD_STATE: tabs shop has been closed'),
+    ])
+    await runs(await newTab('host'))
+    await shop(screen, 'watch')
+    await shop(screen, 'send', 0, 170)
+    await shows(screen, ['0', 170])
   })
 
   describe('a consumer that its owner begins again as soon as it ends', () => {
@@ -218,8 +259,7 @@ describeInChromium('tabs in Chromium', () => {
       await shop(owner, 'send', 0, 150)
       // Nothing is asked by a page that is put aside: it would have partitions that it doesn't read.
       expect((await shop(owner, 'told')).joins).toHaveLength(before)
-      await screen.evaluate(() => history.back()).catch(() => {})
-      await until('the page to be back', () => screen.url() === served.url)
+      await back(screen)
       await looksAt(screen, 150)
       const { joins } = await shop(owner, 'told')
       expect(joins).toHaveLength(before + 1)
@@ -233,9 +273,7 @@ describeInChromium('tabs in Chromium', () => {
     const first = await newTab('host')
     await runs(first)
     await shop(first, 'send', 0, 400)
-    await first.goto('about:blank')
-    await first.evaluate(() => history.back()).catch(() => {})
-    await until('the page to be back', () => first.url() === served.url)
+    await putAsideAndBack(first)
     await until('its app to have failed', async () => (await shop(first, 'state')) === 'failed')
     const { errors } = await shop(first, 'told')
     expect(errors[0]).toContain('FENCED: tabs shop: the browser has put this page aside')
@@ -255,6 +293,65 @@ describeInChromium('tabs in Chromium', () => {
     await second.goto('about:blank')
     await first.close()
     await runs(third)
+  })
+
+  test('an app that is stopped as its page is put aside, while it stands by, has stopped when that is back', async () => {
+    const [first, second] = [await newTab('host'), await newTab('host')]
+    await runs(first)
+    expect(await shop(second, 'state')).toBe('standing by')
+    await shop(second, 'stopWhenPutAside')
+    await putAsideAndBack(second)
+    await until('it to have stopped', async () => (await shop(second, 'told')).hasStopped)
+    expect((await shop(second, 'told')).errors).toEqual([])
+    await shop(second, 'host')
+    await first.close()
+    await runs(second)
+  })
+
+  test('a tab that is put aside as it begins to host, and then can’t, doesn’t hold up those behind it', async () => {
+    const [holder, first, second] = [await newTab(), await newTab(), await newTab()]
+    await shop(holder, 'takeAlone')
+    const hosting = shop(first, 'host').catch(String)
+    await until('it to begin', () => shop(holder, 'isAwaited'))
+    await putAsideAndBack(first)
+    await hosting
+    await holder.close()
+    await shop(second, 'host')
+    await runs(second)
+  })
+
+  test('a tab that is put aside as it begins to host doesn’t get the database there', async () => {
+    const [holder, first, second] = [await newTab(), await newTab(), await newTab()]
+    await shop(holder, 'takeAlone')
+    const hosting = shop(first, 'host').catch(String)
+    await until('it to begin', () => shop(holder, 'isAwaited'))
+    await first.goto('about:blank')
+    await hosting
+    await holder.close()
+    await shop(second, 'host')
+    await runs(second)
+  })
+
+  test('a tab that is put aside as it begins to host doesn’t say that it does, and its calls wait until it is back', async () => {
+    const tab = await newTab()
+    expect(await shop(tab, 'beginPutAside')).toEqual({
+      error: expect.stringContaining('FENCED: tabs aside: the browser has put this page aside'),
+      topics: 0,
+      hosts: 1,
+    })
+  })
+
+  test('an app that is started when its page has been put aside has no turn', async () => {
+    const tab = await newTab()
+    expect(await shop(tab, 'standByAside')).toContain('FENCED: tabs shop: the browser has put this page aside')
+  })
+
+  test('a broker that is closed while it connects says so, and hosts until it is closed when it is connected again', async () => {
+    const [first, second] = [await newTab(), await newTab()]
+    expect(await shop(first, 'closeEarly')).toContain('BAD_STATE: tabs shop has been closed')
+    await shop(first, 'openAndClose')
+    await shop(second, 'host')
+    await runs(second)
   })
 
   describe('storage that is full', () => {

@@ -1,6 +1,6 @@
 import { createApp } from '../../lib/app/app.js'
 import { embedded } from '../../lib/brokers/embedded.js'
-import { hostName } from '../../lib/brokers/tabs/wire.js'
+import { hostName, newsName } from '../../lib/brokers/tabs/wire.js'
 import { tabs } from '../../lib/brokers/tabs.js'
 import {
   type App,
@@ -32,6 +32,8 @@ const TOPICS = ['clicks', 'seen', 'windows', 'totals', 'filler'].map((topic) => 
 const store = idb('shop')
 const hosted = tabs('shop', embedded({ store }))
 const guest = tabs('shop')
+/** Of the app of `watch` alone. */
+const watched = tabs('shop')
 
 function shop(commitInterval: Duration): App {
   const app = createApp({ id: 'shop', broker: hosted, store, commitInterval })
@@ -72,6 +74,7 @@ const toRecord = (sender: number, n: number) => {
 }
 
 let app: App
+let screen: App
 
 const page = {
   errors: [] as string[],
@@ -79,6 +82,7 @@ const page = {
   /** Offsets, as the consumer of `look` has had them. */
   looked: [] as number[],
   joins: [] as string[],
+  hasStopped: false,
   /** Opens the shop here, once it is this tab's turn; `start` need not be waited for. */
   async host(commitInterval: Duration = '100ms'): Promise<void> {
     app = await open(commitInterval)
@@ -99,6 +103,73 @@ const page = {
   async stop(): Promise<void> {
     await app.stop()
     await hosted.close()
+    page.hasStopped = true
+  },
+  /** Closes the broker while it connects, and gives what `connect` says. */
+  async closeEarly(): Promise<string> {
+    const connecting = hosted.connect().then(() => 'connected', String)
+    await hosted.close()
+    return connecting
+  },
+  async openAndClose(): Promise<void> {
+    await hosted.connect()
+    await hosted.close()
+  },
+  /**
+   * Stands by, is put aside when it has its turn and has opened its database, and is brought back and hosts.
+   *
+   * @returns what `standBy` says; what a call says that was made before the page was back; how many hosts all tabs have been told of
+   */
+  async beginPutAside(): Promise<{ error: string; topics: unknown; hosts: number }> {
+    const owner = tabs('aside', embedded({ store: idb('aside') }))
+    await owner.connect()
+    const inner = idb('aside')
+    let isFirst = true
+    const aside = {
+      ...inner,
+      async open(id: string) {
+        await inner.open(id)
+        if (isFirst) pageIs('pagehide')
+        isFirst = false
+      },
+    }
+    const next = tabs('aside', embedded({ store: aside }))
+    await next.connect()
+    const [hear, say] = [new BroadcastChannel(newsName('aside')), new BroadcastChannel(newsName('aside'))]
+    let hosts = 0
+    const standing = next.standBy?.(new AbortController().signal) as Promise<AbortSignal>
+    const isLast = new Promise<void>((resolve) => {
+      hear.onmessage = ({ data }) => (data.host ? hosts++ : resolve())
+    })
+    await owner.close()
+    const error = await standing.then(() => 'its turn', String)
+    const asking = next.topics().then(({ size }) => size, String)
+    pageIs('pageshow')
+    const topics = await asking
+    say.postMessage('last')
+    await isLast
+    for (const channel of [hear, say]) channel.close()
+    await next.close()
+    return { error, topics, hosts }
+  },
+  /** What an app hears that would start when its page has been put aside. */
+  async standByAside(): Promise<string> {
+    await hosted.connect()
+    pageIs('pagehide')
+    const standing = hosted.standBy?.(new AbortController().signal) as Promise<AbortSignal>
+    return standing.then(() => 'its turn', String)
+  },
+  stopWhenPutAside(): void {
+    addEventListener('pagehide', () => void page.stop())
+  },
+  /** Opens the database with nobody else in mind. */
+  async takeAlone(): Promise<void> {
+    await embedded({ store }).connect()
+  },
+  /** Whether somebody waits for the database, which another has. */
+  async isAwaited(): Promise<boolean> {
+    const { pending = [] } = await navigator.locks.query()
+    return pending.some(({ name }) => name?.startsWith('tidemark shop/'))
   },
   /** Writes a sender's clicks up to the `to`-th, from where the topic ends, in pieces of several sizes. */
   async send(sender: number, to: number, paceMs = 0): Promise<void> {
@@ -139,7 +210,13 @@ const page = {
     }
     return String(first)
   },
-  told: () => ({ errors: page.errors, shown: [...page.shown].sort(), looked: page.looked, joins: page.joins }),
+  told: () => ({
+    errors: page.errors,
+    shown: [...page.shown].sort(),
+    looked: page.looked,
+    joins: page.joins,
+    hasStopped: page.hasStopped,
+  }),
   /** How many clicks there are, and how many the app has handled for good. */
   async progress(): Promise<{ sent: number; handled: number }> {
     const broker = guestOrHost()
@@ -171,8 +248,8 @@ const page = {
     return failures
   },
   /** An app of this tab's own over what another one hosts, with a repartition: how many totals it has had of each sender. */
-  async watch(): Promise<void> {
-    const screen = createApp({ id: 'screen', broker: guest, store: memory() })
+  async watch(commitInterval: Duration = '100ms'): Promise<void> {
+    screen = createApp({ id: 'screen', broker: watched, store: memory(), commitInterval })
     const totals = screen.stream<{ clicks: number }>('totals', { value: json() })
     const bySender = totals.pipe(
       keyBy(({ key }) => key.slice(0, 1)),
@@ -181,6 +258,15 @@ const page = {
     screen.run('screen', bySender.pipe(peek(({ key, value }) => page.shown.set(key, value))))
     screen.errors$.subscribe((error) => page.errors.push(error.message))
     await screen.start()
+  },
+  screenState: () => screen.stats().state,
+  screenRecords: () => screen.stats().tasks.reduce((sum, { records }) => sum + records, 0),
+  async stopScreen(): Promise<void> {
+    await screen.stop()
+  },
+  /** Ends the broker under the app of `watch`. */
+  async cutScreen(): Promise<void> {
+    await watched.close()
   },
   /** Follows the clicks with a consumer of this tab's own, which is begun again when it ends, at once, and from the start of the topic. */
   async look(): Promise<void> {
@@ -217,6 +303,11 @@ const page = {
     // It would be put aside with its page, and hold what it holds.
     addEventListener('pagehide', () => worker.terminate())
   },
+}
+
+/** Put aside, or back, as its scripts hear of it; it isn't, and goes on. */
+function pageIs(type: 'pagehide' | 'pageshow'): void {
+  dispatchEvent(new PageTransitionEvent(type, { persisted: true }))
 }
 
 function guestOrHost(): Broker {

@@ -321,6 +321,46 @@ describe('calls that fail', () => {
     },
   )
 
+  test.each([
+    ['input', 'once', { times: 1 }, [10, 20, 30], 4],
+    ['key', 'once', { times: 1 }, [10, 20, 30], 4],
+    ['input', 'always', { times: 2, orElse: 'skip' }, [20, 30], 5],
+    ['key', 'always', { times: 2, orElse: 'skip' }, [20, 30], 5],
+  ] as const)(
+    'order %s: a result that %s fails in what follows; those behind it wait for the other call',
+    async (order, often, policy, wanted, made) => {
+      const calls: number[] = []
+      // The first takes longest.
+      const call = async ({ value }: { value: number }) => {
+        calls.push(value)
+        await t.clock.sleep(40 - 10 * value)
+        return value * 10
+      }
+      let failures = 0
+      const refused = (value: number) => {
+        if (value === 10 && (often === 'always' || failures === 0)) throw new RangeError(`${++failures}`)
+        return value
+      }
+      const t = await testApp(
+        (app) => {
+          const stream = app.stream<number>('in', { value: json(), onError: retry({ ...policy, backoff: 100 }) })
+          app.run('out', stream.pipe(mapAsync(call, { name: 'calls', order }), mapValues(refused), toTopic('out')))
+        },
+        { topics },
+      )
+      await t.send(
+        'in',
+        [1, 2, 3].map((value) => ({ key: 'k', value, timestamp: value })),
+      )
+      await t.settle()
+      await t.advance('1s')
+      expect(await values(t, 'out')).toEqual(wanted)
+      expect(calls).toHaveLength(made)
+      expect(await t.state('calls')).toEqual([])
+      await t.stop()
+    },
+  )
+
   test('after a restart the dead letter is still the record as it was read', async () => {
     const { call, state } = service()
     let answer = true

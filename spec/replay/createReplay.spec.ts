@@ -1,13 +1,16 @@
 import { afterEach, describe, expect, test } from '@jest/globals'
+import { first, Observable, type OperatorFunction } from 'rxjs'
 import {
   type App,
   aggregate,
   count,
   json,
+  last,
   mapAsync,
   mapValues,
   memory,
   process,
+  retry,
   type StreamRecord,
   toRows,
   toTable,
@@ -20,6 +23,7 @@ import {
   type Recording,
   type Replay,
   type ReplayOptions,
+  type ReplayState,
 } from '../../lib/replay/index.js'
 import { testClock } from '../../lib/testing/index.js'
 import { until } from '../until.js'
@@ -220,6 +224,55 @@ describe('playing', () => {
     await clock.advance(30_000)
     expect([replay.position.index, replay.state]).toEqual([104, 'paused'])
   })
+
+  /** Gives a command as soon as a state is told. */
+  function onceTold(replay: Replay<unknown>, state: ReplayState, command: () => Promise<unknown>) {
+    let isDone = false
+    replay.state$.pipe(first((now) => now === state)).subscribe(async () => {
+      await command()
+      isDone = true
+    })
+    return () => isDone
+  }
+
+  test.each<[string, (replay: Replay<unknown>) => Promise<unknown>, unknown[]]>([
+    ['pause', (replay) => replay.pause(), [1, 'paused']],
+    ['seek', (replay) => replay.seek({ index: 100 }), [100, 'playing']],
+    ['step', (replay) => replay.step(), [2, 'paused']],
+    ['close', (replay) => replay.close(), [1, 'closed']],
+  ])('%s counts at once for who hears that it plays', async (_name, command, [index, state]) => {
+    const clock = testClock()
+    const replay = replayOf({ recording: await recordingOf(TOPICS, seconds(200)), pipeline: counting, clock })
+    const seeking = replay.seek({ index: 1 })
+    await clock.settle()
+    await seeking
+    const isDone = onceTold(replay, 'playing', () => command(replay))
+    replay.play()
+    await clock.settle()
+    expect([isDone(), replay.position.index, replay.state]).toEqual([true, index, state])
+  })
+
+  test('closed by who hears that it seeks, it opens nothing any more', async () => {
+    let subscriptions = 0
+    const replay = replayOf({
+      recording: await recordingOf(TOPICS, seconds(20)),
+      pipeline: (app) => {
+        const clicks = app.stream<number>('clicks', { value: json() })
+        const counted = (source: typeof clicks) =>
+          new Observable<StreamRecord<string, number>>((subscriber) => {
+            subscriptions++
+            return source.subscribe(subscriber).add(() => subscriptions--)
+          })
+        app.run('out', clicks.pipe(counted, aggregate(count(), { name: 'counts' }), toTopic('out')))
+      },
+    })
+    await replay.seek({ index: 10 })
+    expect(subscriptions).toBe(2)
+    const isDone = onceTold(replay, 'seeking', () => replay.close())
+    expect(await replay.seek({ index: 3 })).toBe(false)
+    await until('it is closed', isDone)
+    expect(subscriptions).toBe(0)
+  })
 })
 
 describe('what goes wrong', () => {
@@ -251,6 +304,39 @@ describe('what goes wrong', () => {
     replay.play()
     await until('it has failed again', () => replay.state === 'failed')
     expect(replay.position.index).toBe(7)
+  })
+
+  test.each<[string, (tried: (n: number) => number) => OperatorFunction<StreamRecord<string, number>, unknown>]>([
+    ['before any state', (tried) => mapValues(tried)],
+    [
+      'in the state',
+      (tried) =>
+        aggregate(
+          last(({ value }) => tried(value)),
+          { name: 'last' },
+        ),
+    ],
+    ['by calls', (tried) => mapAsync(async ({ value }) => tried(value), { name: 'calls' })],
+  ])('%s: tried again without end, once in each millisecond of recorded time', async (_name, operator) => {
+    let tries = 0
+    const tried = (n: number) => {
+      // Were time not to pass, there would be no end to it.
+      if (n === 1 || ++tries > 2_000) return n
+      throw new RangeError(`${n}`)
+    }
+    const onError = retry({ times: Number.POSITIVE_INFINITY, backoff: 1, maxBackoff: 1, jitter: 1 })
+    const replay = replayOf({
+      recording: await recordingOf({ clicks: { partitions: 1 } }, [
+        ...seconds(1),
+        ...[...seconds(1, () => 1)].map((one) => ({ ...one, offset: 1, timestamp: START + 200 })),
+      ]),
+      pipeline: (app) => app.run('x', app.stream<number>('clicks', { value: json(), onError }).pipe(operator(tried))),
+    })
+    await replay.step()
+    expect([replay.position.index, tries]).toEqual([1, 1])
+    await replay.step()
+    expect([replay.position.index, replay.state]).toEqual([2, 'paused'])
+    expect(tries).toBe(201)
   })
 
   test('is told at once where the plan doesn’t fit the recording', async () => {

@@ -58,6 +58,17 @@ describeInChromium('idb in Chromium', () => {
     await second.close()
   })
 
+  test('a tab whose close fails has the database no more', async () => {
+    const [first, second] = [await newTab(), await newTab()]
+    await run(first, 'open')
+    expect(await first.evaluate(() => (globalThis as PageGlobals).store.closeBroken())).toContain(
+      'STORE_FAILED: idb tidemark: close failed: The database connection is closing.',
+    )
+    await run(second, 'open')
+    await second.close()
+    await first.close()
+  })
+
   test('a full disk fails the commit, tears nothing, and once there is room later commits work', async () => {
     const full = await openChromium()
     const devtools = await full.context.newCDPSession(full.page)

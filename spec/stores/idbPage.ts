@@ -26,6 +26,18 @@ const page = {
   },
   open: () => store.open('counter'),
   close: () => store.close(),
+  /** Closes it while the browser does no more with the database, and gives what it says. */
+  async closeBroken(): Promise<string> {
+    const { transaction } = IDBDatabase.prototype
+    IDBDatabase.prototype.transaction = () => {
+      throw new DOMException('The database connection is closing.', 'InvalidStateError')
+    }
+    try {
+      return await store.close().then(() => 'closed', String)
+    } finally {
+      IDBDatabase.prototype.transaction = transaction
+    }
+  },
   commit: (n: number) => store.commit(commitOf(n)),
   /** All distinct bytes in all scopes: one if nothing is torn. */
   async read(): Promise<number[]> {

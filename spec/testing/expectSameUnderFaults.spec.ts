@@ -122,6 +122,37 @@ describe('finds', () => {
     expect(await complaint(counted, { broker, only: 'freeze before operation' })).toMatch(/^freeze .*topic out/s)
   })
 
+  test('what goes wrong while a member stands still, whatever that member was about', async () => {
+    /** Fails where a record is handled once more in a run. */
+    const handledOnce = () => {
+      const runs = [new Set<string>(), new Set<string>(), new Set<string>()] as const
+      let apps = 0
+      return over((s) => {
+        // Two members each for the runs without a fault.
+        const handled = runs[Math.min(2, apps++ >> 1)] as Set<string>
+        return s.pipe(
+          map((record) => {
+            const place = `${record.partition}@${record.offset}`
+            if (handled.has(place)) throw new Error('handled twice')
+            handled.add(place)
+            return record
+          }),
+          aggregate(count(), { name: 'counts' }),
+        )
+      })
+    }
+    const { possible } = await tried(handledOnce(), { only: 'join after record 1' })
+    const whileItCommits = /\(transaction\.commit of member \d, .*handled twice/s
+    let found = ''
+    for (let at = 1; at <= possible && !whileItCommits.test(found); at++) {
+      found = await tried(handledOnce(), { only: `freeze before operation ${at}` }).then(
+        () => '',
+        ({ message }) => message,
+      )
+    }
+    expect(found).toMatch(whileItCommits)
+  })
+
   test('a store that is not atomic', async () => {
     const store = () => tornStore(memory())
     expect(await complaint(counted, { store })).toMatch(/^crash during operation/)

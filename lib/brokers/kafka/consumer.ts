@@ -134,7 +134,14 @@ export class KafkaConsumer implements Consumer {
     this.isTelling = true
     this.fetcher.hold()
     try {
-      while (!this.isClosed && ((await this.giveUp()) || (await this.takeIn()))) {}
+      while (!this.isClosed) {
+        const gone = [...this.held].filter((slot) => this.lost.has(slot) || !this.target.has(slot))
+        const come = [...this.target].filter((slot) => !this.held.has(slot))
+        if (gone.length > 0) await this.giveUp(gone)
+        else if (come.length > 0) await this.takeIn(come)
+        // Nothing is awaited from here to `isTelling`: what changes from then on is told anew.
+        else break
+      }
     } catch (error) {
       this.hear(this.shared.error(`the owner of group ${this.options.group}'s consumer`, error), true)
     } finally {
@@ -146,9 +153,7 @@ export class KafkaConsumer implements Consumer {
     }
   }
 
-  private async giveUp(): Promise<boolean> {
-    const gone = [...this.held].filter((slot) => this.lost.has(slot) || !this.target.has(slot))
-    if (gone.length === 0) return false
+  private async giveUp(gone: readonly number[]): Promise<void> {
     const partitions = this.partitionsOf(gone)
     for (const partition of partitions) this.fetcher.remove(partition)
     await Promise.race([this.options.listener.revoked(partitions), this.closed])
@@ -158,20 +163,16 @@ export class KafkaConsumer implements Consumer {
       this.lost.delete(slot)
     }
     if (isAwaited) this.membership.rejoin()
-    return true
   }
 
-  private async takeIn(): Promise<boolean> {
-    const come = [...this.target].filter((slot) => !this.held.has(slot))
-    if (come.length === 0) return false
+  private async takeIn(come: readonly number[]): Promise<void> {
     for (const slot of come) this.held.add(slot)
     const partitions = this.partitionsOf(come)
     const starts = await Promise.race([this.options.listener.assigned(partitions), this.closed])
-    if (!starts || this.isClosed) return false
+    if (!starts || this.isClosed) return
     const positions = await this.startsOf(partitions, starts)
-    if (this.isClosed) return false
+    if (this.isClosed) return
     for (const position of positions) this.fetcher.add(position)
-    return true
   }
 
   /** What the owner asked for, else what the group has committed, else where the log starts. */

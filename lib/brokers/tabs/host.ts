@@ -23,8 +23,10 @@ export class Host {
     this.news = new BroadcastChannel(newsName(name))
   }
 
-  async begin(): Promise<void> {
+  /** @param lost aborts when another may host: then it doesn't begin */
+  async begin(lost: AbortSignal): Promise<void> {
     await this.done.load()
+    lost.throwIfAborted()
     for (const tab of this.done.tabs) this.follow(tab)
     this.requests.onmessage = ({ data }) => this.hear(data as Request)
     this.news.postMessage({ host: this.id } satisfies Reply)

@@ -85,7 +85,8 @@ export class RemoteConsumer implements Consumer, Bound {
   async close(): Promise<void> {
     if (this.isClosed) return
     this.end()
-    await this.line.call('leave', this.number)
+    // No answer is waited for: where no tab hosts there is none, and nothing to leave.
+    this.line.tell('leave', this.number)
   }
 
   private get warm(): readonly number[] {

@@ -41,7 +41,7 @@ export function remoteTransactionalProducer(line: Line, id: string): Transaction
     async close() {
       isClosed = true
       line.bound.delete(producer)
-      await line.call('closeProducer', producer)
+      line.tell('closeProducer', producer)
     },
   }
 }

@@ -9,7 +9,7 @@ export type Begin = () => Promise<() => Promise<void>>
  * lines up again when it is brought back.
  */
 export class Turn {
-  /** Resolves when it has begun; rejects if it couldn't, or was closed before. */
+  /** Resolves when it has begun; rejects if it couldn't, was lost or was closed before. */
   readonly begun: Promise<void>
   /** Aborts when it is over and nobody has closed it. */
   readonly lost: AbortSignal
@@ -39,7 +39,7 @@ export class Turn {
     })
     this.takeBack = whenPutAside(
       () => {
-        if (this.work) this.losing.abort(putAside())
+        if (this.work) this.lose(putAside())
         else this.waiting.abort()
       },
       () => {
@@ -52,16 +52,22 @@ export class Turn {
     this.lineUp()
   }
 
-  /** Ends it, or the wait for it. */
-  async close(): Promise<void> {
+  /**
+   * Ends it, or the wait for it. Resolves when nothing of it is under way any more.
+   *
+   * @param why for those who wait for it
+   */
+  async close(why: TidemarkError): Promise<void> {
     this.takeBack()
     this.closing.abort()
     this.waiting.abort()
-    // What kept it from beginning has been told.
-    await this.begun.then(
-      () => this.work,
-      () => {},
-    )
+    if (this.work === undefined) this.reject(why)
+    await this.work
+  }
+
+  private lose(error: TidemarkError): void {
+    this.losing.abort(error)
+    this.reject(error)
   }
 
   private lineUp(): void {
@@ -74,12 +80,19 @@ export class Turn {
         return Promise.race([this.work, aborted(this.lost)])
       })
       .catch((error) => {
-        if (!signal.aborted || this.closing.signal.aborted) this.reject(error)
+        if (!signal.aborted) this.reject(error)
       })
   }
 
   private async have(): Promise<void> {
-    const end = await this.begin()
+    let end: () => Promise<void>
+    try {
+      end = await this.begin()
+    } catch (error) {
+      // Not by the request for the lock, which has ended by now if the page has been put aside.
+      this.reject(error)
+      return
+    }
     this.resolve()
     await Promise.race([aborted(this.closing.signal), aborted(this.lost)])
     await end()
