@@ -44,11 +44,16 @@ export class Checkpoints {
     return this.between(() => this.commitNow(only))
   }
 
-  /** The last one: resolves when whoever comes next can read it. */
-  async finish(): Promise<void> {
-    await this.commit()
+  /** Commits all, and resolves when whoever comes next can read it. */
+  finish(): Promise<void> {
+    return this.between(() => this.commitSeen())
+  }
+
+  /** Commits all, and waits until it can be read: a transaction's records and offsets are seen a moment later, and not all of them at once. */
+  private async commitSeen(): Promise<void> {
+    await this.commitNow(undefined)
     const { membership, resources } = this.runtime
-    if (membership.life !== undefined) await this.between(() => resources.slots.settle())
+    if (membership.life !== undefined) await resources.slots.settle()
   }
 
   /** Runs something when none of them is being written; the next one waits for it. */
@@ -123,8 +128,7 @@ export class Checkpoints {
       try {
         for (const task of runtime.tasks) task.isQuiescing = true
         const { life } = runtime.membership
-        await this.commitNow(undefined).catch((error) => this.lost(error))
-        // What a transaction has committed is visible a moment later.
+        await this.commitSeen().catch((error) => this.lost(error))
         await runtime.resources.slots.visible(runtime.clock, () => runtime.isActive)
         runtime.checkRuns()
         if (!this.isWhole(life)) throw runtime.refuse('BAD_STATE', MOVING)
@@ -175,12 +179,8 @@ export class Checkpoints {
       stampExchanges: () => runtime.slices.stampExchanges(),
       wake: () => runtime.wake(),
       commit: async () => {
-        const run = async () => {
-          await this.commitNow(undefined)
-          // Else what is on its way from task to task would be neither here nor there.
-          await runtime.resources.slots.settle()
-        }
-        await this.between(run).catch((error) => this.lost(error))
+        // Else what is on its way from task to task would be neither here nor there.
+        await this.finish().catch((error) => this.lost(error))
         runtime.checkRuns()
       },
     }

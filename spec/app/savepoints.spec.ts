@@ -13,9 +13,10 @@ import {
   TidemarkError,
   toTopic,
 } from 'tidemark'
-import { type TestAppOptions, testApp } from 'tidemark/testing'
+import { type TestAppOptions, testApp, testClock } from 'tidemark/testing'
 import { loadAll } from '../../lib/ports/loadAll.js'
 import { but } from '../but.js'
+import { seenLater } from '../seenLater.js'
 
 const ofKeys = (app: App) =>
   app.run('n', app.stream('in', { value: json() }).pipe(aggregate(count(), { name: 'n' }), toTopic('out')))
@@ -265,6 +266,16 @@ test('with changelogs the app joins again after a savepoint whose transaction fa
   await t.restart()
   await feed(1)
   expect((await t.records('out')).map(({ key, value }) => `${key} ${value}`).sort()).toEqual(['1 1', '1 2', '2 1'])
+  await t.stop()
+})
+
+test('with changelogs a savepoint has what has just been committed, wherever the broker has put it', async () => {
+  const clock = testClock()
+  const { broker } = seenLater(embedded({ clock }))
+  const t = await testApp(ofKeys, { topics: { in: 1, out: 1 }, clock, broker, store: memory(), changelog: true })
+  await t.send('in', { key: 'a', value: 1 })
+  await t.settle({ checkpoint: false })
+  expect(await t.app.savepoint('s')).toMatchObject({ tasks: 1, states: ['n'] })
   await t.stop()
 })
 
