@@ -3,6 +3,7 @@ import type { Clock } from '../../lib/ports/clock.js'
 import { NO_HEADERS } from '../../lib/record/record.js'
 import { utf8 } from '../../lib/record/serde.js'
 import { brokerConformance } from '../../lib/testing/brokerConformance.js'
+import { until } from '../until.js'
 
 const out = (topic: string, key: string, value: string | null) => ({
   topic,
@@ -123,4 +124,44 @@ test('what the owner throws ends its consumer, and says so', async () => {
     })
   })
   expect(error.message).toContain('no room')
+})
+
+test('a topic that is deleted under a consumer is told, and one that is made anew is read from its start', async () => {
+  const broker = embedded()
+  const topics = [{ topic: 't', partitions: 1 }]
+  await broker.createTopics(topics)
+  const producer = await broker.producer()
+  const told: unknown[] = []
+  const consumer = await broker.consumer({
+    group: 'g',
+    topics: ['t'],
+    slots: 1,
+    plan: '',
+    listener: {
+      assigned: async () => [],
+      revoked: async () => {},
+      batch: ({ records }) =>
+        told.push(...records.map(({ offset, value }) => [offset, utf8.decode(value as Uint8Array)])),
+      error: ({ code, place }, fatal) => told.push([code, place, fatal]),
+    },
+  })
+  await producer.send([out('t', 'k', 'a'), out('t', 'k', 'b')])
+  await until('the first log', () => told.length === 2)
+  await broker.deleteTopics(['t'])
+  await until('the error', () => told.length === 3)
+  await broker.createTopics(topics)
+  await until('the other error', () => told.length === 4)
+  // As many as there were: the place would be one in this log, too.
+  await producer.send([out('t', 'k', 'c'), out('t', 'k', 'd'), out('t', 'k', 'e')])
+  await until('the other log', () => told.length === 7)
+  expect(told).toEqual([
+    [0, 'a'],
+    [1, 'b'],
+    ['UNKNOWN_TOPIC', { topic: 't', partition: 0 }, false],
+    ['OFFSET_OUT_OF_RANGE', { topic: 't', partition: 0, offset: 2 }, false],
+    [0, 'c'],
+    [1, 'd'],
+    [2, 'e'],
+  ])
+  await consumer.close()
 })

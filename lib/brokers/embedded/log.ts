@@ -3,7 +3,7 @@ import type { Chunk } from '../rules/chunk.js'
 
 /** One partition's records in memory. Offsets rise, with gaps where it has compacted or a transaction ended. */
 export class PartitionLog implements TopicPartition {
-  /** Called after records have been added. */
+  /** Called after records have been added, or it has been deleted. */
   readonly readers = new Set<() => void>()
   /** Where each stored chunk begins; compaction rewrites or removes them one by one. */
   private bases: number[] = []
@@ -12,6 +12,8 @@ export class PartitionLog implements TopicPartition {
   private reserved: number
   /** The offset that the next record will have. */
   end: number
+  /** With its topic. Another log may have the name since. */
+  isDeleted = false
 
   constructor(
     readonly topic: string,

@@ -14,6 +14,8 @@ const MAX_BATCH_RECORDS = 500
 interface Lane {
   readonly log: PartitionLog
   position: number
+  /** That its topic has been deleted has been told. */
+  isTold: boolean
   readonly close: () => void
 }
 
@@ -45,6 +47,7 @@ export class Member implements Consumer {
     this.closed = new Promise((resolve) => {
       this.resolveClosed = resolve
     })
+    topics.watchers.add(this.wake)
   }
 
   pause(partitions: readonly TopicPartition[]): void {
@@ -124,29 +127,48 @@ export class Member implements Consumer {
   }
 
   private open(log: PartitionLog, asked: number | undefined): void {
-    const wake = () => this.wake()
+    const { wake } = this
     log.readers.add(wake)
     const start = asked ?? this.topics.committedAt(this.options.group, log)
     this.lanes.set(partitionKey(log), {
       log,
       position: start === undefined ? log.range.start : this.inRange(log, start),
+      isTold: false,
       close: () => log.readers.delete(wake),
     })
+  }
+
+  /** The topic has been deleted: that is said, and where it has been made anew, it is read from its start. */
+  private look(lane: Lane): void {
+    const { listener } = this.options
+    const log = this.topics.find(lane.log)
+    if (log !== undefined) {
+      lane.close()
+      // A place in the former log is none in this one, even if it is as long.
+      if (lane.position > log.range.start) listener.error(this.outOfRange(log, lane.position), false)
+      if (!this.isClosed) this.open(log, log.range.start)
+      this.wake()
+    } else if (!lane.isTold) {
+      lane.isTold = true
+      listener.error(this.topics.unknown(lane.log), false)
+    }
   }
 
   /** The offset if the log reaches it; else its start, and the owner hears of it. */
   private inRange(log: PartitionLog, offset: number): number {
     const { start, end } = log.range
     if (offset >= start && offset <= end) return offset
-    this.options.listener.error(
-      new TidemarkError(
-        'OFFSET_OUT_OF_RANGE',
-        `group ${show(this.options.group)} was to go on at offset ${offset}, but the log holds ${start} to ${end}; going on at ${start}`,
-        placeOf({ topic: log.topic, partition: log.partition, offset }),
-      ),
-      false,
-    )
+    this.options.listener.error(this.outOfRange(log, offset), false)
     return start
+  }
+
+  private outOfRange(log: PartitionLog, offset: number): TidemarkError {
+    const { start, end } = log.range
+    return new TidemarkError(
+      'OFFSET_OUT_OF_RANGE',
+      `group ${show(this.options.group)} was to go on at offset ${offset}, but the log holds ${start} to ${end}; going on at ${start}`,
+      placeOf({ topic: log.topic, partition: log.partition, offset }),
+    )
   }
 
   /** Runs a call to the owner while no batch comes; it doesn't outlive the member. */
@@ -164,13 +186,14 @@ export class Member implements Consumer {
 
   private end(): void {
     this.isClosed = true
+    this.topics.watchers.delete(this.wake)
     for (const { close } of this.lanes.values()) close()
     this.lanes.clear()
     this.slots = new Set()
     this.resolveClosed()
   }
 
-  private wake(): void {
+  private readonly wake = (): void => {
     if (this.isScheduled || this.isClosed) return
     this.isScheduled = true
     this.soon(() => {
@@ -183,6 +206,10 @@ export class Member implements Consumer {
   private deliver(): void {
     for (const [key, lane] of this.lanes) {
       if (this.isBusy || this.isClosed) return
+      if (lane.log.isDeleted) {
+        this.look(lane)
+        continue
+      }
       if (this.paused.has(key) || lane.position >= lane.log.end) continue
       const batch = lane.log.read(lane.position, MAX_BATCH_RECORDS)
       lane.position = batch.nextOffset

@@ -2,6 +2,7 @@ import type { NewTopic, OutRecord, Position, TopicPartition } from '../../ports/
 import { loadAll } from '../../ports/loadAll.js'
 import { partitionKey } from '../../ports/partitionKey.js'
 import type { StoreAdapter, StoreChanges } from '../../ports/store.js'
+import type { TidemarkError } from '../../record/errors.js'
 import { utf8 } from '../../record/serde.js'
 import { decodeChunk, encodeChunk } from '../rules/chunk.js'
 import { notCompacted } from '../rules/notCompacted.js'
@@ -32,6 +33,8 @@ export interface Addition {
 /** The topics and the groups' offsets, in memory and, if there is a store, in it too. */
 export class Topics {
   readonly journal: Journal
+  /** Called after topics have been made. */
+  readonly watchers = new Set<() => void>()
   private readonly topics = new Map<string, Topic>()
   /** By group, then by topic and partition. */
   private readonly offsets = new Map<string, Map<string, Position>>()
@@ -78,11 +81,20 @@ export class Topics {
     return found.logs
   }
 
+  /** The log that has a partition's name now, if any has. */
+  find({ topic, partition }: TopicPartition): PartitionLog | undefined {
+    return this.topics.get(topic)?.logs[partition]
+  }
+
   /** @throws TidemarkError `UNKNOWN_TOPIC` */
   log({ topic, partition }: TopicPartition): PartitionLog {
     const log = this.logsOf(topic)[partition]
-    if (!log) throw unknownTopic(this.broker, topic, partition)
+    if (!log) throw this.unknown({ topic, partition })
     return log
+  }
+
+  unknown({ topic, partition }: TopicPartition): TidemarkError {
+    return unknownTopic(this.broker, topic, partition)
   }
 
   async create(topics: readonly NewTopic[]): Promise<void> {
@@ -97,6 +109,7 @@ export class Topics {
       },
       apply: () => {
         for (const topic of wanted()) this.add(topic)
+        for (const wake of [...this.watchers]) wake()
       },
     })
   }
@@ -116,7 +129,14 @@ export class Topics {
       apply: () => {
         for (const [group, position] of [...this.offsetsOf(names)])
           this.offsets.get(group)?.delete(partitionKey(position))
-        for (const name of names) this.topics.delete(name)
+        for (const name of names) {
+          const logs = this.topics.get(name)?.logs ?? []
+          this.topics.delete(name)
+          for (const log of logs) {
+            log.isDeleted = true
+            for (const wake of [...log.readers]) wake()
+          }
+        }
       },
     })
   }
