@@ -20,7 +20,7 @@ export class Checkpoints {
   last: Promise<void> = Promise.resolve()
   private isCommittingEarly = false
   /** Tasks wait for something that runs between two checkpoints. */
-  private isStill = false
+  isStill = false
 
   constructor(private readonly runtime: Runtime) {}
 

@@ -282,6 +282,10 @@ export class Runtime implements TaskHost {
     return this.slices.current
   }
 
+  get isStill(): boolean {
+    return this.checkpoints.isStill
+  }
+
   goBack(task: TaskScope): void {
     const { slots } = this.resources
     // A commit that is under way may have its checkpoint, and one that has ended can be read a moment later.

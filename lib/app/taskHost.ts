@@ -19,6 +19,8 @@ export interface TaskHost {
   readonly values: StoredValues | undefined
   /** Number of the running slice. */
   readonly slice: number
+  /** All tasks stand still, those that begin now too. */
+  readonly isStill: boolean
   /** How long a partition that is caught up is waited for, where others have records. */
   readonly maxTaskIdleMs: number
   /** The sources of this process that wait for each other under that name. */

@@ -68,7 +68,7 @@ export class TaskScope extends Scope {
   sliceAt = 0
   failure: TidemarkError | undefined
   /** A checkpoint is about to be taken: a running advance goes on, but nothing new begins. */
-  isQuiescing = false
+  isQuiescing: boolean
   /** Something has happened that a checkpoint would tell. */
   isChanged = false
   handled = 0
@@ -86,6 +86,7 @@ export class TaskScope extends Scope {
     super()
     this.info = { id: taskId(sub.id, partition), partition, writer: writerId(sub, partition) }
     this.clock = host.clock
+    this.isQuiescing = host.isStill
     this.follow = host.trace?.follow(this)
     const scope = checkpointScope(host.plan.app, sub, partition)
     this.values = host.values?.budget.task((key) => this.readStored(host.values as StoredValues, scope, key))

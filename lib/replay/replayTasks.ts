@@ -47,6 +47,7 @@ export class ReplayTasks implements TaskHost {
   readonly plan: Plan
   readonly clock: RecordedClock
   readonly slice = 0
+  readonly isStill = false
   /** All that a partition may have has been fed. */
   readonly maxTaskIdleMs = 0
   readonly onError: ErrorPolicies | undefined

@@ -9,6 +9,8 @@ import {
   type Guarantee,
   json,
   keyBy,
+  last,
+  mapValues,
   memory,
   TidemarkError,
   toTopic,
@@ -17,6 +19,8 @@ import { type TestAppOptions, testApp, testClock } from 'tidemark/testing'
 import { loadAll } from '../../lib/ports/loadAll.js'
 import { but } from '../but.js'
 import { seenLater } from '../seenLater.js'
+import { until } from '../until.js'
+import { rawTopics } from './raw.js'
 
 const ofKeys = (app: App) =>
   app.run('n', app.stream('in', { value: json() }).pipe(aggregate(count(), { name: 'n' }), toTopic('out')))
@@ -331,4 +335,65 @@ test('an app may be stopped while a savepoint waits for what was written', async
   await Promise.all([stopping, refused])
   expect(t.app.stats().state).toBe('stopped')
   await t.stop()
+})
+
+test('a task that has gone back just before a savepoint handles nothing until that is taken', async () => {
+  const inner = memory()
+  const gates: (() => void)[] = []
+  let isGated = false
+  const store = but(inner, {
+    async commit(changes, along) {
+      if (isGated) await new Promise<void>((open) => gates.push(open))
+      await inner.commit(changes, along)
+    },
+  })
+  const orBad = (app: App) =>
+    app.run(
+      'n',
+      app.stream<number>('in', { value: json() }).pipe(
+        aggregate(
+          last((one) => one.value),
+          { name: 'n' },
+        ),
+        mapValues((value: number) => {
+          if (value === 0) throw new Error('bad')
+          return value
+        }),
+        toTopic('out'),
+      ),
+    )
+  const broker = embedded()
+  const topics = await rawTopics({ in: 2, out: 1 }, broker)
+  const app = createApp({ id: 'back', broker, store, onError: 'skip', commitInterval: 5 })
+  orBad(app)
+  await app.start()
+  const send = async (partition: number, ...values: number[]) => {
+    for (const value of values) await topics.send({ topic: 'in', partition }, 'k', `${value}`)
+  }
+  const records = (n: number) => app.stats().tasks.find(({ task }) => task === `0_${n}`)?.records
+  const isRestored = () => app.stats().tasks.some(({ task, restore }) => task === '0_1' && restore === undefined)
+  const gate = (n: number) => until(`commit ${n}`, () => gates.length === n)
+  isGated = true
+  await send(0, 1)
+  await send(1, 1)
+  await gate(2)
+  await until('both', () => records(0) === 1 && records(1) === 1)
+  // The one task goes back, and waits for that checkpoint; the other one has something for the next.
+  await send(1, 0, 2)
+  await send(0, 2)
+  await until('the one to have gone back', () => records(0) === 2 && isRestored() === false)
+  const taking = app.savepoint('s')
+  for (const open of gates) open()
+  await gate(3)
+  await until('the task again', isRestored)
+  await send(1, 3)
+  await until('the record to be there', () => (app.stats().tasks.find(({ task }) => task === '0_1')?.lag ?? 0) >= 3)
+  isGated = false
+  gates[2]?.()
+  await taking
+  const about = new Map(await loadAll(inner, 'savepoint/back/s/about')).get('about')
+  const place = (offset: number, partition: number) => ({ topic: 'in', partition, offset })
+  expect(JSON.parse(new TextDecoder().decode(about)).positions).toEqual([place(2, 0), place(1, 1)])
+  await until('the others', async () => (await topics.read('out')).length === 5)
+  await app.stop()
 })
