@@ -44,16 +44,20 @@ export class Checkpoints {
     return this.between(() => this.commitNow(only))
   }
 
-  /** Commits all, and resolves when whoever comes next can read it. */
-  finish(): Promise<void> {
-    return this.between(() => this.commitSeen())
+  /** Resolves when what has been committed can be read: a transaction's records and offsets are seen a moment later, and not all of them at once. */
+  settle(): Promise<void> {
+    return this.between(() => this.settleNow())
   }
 
-  /** Commits all, and waits until it can be read: a transaction's records and offsets are seen a moment later, and not all of them at once. */
-  private async commitSeen(): Promise<void> {
-    await this.commitNow(undefined)
+  private async settleNow(): Promise<void> {
     const { membership, resources } = this.runtime
     if (membership.life !== undefined) await resources.slots.settle()
+  }
+
+  /** Commits all, and waits until it can be read. */
+  private async commitSeen(): Promise<void> {
+    await this.commitNow(undefined)
+    await this.settleNow()
   }
 
   /** Runs something when none of them is being written; the next one waits for it. */
@@ -180,7 +184,7 @@ export class Checkpoints {
       wake: () => runtime.wake(),
       commit: async () => {
         // Else what is on its way from task to task would be neither here nor there.
-        await this.finish().catch((error) => this.lost(error))
+        await this.between(() => this.commitSeen()).catch((error) => this.lost(error))
         runtime.checkRuns()
       },
     }

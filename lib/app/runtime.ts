@@ -169,7 +169,11 @@ export class Runtime implements TaskHost {
       return
     }
     this.state$.next('stopping')
-    this.ending = this.end(() => this.checkpoints.finish())
+    this.ending = this.end(async () => {
+      await this.checkpoints.commit()
+      // Whoever comes next reads it; that it is committed is known, whatever becomes of the broker.
+      await this.attempt(() => this.checkpoints.settle())
+    })
     await this.ending
     if (this.failure === undefined) this.state$.next('stopped')
   }

@@ -211,3 +211,27 @@ test('a second start is refused, and stop waits for the first', async () => {
   await Promise.all([starting, stopping])
   expect([app.stats().state, calls]).toEqual(['stopped', ['open', 'close']])
 })
+
+test('an app whose last checkpoint is committed stops, though the broker has gone since', async () => {
+  const { broker: inner, send, read } = await rawTopics({ in: 1, out: 1 })
+  let isAway = false
+  const broker = but(inner, {
+    transactionalProducer: async (id) => {
+      const producer = await inner.transactionalProducer(id)
+      return but(producer, {
+        begin: async () => {
+          if (isAway) throw new TidemarkError('BROKER_UNAVAILABLE', 'it has gone')
+          return producer.begin()
+        },
+      })
+    },
+  })
+  const { app, errors } = counts('gone', broker)
+  await app.start()
+  await send({ topic: 'in', partition: 0 }, 'a', '1')
+  await until('the result', async () => (await read('out')).length === 1)
+  isAway = true
+  await app.stop()
+  expect(app.stats().state).toBe('stopped')
+  expect(errors).toEqual(['BROKER_UNAVAILABLE'])
+})
