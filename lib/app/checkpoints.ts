@@ -10,6 +10,9 @@ const isHolding = ({ values }: TaskScope) => values !== undefined && values.chan
 const MOVING =
   'tasks are being assigned, restored or let go of, and what is kept now would lack some: try again when the app is running'
 
+/** By then all readers see what a transaction has committed. */
+const SEEN_MS = 10_000
+
 /** Takes checkpoints of the tasks, one after another, and runs between two of them what needs tasks to stand still. */
 export class Checkpoints {
   /** How many have been taken. */
@@ -19,6 +22,8 @@ export class Checkpoints {
   /** Until the last of them, or what followed it, has ended in some way. */
   last: Promise<void> = Promise.resolve()
   private isCommittingEarly = false
+  /** When the last one was. */
+  private writtenAt = Number.NEGATIVE_INFINITY
   /** Tasks wait for something that runs between two checkpoints. */
   isStill = false
 
@@ -44,11 +49,12 @@ export class Checkpoints {
     return this.between(() => this.commitNow(only))
   }
 
-  /** Resolves when what has been committed can be read: a transaction's records and offsets are seen a moment later, and not all of them at once. */
-  settle(): Promise<void> {
-    return this.between(() => this.settleNow())
+  /** Resolves when whoever comes next can read the last one. One that isn't of late has been seen, and is asked no broker for, which may be gone. */
+  async settle(): Promise<void> {
+    if (this.runtime.clock.now() - this.writtenAt < SEEN_MS) await this.between(() => this.settleNow())
   }
 
+  /** A transaction's records and offsets are seen a moment after it is committed, and not all of them at once. */
   private async settleNow(): Promise<void> {
     const { membership, resources } = this.runtime
     if (membership.life !== undefined) await resources.slots.settle()
@@ -97,6 +103,7 @@ export class Checkpoints {
       this.isCommitting = false
     }
     this.count++
+    this.writtenAt = runtime.clock.now()
     membership.rejoins = 0
   }
 
