@@ -133,8 +133,11 @@ export class Assignment {
     committed: Promise<void>,
   ): Promise<void> {
     const { broker, app, consumer: member, upgrade } = this.host
-    await committed
-    before.close()
+    try {
+      await committed
+    } finally {
+      before.close()
+    }
     await upgrade.prepare(new Set([assigned.partition]))
     const consumer = await member()
     if (restore.isCancelled) return
