@@ -67,9 +67,12 @@ export class Checkpoints {
   }
 
   /** Runs something when none of them is being written; the next one waits for it. */
-  between(run: () => Promise<void>): Promise<void> {
+  between<T>(run: () => Promise<T>): Promise<T> {
     const next = this.last.then(run)
-    this.last = next.catch(() => {})
+    this.last = next.then(
+      () => {},
+      () => {},
+    )
     return next
   }
 
@@ -134,7 +137,7 @@ export class Checkpoints {
   /** Runs something right after a checkpoint of all tasks: none handles a record before that has ended. */
   still<T>(run: () => Promise<T>): Promise<T> {
     const { runtime } = this
-    const next = this.last.then(async () => {
+    return this.between(async () => {
       this.isStill = true
       try {
         for (const task of runtime.tasks) task.isQuiescing = true
@@ -150,11 +153,6 @@ export class Checkpoints {
         runtime.wake()
       }
     })
-    this.last = next.then(
-      () => {},
-      () => {},
-    )
-    return next
   }
 
   /**

@@ -7,6 +7,7 @@ import { isPassing } from './isPassing.js'
 import { lostPlace } from './lostPlace.js'
 import { PartitionQueue } from './partitionQueue.js'
 import { rejoinPauseMs } from './rejoinPauseMs.js'
+import { shortPause } from './shortPause.js'
 
 /** Figures of one global table. */
 export interface GlobalTableStats {
@@ -79,13 +80,9 @@ export class GlobalReader implements ConsumerListener {
   /** Its consumer has ended by what may pass, as when another tab hosts the broker: the next one goes on from there. */
   private async rejoin(): Promise<void> {
     for (let times = 0; !this.isClosed; times++) {
-      await new Promise<void>((resolve) => {
-        const cancel = this.options.clock.after(rejoinPauseMs(times), resolve)
-        this.hurry = () => {
-          cancel()
-          resolve()
-        }
-      })
+      const pause = shortPause(this.options.clock, rejoinPauseMs(times))
+      this.hurry = pause.end
+      await pause.over
       if (this.isClosed) return
       try {
         await this.join()

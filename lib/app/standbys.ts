@@ -7,6 +7,7 @@ import { manifestEntry, readManifest } from './checkpoint.js'
 import type { SubTopology } from './plan.js'
 import type { ReadThrough } from './readThrough.js'
 import { Restore, RestoreCancelled } from './restore.js'
+import { shortPause } from './shortPause.js'
 import { PLAN } from './storedPlan.js'
 import { checkpointScope } from './taskScopes.js'
 
@@ -113,13 +114,9 @@ class Copy {
   }
 
   private pause(): Promise<void> {
-    return new Promise((resolve) => {
-      const cancel = this.options.clock.after(LOOK_MS, resolve)
-      this.wake = () => {
-        cancel()
-        resolve()
-      }
-    })
+    const { over, end } = shortPause(this.options.clock, LOOK_MS)
+    this.wake = end
+    return over
   }
 
   private async begin(): Promise<void> {
